@@ -1,0 +1,102 @@
+// TOML text → plain values plus the place of every key, so that a later complaint can name file:line:col.
+import { parse, TomlError } from 'smol-toml';
+import { type AST, parseTOML } from 'toml-eslint-parser';
+
+/** A place in a text file; line and column count from 1. */
+export interface Place {
+  readonly line: number;
+  readonly column: number;
+}
+
+/** One complaint about a file. `path` is the dotted key, empty for the whole file. */
+export interface Problem {
+  readonly place: Place | undefined;
+  readonly path: string;
+  readonly message: string;
+  readonly remedy?: string | undefined;
+}
+
+/** A parsed document: values, and where each key and each value stands. */
+export interface TomlDocument {
+  readonly values: Record<string, unknown>;
+  /** Place of the value at a dotted path (array items by index); of its nearest known ancestor when it has none. */
+  placeOf(path: readonly (string | number)[]): Place | undefined;
+  /** Place of the key at a dotted path. */
+  keyPlaceOf(path: readonly (string | number)[]): Place | undefined;
+}
+
+/** Parses TOML. On a syntax error gives one problem with its place instead. */
+export function parseToml(text: string): { ok: true; document: TomlDocument } | { ok: false; problem: Problem } {
+  let values: Record<string, unknown>;
+  try {
+    values = parse(text) as Record<string, unknown>;
+  } catch (error) {
+    if (!(error instanceof TomlError)) throw error;
+    const message = error.message.split('\n')[0]?.replace(/^Invalid TOML document: /, '') ?? 'not valid TOML';
+    return { ok: false, problem: { place: { line: error.line, column: error.column }, path: '', message } };
+  }
+  const places = collectPlaces(text);
+  const find = (map: ReadonlyMap<string, Place>, path: readonly (string | number)[]): Place | undefined => {
+    for (let length = path.length; length > 0; length--) {
+      const place = map.get(path.slice(0, length).join('\0'));
+      if (place) return place;
+    }
+    return undefined;
+  };
+  return {
+    ok: true,
+    document: {
+      values,
+      placeOf: (path) => find(places.values, path),
+      keyPlaceOf: (path) => find(places.keys, path),
+    },
+  };
+}
+
+interface Places {
+  readonly keys: Map<string, Place>;
+  readonly values: Map<string, Place>;
+}
+
+// Only positions are taken from the AST: the values come from smol-toml, since getStaticTOMLValue pollutes Object.prototype.
+function collectPlaces(text: string): Places {
+  const places: Places = { keys: new Map(), values: new Map() };
+  const program = parseTOML(text, { tomlVersion: '1.0' });
+  for (const node of program.body[0].body) {
+    if (node.type === 'TOMLTable') {
+      const path = node.resolvedKey.map(String);
+      note(places, path, { key: node.key, value: node.key });
+      for (const entry of node.body) visitKeyValue(entry, path, places);
+    } else visitKeyValue(node, [], places);
+  }
+  return places;
+}
+
+function visitKeyValue(node: AST.TOMLKeyValue, prefix: readonly string[], places: Places): void {
+  let path = [...prefix];
+  for (const part of node.key.keys) {
+    path = [...path, part.type === 'TOMLBare' ? part.name : part.value];
+    if (!places.keys.has(path.join('\0'))) note(places, path, { key: part, value: node.value });
+  }
+  visitValue(node.value, path, places);
+}
+
+function visitValue(node: AST.TOMLContentNode, path: readonly string[], places: Places): void {
+  if (node.type === 'TOMLInlineTable') for (const entry of node.body) visitKeyValue(entry, path, places);
+  if (node.type !== 'TOMLArray') return;
+  node.elements.forEach((element, index) => {
+    const itemPath = [...path, String(index)];
+    note(places, itemPath, { key: element, value: element });
+    visitValue(element, itemPath, places);
+  });
+}
+
+function note(places: Places, path: readonly string[], nodes: { key: AST.TOMLNode; value: AST.TOMLNode }): void {
+  const id = path.join('\0');
+  if (!places.keys.has(id)) places.keys.set(id, placeOfNode(nodes.key));
+  if (!places.values.has(id)) places.values.set(id, placeOfNode(nodes.value));
+}
+
+function placeOfNode(node: AST.TOMLNode): Place {
+  return { line: node.loc.start.line, column: node.loc.start.column + 1 };
+}
