@@ -1,0 +1,207 @@
+// The fact vocabulary: every key, what it holds, from where it is seen and by which command it is filled. Probes fill it, checks and causes
+// read it. A fact is known, unknown with a reason, or not applicable; absence can therefore never be mistaken for "no".
+import type {
+  AgentConfig,
+  CanaryResult,
+  DiskCertificate,
+  DnsAnswer,
+  GatewayHealth,
+  HttpObservation,
+  NginxFiles,
+  NginxProcesses,
+  NginxTest,
+  RegistryEntry,
+  TcpConnect,
+  TlsObservation,
+  UpgradeObservation,
+} from './contacts.ts';
+import type {
+  Connection,
+  Container,
+  FirewallRule,
+  HostAccess,
+  HostClock,
+  HostIdentity,
+  HostsLine,
+  ListenCounters,
+  Listener,
+  LogTail,
+  Mount,
+  ProcessState,
+  QueueSamples,
+  UnitState,
+} from './observations.ts';
+import type { RouteFact } from './route.ts';
+
+/**
+ * From where something was seen. `op` = where the doctor runs; `be` = the backend host; `be/ns:nginx`, `be/ns:agent` = the network
+ * namespace of nginx's or the backend's container (only filled when it is not the host's own); `gw:ID` = the host of gateway ID.
+ */
+export type Vantage = 'op' | 'be' | 'be/ns:nginx' | 'be/ns:agent' | `gw:${string}`;
+
+/** Parts that have a unit, a process or a log. */
+export type Part =
+  | 'backend'
+  | 'backend-api-socket'
+  | 'backend-agents-socket'
+  | 'gateway'
+  | 'launcher'
+  | 'launcher-socket'
+  | 'nginx'
+  | 'nginx-error'
+  | 'docker';
+
+/**
+ * What a dial goes to. `public` = server name : public port, through nginx; `agents` = the WebSocket port itself; `api` = the API port
+ * itself; `upstream` = the address that nginx's route of the agent path really names (differs from `agents` when nginx is wrong).
+ */
+export type Target = 'public' | 'agents' | 'api' | 'upstream';
+
+/**
+ * Upgrade probes. `public` = canonical path through nginx; `public-agent-path` = the path that this gateway is configured with, through
+ * nginx; `direct` = canonical path on the agents port; `direct-root` = `/` on the agents port; `direct-agent-path` = the gateway's path there.
+ */
+export type UpgradeTarget = 'public' | 'public-agent-path' | 'direct' | 'direct-root' | 'direct-agent-path';
+
+/** HTTP probes. `api-health` = GET /health on the API port; `agents-health` = GET /health on the agents port; `public-api` = GET /health through nginx. */
+export type HttpTarget = 'api-health' | 'agents-health' | 'public-api';
+
+/**
+ * Key → value. The comment of each key says: vantages · subject · filled by.
+ * The subject is the part after the key that tells several facts of one key at one vantage apart; '' where there is only one.
+ */
+export interface FactTypes {
+  /** op · subject `be` or `gw:ID` · the SSH connection itself. Only for hosts whose transport is ssh; else not applicable. */
+  readonly 'host.access': HostAccess;
+  /** be, gw:ID · '' · uname, id, os-release, /proc/stat. */
+  readonly 'host.identity': HostIdentity;
+  /** be, gw:ID · '' · date beside our clock. */
+  readonly 'host.clock': HostClock;
+  /** be, gw:ID · '' · df -kP, df -iP, /proc/self/mounts. */
+  readonly 'host.mounts': readonly Mount[];
+  /** be, gw:ID · '' · ip -o addr | /proc/net/fib_trie: all own addresses, loopback left out. */
+  readonly 'host.addresses': readonly string[];
+  /** gw:ID, be · '' · cat /etc/hosts: the lines that name the server name (all lines are fine). */
+  readonly 'host.hosts-file': readonly HostsLine[];
+
+  /** be, be/ns:nginx, be/ns:agent, gw:ID · '' · ss -ltn or /proc/net/tcp{,6} (+ owner when visible). An empty list is a known value. */
+  readonly 'tcp.listeners': readonly Listener[];
+  /** be (be/ns:…) · '' · /proc/net/netstat. */
+  readonly 'tcp.listen-counters': ListenCounters;
+  /** be or be/ns:agent · `agents` or `api` · ss -ltn around a held dial. */
+  readonly 'tcp.queue': QueueSamples;
+  /** gw:ID (be) · '' · ss -tn state all / /proc/net/tcp: only rows to the public, agents or API port of the backend's addresses; empty list = none. */
+  readonly 'tcp.connections': readonly Connection[];
+  /** op, gw:ID, be, be/ns:nginx · Target · a TCP dial through that host's SSH forward (from here for op). */
+  readonly 'tcp.connect': TcpConnect;
+
+  /** be, gw:ID · Part · systemctl show NAME (NAME from the topology). Not applicable where supervision is not systemd. */
+  readonly 'unit.state': UnitState;
+  /** be, gw:ID · Part · /proc/PID of the unit's MainPID (or of the container's or hand-started process). */
+  readonly 'process.state': ProcessState;
+  /** be, gw:ID · Part · journalctl -u, nginx's error log (part `nginx-error`), docker logs. Unknown(no-permission) without the right. */
+  readonly 'log.tail': LogTail;
+
+  /** be · '' · cat of nginx.conf and what it includes (from inside the container for Docker), or `nginx -T`. */
+  readonly 'nginx.files': NginxFiles;
+  /** be · '' · nginx -t (root, or docker exec). */
+  readonly 'nginx.test': NginxTest;
+  /** be · '' · /proc/*\/cmdline + stat; version from `nginx -v`. No nginx process = known with masterPid null. */
+  readonly 'nginx.processes': NginxProcesses;
+  /** be · `agents` (canonical path) | `api` (`/health`) | `gw:ID` (that gateway's configured path) · DERIVED by doctor/nginx from nginx.files; probes never fill it. */
+  readonly 'nginx.route': RouteFact;
+
+  /** be: part `backend`; gw:ID: part `gateway` · parse of the TOML that the unit's command line names. */
+  readonly 'agent.config': AgentConfig;
+
+  /** op, be, gw:ID · `public` · TLS handshake to server name : public port with that vantage's trust. */
+  readonly 'tls.certificate': TlsObservation;
+  /** be · '' · openssl-free parse of the file that ssl_certificate names. */
+  readonly 'tls.disk-certificate': DiskCertificate;
+
+  /** op, be, gw:ID · '' · getent ahosts SERVER_NAME (dns.lookup for op). */
+  readonly 'dns.answer': DnsAnswer;
+  /** be: api-health, agents-health; op, be, gw:ID: public-api · one GET over HTTP/1.1. */
+  readonly 'http.response': HttpObservation;
+  /** be: direct, direct-root, direct-agent-path, public; be/ns:nginx: direct; gw:ID and op: public, public-agent-path · raw upgrade. */
+  readonly 'ws.upgrade': UpgradeObservation;
+
+  /** gw:ID · '' · GET /api/v1/health on the gateway's local API. */
+  readonly 'gateway.health': GatewayHealth;
+  /** op (or be, over loopback) stored at `op` · gateway id · GET /api/v1/gateways/ID with a token. */
+  readonly 'registry.entry': RegistryEntry;
+  /** op · gateway id · canary command through the API. Not applicable for kind `other`; unknown(no-token) without a token. */
+  readonly canary: CanaryResult;
+
+  /** be, gw:ID · '' · docker ps -a + inspect. Not applicable without Docker in the topology. */
+  readonly 'docker.containers': readonly Container[];
+  /** be, gw:ID · '' · iptables-save -c / nft -j list ruleset (root). */
+  readonly 'firewall.rules': readonly FirewallRule[];
+}
+
+export type FactKey = keyof FactTypes;
+
+export type UnknownReason =
+  | 'not-run'
+  | 'no-permission'
+  | 'tool-missing'
+  | 'timeout'
+  | 'unreachable'
+  | 'unparsed'
+  | 'no-token'
+  | 'forward-forbidden';
+
+export type Known<T> = { readonly status: 'known'; readonly value: T };
+export type Unknown = { readonly status: 'unknown'; readonly reason: UnknownReason; readonly detail: string };
+export type NotApplicable = { readonly status: 'not-applicable'; readonly why: string };
+export type Reading<T> = Known<T> | Unknown | NotApplicable;
+
+/** Points at the raw bytes that a fact was read from, well enough to look again by hand. */
+export interface Evidence {
+  /** Name of the host, for people (`be1`). */
+  readonly host: string;
+  readonly atMs: number;
+  /** A command that somebody can paste to see the same, e.g. `ssh root@192.0.2.10 ss -ltn`. */
+  readonly command: string;
+  /** The exact lines that matter, at most 5. */
+  readonly lines: readonly string[];
+  /** SHA-256 of the full raw output, hex; '' when there was none. */
+  readonly sha256: string;
+}
+
+/** One observation. Immutable; a later fact of the same key, vantage and subject supersedes it, the earlier one stays in the series. */
+export type Fact = {
+  readonly [K in FactKey]: {
+    readonly key: K;
+    readonly vantage: Vantage;
+    readonly subject: string;
+    /** Id of the probe that saw it. */
+    readonly probe: string;
+    readonly reading: Reading<FactTypes[K]>;
+    readonly evidence: Evidence;
+  };
+}[FactKey];
+
+/** Makes a fact; keeps the pairing of key and value type checked at the place where a probe writes it. */
+export function fact<K extends FactKey>(of: {
+  readonly key: K;
+  readonly vantage: Vantage;
+  readonly subject?: string;
+  readonly probe: string;
+  readonly reading: Reading<FactTypes[K]>;
+  readonly evidence: Evidence;
+}): Fact {
+  return { ...of, subject: of.subject ?? '' } as Fact;
+}
+
+export function known<T>(value: T): Known<T> {
+  return { status: 'known', value };
+}
+
+export function unknown(reason: UnknownReason, detail = ''): Unknown {
+  return { status: 'unknown', reason, detail };
+}
+
+export function notApplicable(why: string): NotApplicable {
+  return { status: 'not-applicable', why };
+}

@@ -1,0 +1,224 @@
+// The shapes of what probes find on hosts: machine, sockets, processes, units, logs, containers, firewall. Values only, no judgement.
+// Times are milliseconds since the epoch by the observed host's clock unless the name says otherwise; null = that detail was not available.
+
+/** How the doctor's own way to a host went. Probe: the SSH connection itself (vantage `op`). */
+export interface HostAccess {
+  readonly outcome:
+    | 'ok'
+    | 'auth-denied'
+    | 'host-key-changed'
+    | 'host-key-unknown'
+    | 'refused'
+    | 'timeout'
+    | 'unreachable'
+    | 'name-unresolved'
+    | 'protocol-error';
+  readonly user: string;
+  readonly address: string;
+  readonly port: number;
+  readonly message: string;
+  readonly milliseconds: number | null;
+  /** Host key fingerprints, `SHA256:…`: the pinned or known one, and the one that was offered. */
+  readonly expectedKey: string | null;
+  readonly offeredKey: string | null;
+}
+
+/** `uname -sr; id -u; id -un; cat /etc/os-release; /proc/stat btime; test -d /run/systemd/system`. */
+export interface HostIdentity {
+  readonly hostname: string;
+  readonly kernel: string;
+  readonly system: string;
+  readonly user: string;
+  readonly root: boolean;
+  readonly systemd: boolean;
+  readonly bootedAtMs: number | null;
+}
+
+/** `date +%s.%N` beside the operator's clock. `offsetMs` = host minus operator, half the round trip taken off; true within ±`errorMs`. */
+export interface HostClock {
+  readonly epochMs: number;
+  readonly offsetMs: number;
+  readonly errorMs: number;
+}
+
+/** One line of `df -kP` and `df -iP` joined with `/proc/self/mounts`. */
+export interface Mount {
+  readonly path: string;
+  readonly fileSystem: string;
+  readonly usedPercent: number;
+  readonly availableBytes: number;
+  readonly inodesUsedPercent: number | null;
+  readonly readOnly: boolean;
+}
+
+/** A name line of /etc/hosts (comments left out). */
+export interface HostsLine {
+  readonly line: number;
+  readonly address: string;
+  readonly names: readonly string[];
+  readonly text: string;
+}
+
+/** A LISTEN row of `ss -ltn` or /proc/net/tcp{,6}, with its owner as far as this user may see it. */
+export interface Listener {
+  /** `127.0.0.1`, `0.0.0.0`, `::`, `::1`, … (no brackets, no zone). */
+  readonly address: string;
+  readonly port: number;
+  /** Connections that wait to be accepted, and the backlog. */
+  readonly recvQ: number;
+  readonly sendQ: number;
+  readonly uid: number | null;
+  readonly pid: number | null;
+  /** Command name of the owner, e.g. `node`, `nginx`, `docker-proxy`, `systemd`. */
+  readonly process: string | null;
+  /** Last part of the owner's cgroup: `viworks-backend-agent.service`, `session-3.scope`, `docker-<id>.scope`, `init.scope`. */
+  readonly unit: string | null;
+  /** `observed`: by inode → pid; `inferred`: guessed from uid and command lines; `unknown`: not visible to this user. */
+  readonly ownership: 'observed' | 'inferred' | 'unknown';
+}
+
+/** `TcpExt: ListenOverflows, ListenDrops` of /proc/net/netstat (counted since boot, per network namespace). */
+export interface ListenCounters {
+  readonly listenOverflows: number;
+  readonly listenDrops: number;
+}
+
+/** Recv-Q of one LISTEN row before, during and after an extra dial that stays open for `heldMs` and is then closed. */
+export interface QueueSamples {
+  readonly address: string;
+  readonly port: number;
+  readonly backlog: number;
+  readonly before: number;
+  readonly during: number;
+  /** After the close; null when it was not read again. */
+  readonly after: number | null;
+  readonly dialConnected: boolean;
+  readonly heldMs: number;
+}
+
+/** A row of `ss -tn state all` that is not LISTEN: our connections to the backend. */
+export interface Connection {
+  readonly localAddress: string;
+  readonly localPort: number;
+  readonly remoteAddress: string;
+  readonly remotePort: number;
+  /** `ESTABLISHED`, `SYN-SENT`, `CLOSE-WAIT`, `TIME-WAIT`, … */
+  readonly state: string;
+  readonly uid: number | null;
+  readonly pid: number | null;
+  /** Owner's unit as in Listener.unit; null when not visible. */
+  readonly unit: string | null;
+}
+
+/** `systemctl show UNIT -p …`. A unit that does not exist is a known value with loadState `not-found`, not an unknown. */
+export interface UnitState {
+  readonly name: string;
+  /** `loaded`, `not-found`, `masked`, `bad-setting`, `error`. */
+  readonly loadState: string;
+  /** `enabled`, `disabled`, `static`, `masked`, `generated`, `alias`, … or empty. */
+  readonly unitFileState: string;
+  /** `active`, `inactive`, `failed`, `activating`, `deactivating`, `reloading`. */
+  readonly activeState: string;
+  /** `running`, `dead`, `auto-restart`, `listening`, `start-limit-hit` is in `result`. */
+  readonly subState: string;
+  /** `success`, `exit-code`, `signal`, `timeout`, `watchdog`, `oom-kill`, `resources`, `start-limit-hit`, … */
+  readonly result: string;
+  readonly restarts: number;
+  /** ExecMainStatus: exit status (203 = EXEC, 200 = CHDIR, 226 = NAMESPACE …) or signal number, by `mainCode` (`exited`, `killed`, `dumped`). */
+  readonly mainStatus: number;
+  readonly mainCode: string;
+  readonly mainPid: number | null;
+  /** The command line of ExecStart as systemd holds it in memory (`argv[]=…`). */
+  readonly execStart: string;
+  readonly needDaemonReload: boolean;
+  readonly fragmentPath: string;
+  /** ExecMainStartTimestamp, ActiveEnterTimestamp, InactiveEnterTimestamp, StateChangeTimestamp. */
+  readonly mainStartedAtMs: number | null;
+  readonly activeSinceMs: number | null;
+  readonly inactiveSinceMs: number | null;
+  readonly changedAtMs: number | null;
+  readonly user: string;
+  /** Restart= (`no`, `always`, `on-failure`, …) and Type= (`simple`, `notify`, …). */
+  readonly restartPolicy: string;
+  readonly type: string;
+}
+
+/** /proc/PID/{status,stat,cmdline,cgroup,limits,exe} of a part's main process. `running: false` = known to have no process. */
+export type ProcessState =
+  | { readonly running: false }
+  | {
+      readonly running: true;
+      readonly pid: number;
+      /** R, S, D, T, t, Z as in /proc/PID/status. */
+      readonly state: string;
+      readonly startedAtMs: number | null;
+      readonly commandLine: string;
+      readonly unit: string | null;
+      /** /proc/PID/exe ends in ` (deleted)`; null without the right to read it. */
+      readonly binaryDeleted: boolean | null;
+      /** mtime of the program file on disk. */
+      readonly binaryMtimeMs: number | null;
+      /** CPU share over the probe's sampling time, 0 to 100 a core. */
+      readonly cpuPercent: number | null;
+      readonly openFiles: number | null;
+      readonly openFilesLimit: number | null;
+    };
+
+export interface LogLine {
+  readonly atMs: number | null;
+  readonly text: string;
+}
+
+/** The tail of one log, only lines since the last start of the part (journalctl -u U --since …, tail of error.log, docker logs --since …). */
+export interface LogTail {
+  readonly source: 'journal' | 'file' | 'docker';
+  /** Where the window begins: the last state change (start or stop) of the part; null = could not be bounded (then lines support, never prove). */
+  readonly sinceMs: number | null;
+  /** Oldest first; JSON log lines are left as they are. */
+  readonly lines: readonly LogLine[];
+  /** Older lines of the window were cut off. */
+  readonly truncated: boolean;
+}
+
+/** One container of `docker ps -a` + `docker inspect`. */
+export interface Container {
+  readonly id: string;
+  readonly name: string;
+  readonly image: string;
+  /** `running`, `exited`, `restarting`, `created`, `paused`, `dead`. */
+  readonly state: string;
+  readonly exitCode: number;
+  readonly restartPolicy: string;
+  readonly restartCount: number;
+  /** `healthy`, `unhealthy`, `starting`, or null without a health check. */
+  readonly health: string | null;
+  readonly startedAtMs: number | null;
+  /** Host pid of its main process, null when not running. */
+  readonly pid: number | null;
+  /** `host`, `bridge`, or a network's name. */
+  readonly networkMode: string;
+  readonly networks: readonly {
+    readonly name: string;
+    readonly address: string;
+    readonly aliases: readonly string[];
+  }[];
+  readonly ports: readonly {
+    readonly hostAddress: string;
+    readonly hostPort: number;
+    readonly containerPort: number;
+  }[];
+}
+
+/** One rule of `iptables-save -c` / `nft list ruleset` (root), reduced to what a TCP path can meet. */
+export interface FirewallRule {
+  readonly chain: string;
+  readonly direction: 'in' | 'out' | 'forward';
+  readonly action: 'drop' | 'reject' | 'accept' | 'other';
+  /** Destination port it is limited to; null = any. */
+  readonly port: number | null;
+  readonly source: string | null;
+  readonly destination: string | null;
+  readonly interface: string | null;
+  readonly packets: number | null;
+  readonly text: string;
+}

@@ -1,0 +1,111 @@
+// The versioned Report value: what a run concluded. Everything printed is a projection of it. Holds data only.
+
+/** A step of an evidence chain: what is claimed, and where to see it. */
+export interface EvidenceStep {
+  readonly claim: string;
+  readonly fact: { readonly key: string; readonly vantage: string; readonly subject: string };
+  readonly host: string;
+  readonly atMs: number;
+  readonly command: string;
+  readonly lines: readonly string[];
+  readonly sha256: string;
+}
+
+export interface RuledOut {
+  readonly code: string;
+  readonly title: string;
+  readonly why: string;
+}
+
+export interface Remedy {
+  readonly text: string;
+  /** Exact commands or configuration lines, in order; may be empty when only a person can do it. */
+  readonly commands: readonly string[];
+}
+
+export interface CauseReport {
+  readonly code: string;
+  readonly title: string;
+  readonly confidence: 'proven' | 'likely';
+  readonly layer: string;
+  readonly hop: string;
+  /** Where it sits: `be`, or the gateways that it hits. */
+  readonly gateways: readonly string[];
+  readonly host: string;
+  readonly why: readonly string[];
+  readonly evidence: readonly EvidenceStep[];
+  readonly ruledOut: readonly RuledOut[];
+  /** Ids and titles of the findings that it explains. */
+  readonly explains: readonly { readonly check: string; readonly title: string }[];
+  /** Causes that follow from this one and were folded into it. */
+  readonly chain: readonly { readonly code: string; readonly title: string }[];
+  readonly remedy: Remedy;
+}
+
+export type HopState = 'ok' | 'ok-direct' | 'fail' | 'blocked' | 'unknown' | 'skipped';
+
+export interface HopReport {
+  readonly id: string;
+  readonly label: string;
+  readonly gateway: string;
+  readonly state: HopState;
+  readonly detail: string;
+  readonly causes: readonly string[];
+}
+
+export interface VerdictReport {
+  readonly check: string;
+  readonly title: string;
+  readonly hop: string;
+  readonly host: string;
+  readonly gateway: string;
+  readonly state: 'pass' | 'info' | 'warn' | 'fail' | 'skipped' | 'unknown' | 'error';
+  readonly detail: string;
+}
+
+export interface UnknownReport {
+  readonly key: string;
+  readonly vantage: string;
+  readonly subject: string;
+  readonly reason: string;
+  readonly detail: string;
+}
+
+export interface Report {
+  readonly schema: 'viworks.doctor/1';
+  readonly run: string;
+  readonly version: string;
+  readonly startedAtMs: number;
+  readonly milliseconds: number;
+  readonly probes: number;
+  /** False when the run was cut short (deadline, Ctrl-C). */
+  readonly complete: boolean;
+  readonly installation: {
+    readonly name: string;
+    readonly kind: string;
+    readonly url: string;
+    readonly inferred: readonly string[];
+  };
+  readonly hosts: readonly {
+    readonly host: string;
+    readonly name: string;
+    readonly state: 'seen' | 'local' | 'not-seen';
+    readonly detail: string;
+    readonly milliseconds: number | null;
+  }[];
+  readonly verdict: 'healthy' | 'broken' | 'inconclusive';
+  readonly exitCode: 0 | 3 | 4 | 5;
+  readonly causes: readonly CauseReport[];
+  readonly latent: readonly CauseReport[];
+  /** Causes that cannot be told apart with what is known, and what would tell them apart. */
+  readonly unsure: readonly { readonly codes: readonly string[]; readonly need: readonly string[] }[];
+  /** Findings that no named cause explains. */
+  readonly unexplained: readonly { readonly check: string; readonly title: string; readonly gateway: string }[];
+  readonly path: readonly HopReport[];
+  readonly lastGood: string | null;
+  readonly firstBad: string | null;
+  readonly notes: readonly string[];
+  readonly advice: readonly { readonly rule: string; readonly text: string; readonly place: string }[];
+  readonly verdicts: readonly VerdictReport[];
+  readonly unknowns: readonly UnknownReport[];
+}

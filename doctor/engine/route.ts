@@ -1,0 +1,59 @@
+// What nginx's configuration does with one request: a derived fact. doctor/nginx computes it, causes read it.
+
+export interface Place {
+  readonly file: string;
+  readonly line: number;
+}
+
+/** The state of one header that nginx sends upstream. */
+export interface ForwardedHeader {
+  /** As written, e.g. `$http_upgrade`; null = not set on this route (nginx then drops Upgrade and sends `Connection: close`). */
+  readonly value: string | null;
+  /** What that evaluates to for a WebSocket upgrade request; null = depends on something unknown. */
+  readonly sends: string | null;
+  readonly place: Place | null;
+}
+
+export interface RouteAdvice {
+  /** `W01` … `W25`. */
+  readonly rule: string;
+  readonly text: string;
+  readonly place: Place | null;
+}
+
+export interface RouteFact {
+  readonly host: string;
+  readonly path: string;
+  readonly port: number;
+  /** `proxy`: passed on; `return`: answered by nginx; `static`: root/try_files/index; `denied`; `no-server`: nothing listens on that port; `undecided`: not computable. */
+  readonly action: 'proxy' | 'return' | 'static' | 'denied' | 'no-server' | 'undecided';
+  /** Why `undecided` (or a caveat that makes the rest uncertain), else ''. */
+  readonly caveat: string;
+  readonly server:
+    | (Place & { readonly names: readonly string[]; readonly isDefault: boolean; readonly matched: boolean })
+    | null;
+  readonly location: (Place & { readonly modifier: string; readonly pattern: string }) | null;
+  /** For `return`/redirect: the status and the text or target. */
+  readonly status: number | null;
+  readonly target: {
+    readonly scheme: string;
+    /** `127.0.0.1:8081`, or every member of the upstream block. Only literal hosts and names; empty if from an unknown variable. */
+    readonly addresses: readonly { readonly host: string; readonly port: number }[];
+    /** The path that the upstream receives. */
+    readonly upstreamPath: string;
+    readonly viaVariable: boolean;
+    readonly upstreamName: string | null;
+    readonly place: Place;
+    readonly text: string;
+  } | null;
+  readonly upgradeHeader: ForwardedHeader;
+  readonly connectionHeader: ForwardedHeader;
+  readonly hostHeader: ForwardedHeader;
+  readonly httpVersion: string | null;
+  /** Effective values, seconds; null = nginx's default (60). */
+  readonly readTimeoutSeconds: number | null;
+  readonly sendTimeoutSeconds: number | null;
+  /** allow/deny, auth_basic, limits that apply to this route, with their place. */
+  readonly access: readonly (Place & { readonly directive: string; readonly text: string })[];
+  readonly advice: readonly RouteAdvice[];
+}
