@@ -1,6 +1,8 @@
 // What a command of the CLI is: data that gives its help, completions and docs, plus one function to run it.
 import type { Readable, Writable } from 'node:stream';
+import type { z } from 'zod';
 import type { Clock } from './clock.ts';
+import type { ConfigComplaint } from './config.ts';
 
 /** An option in commander's notation: `-o, --output <format>`. */
 export interface OptionSpec {
@@ -59,4 +61,19 @@ export interface CommandSpec {
   readonly exitCodes: readonly { readonly code: number; readonly means: string }[];
   readonly subcommands?: readonly CommandSpec[] | undefined;
   run?(invocation: Invocation): Promise<number>;
+}
+
+/**
+ * A configuration file as data: `viworks config check|explain` and docs/config.md are made of it.
+ * Each program exports one as `configSpec` from its config.ts; every key's schema carries `.meta({ description })`.
+ */
+export interface ConfigSpec<TSchema extends z.ZodType = z.ZodType> {
+  /** What `config explain NAME` calls it: backend, gateway, launcher, inventory. */
+  readonly name: string;
+  readonly summary: string;
+  readonly schema: TSchema;
+  /** `VIWORKS_BACKEND`; none for files that no variable overrides. */
+  readonly envPrefix?: string | undefined;
+  /** Judges the typed value as a whole (a port used twice). A method, so that specs of any schema fit one list. */
+  check?(value: z.output<TSchema>): readonly ConfigComplaint[];
 }

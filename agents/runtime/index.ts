@@ -1,7 +1,8 @@
 // What every process stands on: errors, clock, scope, loops, configuration, log, commands, the service manager.
 // No room's business lives here, and nothing here knows a room.
+export { ASSETS, assetFile } from './assets.ts';
 export { type BackoffOptions, backoffMs, type Clock, systemClock, type Timer, withDeadline } from './clock.ts';
-export type { ArgumentSpec, CommandSpec, Invocation, OptionSpec, Terminal } from './command.ts';
+export type { ArgumentSpec, CommandSpec, ConfigSpec, Invocation, OptionSpec, Terminal } from './command.ts';
 export {
   type ConfigComplaint,
   type ConfigSources,

@@ -1,0 +1,118 @@
+// Bundles the command line and every room behind it into dist/: ESM with splitting, so that a command loads its own room only.
+// Reproducible: the same sources give the same bytes. `node cli/build.ts [--outdir DIR] [--quiet]`
+import { execFileSync } from 'node:child_process';
+import { cpSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
+import { parseArgs } from 'node:util';
+import { build, type Plugin } from 'esbuild';
+import { ASSETS } from '../agents/runtime/assets.ts';
+
+const ROOT = resolve(import.meta.dirname, '..');
+// CJS dependencies call require(); ESM output has none unless it is made.
+const REQUIRE = "import{createRequire as __vwRequire}from'node:module';const require=__vwRequire(import.meta.url);";
+
+const { values } = parseArgs({
+  options: { outdir: { type: 'string', default: join(ROOT, 'dist') }, quiet: { type: 'boolean', default: false } },
+});
+const outdir = resolve(values.outdir);
+const started = performance.now();
+const version = (JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as { version: string }).version;
+const revision = gitRevision();
+
+// Built aside and swapped in by rename: a command that starts meanwhile sees the old build or the new one, never a half.
+const staging = `${outdir}.new-${process.pid}`;
+const retired = `${outdir}.old-${process.pid}`;
+mkdirSync(dirname(outdir), { recursive: true });
+rmSync(staging, { recursive: true, force: true });
+try {
+  await bundle();
+  for (const [name, source] of Object.entries(ASSETS)) {
+    if (existsSync(join(ROOT, source))) cpSync(join(ROOT, source), join(staging, name), { recursive: true });
+  }
+  // Makes dist/ complete in itself: it is shipped to hosts without the rest of the package.
+  writeFileSync(join(staging, 'package.json'), `${JSON.stringify({ type: 'module', name: 'viworks', version })}\n`);
+  if (existsSync(outdir)) renameSync(outdir, retired);
+  renameSync(staging, outdir);
+} finally {
+  rmSync(staging, { recursive: true, force: true });
+  rmSync(retired, { recursive: true, force: true });
+}
+if (!values.quiet) {
+  process.stdout.write(`built viworks ${version} (${revision}) in ${((performance.now() - started) / 1000).toFixed(1)} s\n`);
+}
+
+async function bundle(): Promise<void> {
+  await build({
+    entryPoints: { main: join(ROOT, 'cli/main.ts') },
+    outdir: staging,
+    absWorkingDir: ROOT,
+    bundle: true,
+    splitting: true,
+    format: 'esm',
+    platform: 'node',
+    target: 'node22',
+    chunkNames: '[name]-[hash]',
+    // Identifiers stay: a stack in a bug report must be readable.
+    minifySyntax: true,
+    minifyWhitespace: true,
+    legalComments: 'none',
+    jsx: 'automatic',
+    banner: { js: REQUIRE },
+    define: {
+      __VIWORKS_VERSION__: JSON.stringify(version),
+      __VIWORKS_REVISION__: JSON.stringify(revision),
+      __VIWORKS_BUNDLED__: 'true',
+      'process.env.NODE_ENV': '"production"',
+    },
+    plugins: [ownSources(), leftOut()],
+    logLevel: 'warning',
+    logOverride: { 'ignored-bare-import': 'silent' },
+  });
+}
+
+// Nothing happens at import time in our own files (house rule), so what an entry does not use can be dropped with its packages.
+function ownSources(): Plugin {
+  return {
+    name: 'own-sources',
+    setup(context) {
+      context.onResolve({ filter: /^\.\.?\// }, (args) => {
+        if (args.importer.includes('node_modules') || args.kind === 'entry-point') return undefined;
+        const path = resolve(args.resolveDir, args.path);
+        return existsSync(path) ? { path, sideEffects: false } : { path, namespace: 'unwritten' };
+      });
+      context.onLoad({ filter: /.*/, namespace: 'unwritten' }, (args) => {
+        process.stderr.write(`build: ${args.path.slice(ROOT.length + 1)} is not written yet; left out\n`);
+        return { contents: 'module.exports = {};', loader: 'js' };
+      });
+    },
+  };
+}
+
+// Native parts are optional everywhere (ssh2 falls back to node:crypto), and ink's developer tools are never wanted.
+function leftOut(): Plugin {
+  return {
+    name: 'left-out',
+    setup(context) {
+      context.onResolve({ filter: /\.node$|^cpu-features$/ }, (args) => ({ path: args.path, namespace: 'native' }));
+      context.onLoad({ filter: /.*/, namespace: 'native' }, () => ({
+        contents: "throw new Error('native parts are left out of the bundle');",
+        loader: 'js',
+      }));
+      context.onResolve({ filter: /^react-devtools-core$/ }, (args) => ({ path: args.path, namespace: 'empty' }));
+      context.onLoad({ filter: /.*/, namespace: 'empty' }, () => ({ contents: 'export default {};', loader: 'js' }));
+    },
+  };
+}
+
+function gitRevision(): string {
+  try {
+    const commit = git(['rev-parse', '--short=7', 'HEAD']);
+    return git(['status', '--porcelain']) === '' ? commit : `${commit}+`;
+  } catch {
+    return 'unknown'; // A tarball without its history, or no git on the machine.
+  }
+}
+
+function git(args: readonly string[]): string {
+  return execFileSync('git', args, { cwd: ROOT, encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }).trim();
+}
