@@ -38,7 +38,9 @@ try {
   rmSync(retired, { recursive: true, force: true });
 }
 if (!values.quiet) {
-  process.stdout.write(`built viworks ${version} (${revision}) in ${((performance.now() - started) / 1000).toFixed(1)} s\n`);
+  process.stdout.write(
+    `built viworks ${version} (${revision}) in ${((performance.now() - started) / 1000).toFixed(1)} s\n`,
+  );
 }
 
 async function bundle(): Promise<void> {

@@ -101,6 +101,30 @@ export const runtimeErrors = defineErrors({
     hint: 'the process restarts by itself; look at the log line before this one',
     retry: 'later',
   },
+  VW_RUNTIME_CONTEXTS_UNREADABLE: {
+    message: 'cannot read the contexts in {file}: {reason}',
+    hint: 'correct the file, or move it away and run `viworks up` or `viworks deploy apply` to have it written anew',
+    retry: 'never',
+    exitCode: 64,
+  },
+  VW_RUNTIME_NO_CONTEXT: {
+    message: 'there is no context {name}; known: {known}',
+    hint: 'name one of them with --context, or give --url and --token-file',
+    retry: 'never',
+    exitCode: 64,
+  },
+  VW_RUNTIME_NO_TARGET: {
+    message: 'no backend to talk to: neither a context nor a URL is known',
+    hint: 'start one here with `viworks up`, or give --url and --token-file (VIWORKS_URL, VIWORKS_TOKEN_FILE)',
+    retry: 'never',
+    exitCode: 64,
+  },
+  VW_RUNTIME_BAD_URL: {
+    message: '{url} is not a URL of a backend',
+    hint: 'give it as https://HOST[:PORT]',
+    retry: 'never',
+    exitCode: 64,
+  },
   VW_RUNTIME_USAGE: {
     message: '{problem}',
     hint: 'run `{command} --help` for the options and examples',

@@ -14,6 +14,15 @@ export {
   unwrap,
 } from './config.ts';
 export {
+  type ApiTarget,
+  type ContextsFile,
+  type OperatorContext,
+  operatorDirectory,
+  readContexts,
+  resolveTarget,
+  saveContext,
+} from './contexts.ts';
+export {
   defineErrors,
   describe,
   type ErrorCatalogue,

@@ -1,0 +1,137 @@
+// Where an operator's commands go: named contexts (URL, token file, trust file) in ~/.config/viworks/contexts.json.
+// Written by `up` and by the deployer's first run, read by every command that talks to the HTTP API.
+import { chmod, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+import { describe, errnoOf, runtimeErrors } from './errors.ts';
+import { readSecretFile, type Secret } from './secret.ts';
+
+/** How to reach one backend's HTTP API. */
+export interface OperatorContext {
+  readonly url: string;
+  readonly tokenFile: string;
+  /** CA bundle (PEM) to trust instead of the system's roots. */
+  readonly trustFile?: string | undefined;
+}
+
+/** The file: contexts by name, and the one that is used when none is named. */
+export interface ContextsFile {
+  readonly current: string | undefined;
+  readonly contexts: Readonly<Record<string, OperatorContext>>;
+}
+
+/** What a client of the API needs. */
+export interface ApiTarget {
+  readonly url: URL;
+  readonly token: Secret | undefined;
+  readonly ca: string | undefined;
+  /** Name of the context it came from, for messages. */
+  readonly context: string | undefined;
+}
+
+type Env = Readonly<Record<string, string | undefined>>;
+
+/** `$XDG_CONFIG_HOME/viworks`, by default ~/.config/viworks. */
+export function operatorDirectory(env: Env): string {
+  return join(env.XDG_CONFIG_HOME || join(env.HOME || homedir(), '.config'), 'viworks');
+}
+
+/** Reads the contexts; an absent file is an empty one. Throws VW_RUNTIME_CONTEXTS_UNREADABLE. */
+export async function readContexts(env: Env): Promise<ContextsFile> {
+  const file = join(operatorDirectory(env), 'contexts.json');
+  try {
+    return checked(JSON.parse(await readFile(file, 'utf8')));
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return { current: undefined, contexts: {} };
+    throw runtimeErrors.create('VW_RUNTIME_CONTEXTS_UNREADABLE', { file, reason: describe(error) }, error);
+  }
+}
+
+/** Adds or replaces a context, with its token (written beside, mode 0600), and makes it the current one unless told not to. */
+export async function saveContext(
+  env: Env,
+  entry: { name: string; url: string; token: string; trust?: string | undefined; makeCurrent?: boolean },
+): Promise<void> {
+  const directory = operatorDirectory(env);
+  await mkdir(directory, { recursive: true, mode: 0o700 });
+  const name = entry.name.replace(/[^A-Za-z0-9._-]/g, '-');
+  const tokenFile = join(directory, `${name}.token`);
+  await replaceFile(tokenFile, `${entry.token}\n`);
+  const trustFile = entry.trust === undefined ? undefined : join(directory, `${name}.ca.pem`);
+  if (trustFile !== undefined) await replaceFile(trustFile, entry.trust ?? '');
+  const before = await readContexts(env);
+  const after = {
+    current: entry.makeCurrent === false ? (before.current ?? name) : name,
+    contexts: { ...before.contexts, [name]: { url: entry.url, tokenFile, ...(trustFile ? { trustFile } : {}) } },
+  };
+  await replaceFile(join(directory, 'contexts.json'), `${JSON.stringify(after, null, 2)}\n`);
+}
+
+/** What flags and variables say, then the named or the current context. Throws when nothing names a URL. */
+export async function resolveTarget(options: Readonly<Record<string, unknown>>, env: Env): Promise<ApiTarget> {
+  const pick = (flag: string, variable: string): string | undefined => {
+    const value = options[flag];
+    return typeof value === 'string' ? value : env[variable] || undefined;
+  };
+  const url = pick('url', 'VIWORKS_URL');
+  const named = pick('context', 'VIWORKS_CONTEXT');
+  // A URL that was given by hand never gets the token of a context that points elsewhere.
+  const { name, context } = url !== undefined && named === undefined ? {} : await chosen(env, named);
+  const target = url ?? context?.url;
+  if (target === undefined) throw runtimeErrors.create('VW_RUNTIME_NO_TARGET');
+  const tokenFile = pick('tokenFile', 'VIWORKS_TOKEN_FILE') ?? context?.tokenFile;
+  const trustFile = pick('trustFile', 'VIWORKS_TRUST_FILE') ?? context?.trustFile;
+  return {
+    url: parseUrl(target),
+    token: tokenFile === undefined ? undefined : await readSecretFile('API token', tokenFile),
+    ca: trustFile === undefined ? undefined : await readTrust(trustFile),
+    context: name,
+  };
+}
+
+async function chosen(env: Env, named: string | undefined): Promise<{ name?: string; context?: OperatorContext }> {
+  const { current, contexts } = await readContexts(env);
+  const name = named ?? current;
+  if (name === undefined) return {};
+  const context = contexts[name];
+  if (context) return { name, context };
+  throw runtimeErrors.create('VW_RUNTIME_NO_CONTEXT', { name, known: Object.keys(contexts).join(', ') || 'none' });
+}
+
+function parseUrl(text: string): URL {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (url && (url.protocol === 'http:' || url.protocol === 'https:')) return url;
+  throw runtimeErrors.create('VW_RUNTIME_BAD_URL', { url: text });
+}
+
+async function readTrust(file: string): Promise<string> {
+  try {
+    return await readFile(file, 'utf8');
+  } catch (error) {
+    throw runtimeErrors.create('VW_RUNTIME_CONFIG_UNREADABLE', { file, reason: describe(error) }, error);
+  }
+}
+
+function checked(value: unknown): ContextsFile {
+  const file = value as Partial<ContextsFile> | null;
+  if (typeof file !== 'object' || file === null || typeof file.contexts !== 'object')
+    throw new Error('not a list of contexts');
+  for (const [name, context] of Object.entries(file.contexts)) {
+    if (typeof context?.url !== 'string' || typeof context.tokenFile !== 'string') {
+      throw new Error(`the context ${name} needs url and tokenFile`);
+    }
+  }
+  return { current: typeof file.current === 'string' ? file.current : undefined, contexts: file.contexts };
+}
+
+// Written aside and renamed, so that a reader never sees half a file and a secret is never readable by others.
+async function replaceFile(file: string, text: string): Promise<void> {
+  const aside = `${file}.new-${process.pid}`;
+  try {
+    await writeFile(aside, text, { mode: 0o600 });
+    await chmod(aside, 0o600);
+    await rename(aside, file);
+  } finally {
+    await rm(aside, { force: true });
+  }
+}
