@@ -106,7 +106,7 @@ test('a command gives its code and its exact bytes, over one connection', async 
   });
   const echoed = await remote.exec({ argv: ['cat'] }, { stdin: Buffer.alloc(300_000, 1) });
   expect(echoed.stdout.equals(Buffer.alloc(300_000, 1))).toBe(true);
-  expect(await remote.exec({ argv: ['killed'] })).toMatchObject({ code: null, signal: 'TERM' });
+  expect(await remote.exec({ argv: ['killed'] })).toMatchObject({ code: null, signal: 'SIGTERM' });
   expect(remote.hostKey).toBe(fingerprint);
   expect(seen.connections - before).toBe(1);
 });

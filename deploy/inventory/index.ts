@@ -1,0 +1,13 @@
+// What is where: viworks.toml, typed and judged before anything connects. It knows no host's state and renders nothing.
+export { FINGERPRINT } from './check.ts';
+export {
+  type BackendPlan,
+  type GatewayPlan,
+  type HostPlan,
+  type Inventory,
+  type Listen,
+  loadInventory,
+  type TlsSource,
+  toInventory,
+} from './inventory.ts';
+export { type InventoryFile, inventorySchema } from './schema.ts';
