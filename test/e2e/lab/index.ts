@@ -1,0 +1,100 @@
+// The lab's door: what suites and the command line use. Two real hosts, faults that are confirmed before they count, and an end.
+import { bringDown, bringUp, readState, reboot, reset, writeState } from './lab.ts';
+import { createWorkbench, type Workbench } from './workbench.ts';
+import { breakLab, mendLab } from './breaks/break.ts';
+import { findBreak } from './breaks/index.ts';
+import { inHost, leaderOf } from './host.ts';
+import { filesOf, type HostName, layoutOf } from './layout.ts';
+import { attempt, type ShellResult } from './shell.ts';
+
+export { labObstacle } from './machine.ts';
+export { breaks } from './breaks/index.ts';
+export type { HostName } from './layout.ts';
+
+export interface OpenLabOptions {
+  readonly name: string;
+  readonly docker?: boolean;
+  readonly say?: (line: string) => void;
+  readonly signal?: AbortSignal;
+}
+
+export interface Lab {
+  readonly dir: string;
+  readonly inventoryPath: string;
+  /** The same hosts, seen by the ordinary user `op`. */
+  readonly unprivilegedInventoryPath: string;
+  readonly docker: boolean;
+  readonly hosts: Readonly<Record<HostName, string>>;
+  /** Runs a command over ssh, as an operator would. */
+  ssh(host: HostName, command: string, user?: string): Promise<ShellResult>;
+  sshArguments(host: HostName, user?: string): readonly string[];
+  /** Runs a script on the host past its sshd; leaves no trace of a login. */
+  run(host: HostName, script: string, input?: string): Promise<ShellResult>;
+  /** Injects a fault; comes back with what an independent witness saw, or throws when it saw nothing. */
+  break(id: string): Promise<string>;
+  /** Takes back the named fault, or all of them in reverse; answers with what it mended. */
+  mend(id?: string): Promise<readonly string[]>;
+  reset(host: HostName): Promise<void>;
+  reboot(host: HostName): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** Opens a lab: brings it up, or takes the one of this name that is up already. */
+export async function openLab(options: OpenLabOptions): Promise<Lab> {
+  const layout = layoutOf(options.name);
+  const files = filesOf(layout);
+  const say = options.say ?? (() => undefined);
+  const { signal } = options;
+  const state = await bringUp(layout, { docker: options.docker ?? false, say, signal });
+
+  const run = async (host: HostName, script: string, input?: string): Promise<ShellResult> => {
+    const leader = await leaderOf(layout, host);
+    if (!leader) throw new Error(`${host} is off`);
+    return inHost(leader, script, { signal, ...(input === undefined ? {} : { input }) });
+  };
+  const sshArguments = (host: HostName, user = 'root'): readonly string[] => [
+    ...['-i', files.identity, '-F', 'none'],
+    ...['IdentitiesOnly=yes', 'StrictHostKeyChecking=yes', `UserKnownHostsFile=${files.knownHosts}`, 'ConnectTimeout=5'].flatMap(
+      (option) => ['-o', option],
+    ),
+    `${user}@${state.slice.hosts[host]}`,
+  ];
+  const workbench: Workbench = createWorkbench({ layout, state, run });
+  const broken = async () => (await readState(layout))?.broken ?? [];
+  const note = (ids: readonly string[]) => writeState(layout, { ...state, broken: ids });
+
+  return {
+    dir: layout.dir,
+    inventoryPath: files.inventory,
+    unprivilegedInventoryPath: files.unprivilegedInventory,
+    docker: state.docker,
+    hosts: state.slice.hosts,
+    ssh: (host, command, user) => attempt(['ssh', '-o', 'BatchMode=yes', ...sshArguments(host, user), command], { signal }),
+    sshArguments,
+    run,
+    async break(id) {
+      const fault = findBreak(id);
+      const before = await broken();
+      if (before.includes(fault.id)) throw new Error(`${fault.id} is in already`);
+      if ((fault.form === 'docker') !== state.docker) throw new Error(`${fault.id} belongs to the ${fault.form} form of the lab`);
+      await note([...before, fault.id]);
+      try {
+        return await breakLab(fault, workbench);
+      } catch (error) {
+        await note(before);
+        throw error;
+      }
+    },
+    async mend(id) {
+      const ids = id === undefined ? [...(await broken())].reverse() : [id];
+      for (const one of ids) {
+        await mendLab(findBreak(one), workbench);
+        await note((await broken()).filter((other) => other !== one));
+      }
+      return ids;
+    },
+    reset: (host) => reset(layout, host, { docker: state.docker, say, signal }),
+    reboot: (host) => reboot(layout, host, signal),
+    close: () => bringDown(layout),
+  };
+}
