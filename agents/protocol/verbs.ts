@@ -58,7 +58,9 @@ export function schemaHash(schema: z.ZodType): string {
 }
 
 function sorted(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(sorted);
+  // Arrays of strings in a JSON Schema (`required`, `enum`) are sets.
+  if (Array.isArray(value))
+    return value.every((item) => typeof item === 'string') ? [...value].sort() : value.map(sorted);
   if (typeof value !== 'object' || value === null) return value;
   return Object.fromEntries(
     Object.entries(value)

@@ -46,6 +46,8 @@ export interface Invocation {
   readonly terminal: Terminal;
   /** Aborted at the first SIGINT/SIGTERM/SIGHUP; a second one ends the process. Daemons read it as "drain". */
   readonly signal: AbortSignal;
+  /** Aborted at the second one, just before the process ends: for a last word that is written at once. */
+  readonly leaving?: AbortSignal | undefined;
   readonly clock: Clock;
   readonly env: Readonly<Record<string, string | undefined>>;
 }

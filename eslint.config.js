@@ -1,0 +1,51 @@
+// What needs types or counts: promises, signals, bans with their replacement, file length. Format and syntax rules are biome's.
+import tseslint from 'typescript-eslint';
+import { signalRule } from './test/conventions/signal-rule.js';
+
+const banned = {
+  'no-restricted-globals': [
+    'error',
+    { name: 'setTimeout', message: 'use Clock.after or Clock.sleep' },
+    { name: 'setInterval', message: 'use Clock.after in a loop' },
+    { name: 'performance', message: 'use Clock.monotonicMs' },
+    { name: 'console', message: 'use the Logger, or the Terminal that the command was given' },
+  ],
+  'no-restricted-properties': [
+    'error',
+    { object: 'Date', property: 'now', message: 'use Clock.now' },
+    { object: 'process', property: 'env', message: 'take env from the Invocation' },
+    { object: 'process', property: 'exit', message: 'return an exit code' },
+    { object: 'process', property: 'stdout', message: 'use the Terminal that the command was given' },
+    { object: 'process', property: 'stderr', message: 'use the Terminal that the command was given' },
+  ],
+};
+
+export default tseslint.config(
+  { ignores: ['dist/**', 'node_modules/**', '.lab*/**', '**/*.js', '**/*.cjs'] },
+  {
+    files: ['**/*.ts', '**/*.tsx'],
+    plugins: { '@typescript-eslint': tseslint.plugin, viworks: { rules: { 'takes-signal': signalRule } } },
+    languageOptions: { parser: tseslint.parser, parserOptions: { projectService: true, tsconfigRootDir: import.meta.dirname } },
+    linterOptions: { reportUnusedDisableDirectives: 'error' },
+    rules: {
+      '@typescript-eslint/no-floating-promises': 'error',
+      '@typescript-eslint/no-misused-promises': 'error',
+      '@typescript-eslint/await-thenable': 'error',
+      '@typescript-eslint/switch-exhaustiveness-check': ['error', { considerDefaultExhaustiveForUnions: true }],
+      '@typescript-eslint/only-throw-error': ['error', { allowThrowingUnknown: true, allowThrowingAny: true }],
+      'max-lines': ['error', { max: 400 }],
+      'max-params': ['error', { max: 3 }],
+    },
+  },
+  {
+    files: ['{agents,doctor,deploy,cli}/**/*.ts', '{agents,doctor,deploy,cli}/**/*.tsx'],
+    ignores: ['**/*.test.ts', '**/*.test.tsx', 'agents/runtime/clock.ts', 'cli/main.ts', 'cli/build.ts'],
+    rules: banned,
+  },
+  {
+    files: ['agents/{backend,gateway}/**/*.ts', 'deploy/{apply,remote}/**/*.ts', 'doctor/probes/**/*.ts'],
+    ignores: ['**/*.test.ts'],
+    rules: { 'viworks/takes-signal': 'error' },
+  },
+  { files: ['test/**', 'bench/**', 'docs/**', '**/*.test.ts', '**/*.test.tsx'], rules: { '@typescript-eslint/only-throw-error': 'off' } },
+);

@@ -1,0 +1,78 @@
+// The table of rooms: what each may import of the repository, which packages it may name, whether it may touch node:,
+// and whether it is entered through a door. `files` are single files of other rooms that it may import as well.
+
+const lazyCommands = [
+  'agents/backend/command.ts',
+  'agents/gateway/command.ts',
+  'agents/gateway/launcher-command.ts',
+  'agents/gateway/enroll-command.ts',
+  'doctor/command.ts',
+  'deploy/command.ts',
+  'deploy/local/command.ts',
+];
+
+const room = (name, row) => ({ room: name, rooms: [], packages: [], node: false, door: false, files: [], ...row });
+const agentRooms = ['agents/protocol', 'agents/runtime'];
+
+module.exports = [
+  room('agents/protocol', { packages: ['zod'], door: true }),
+  room('agents/runtime', { packages: ['zod', 'smol-toml', 'toml-eslint-parser', 'pino'], node: true, door: true }),
+  room('agents/backend', {
+    rooms: agentRooms,
+    packages: [
+      'zod',
+      'fastify',
+      '@fastify/swagger',
+      '@fastify/rate-limit',
+      '@fastify/helmet',
+      'fastify-type-provider-zod',
+      'ws',
+      '@types/ws',
+      'prom-client',
+    ],
+    node: true,
+  }),
+  room('agents/gateway', { rooms: agentRooms, packages: ['zod', 'ws', '@types/ws', 'execa'], node: true }),
+  room('doctor/engine', { door: true }),
+  room('doctor/checks', { rooms: ['doctor/engine'] }),
+  room('doctor/causes', { rooms: ['doctor/engine'] }),
+  room('doctor/nginx', { rooms: ['doctor/engine'] }),
+  room('doctor/output', { rooms: ['doctor/engine'] }),
+  room('doctor/ui', { rooms: ['doctor/engine', 'doctor/output'], packages: ['ink', 'react', '@types/react'] }),
+  room('doctor/probes', { rooms: ['doctor/engine', 'doctor/nginx', 'deploy/remote', ...agentRooms], node: true }),
+  room('doctor', {
+    rooms: [
+      'doctor/engine',
+      'doctor/probes',
+      'doctor/checks',
+      'doctor/causes',
+      'doctor/nginx',
+      'doctor/output',
+      'doctor/ui',
+      'deploy/inventory',
+      'deploy/remote',
+      ...agentRooms,
+    ],
+    node: true,
+  }),
+  room('deploy/inventory', { rooms: ['agents/runtime'], packages: ['zod'], node: true, door: true }),
+  room('deploy/remote', {
+    rooms: ['agents/runtime'],
+    packages: ['node-ssh', 'ssh2', '@types/ssh2', 'execa'],
+    node: true,
+    door: true,
+  }),
+  room('deploy/plan', { rooms: ['deploy/inventory', 'agents/runtime'] }),
+  room('deploy/ca', { rooms: ['agents/runtime'], packages: ['@peculiar/x509', 'reflect-metadata'], node: true }),
+  room('deploy', {
+    rooms: ['deploy/inventory', 'deploy/remote', 'deploy/plan', 'deploy/ca', ...agentRooms],
+    packages: ['zod', 'execa', 'esbuild'],
+    node: true,
+  }),
+  room('cli', {
+    rooms: agentRooms,
+    packages: ['commander', '@bomb.sh/tab', 'zod', 'esbuild'],
+    node: true,
+    files: lazyCommands,
+  }),
+];
