@@ -1,7 +1,7 @@
 // Bundles the command line and every room behind it into dist/: ESM with splitting, so that a command loads its own room only.
 // Reproducible: the same sources give the same bytes. `node cli/build.ts [--outdir DIR] [--quiet]`
 import { execFileSync } from 'node:child_process';
-import { cpSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { build, type Plugin } from 'esbuild';
@@ -16,6 +16,7 @@ const { values } = parseArgs({
 });
 const outdir = resolve(values.outdir);
 const started = performance.now();
+const startedAt = new Date();
 const version = (JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as { version: string }).version;
 const revision = gitRevision();
 
@@ -31,6 +32,8 @@ try {
   }
   // Makes dist/ complete in itself: it is shipped to hosts without the rest of the package.
   writeFileSync(join(staging, 'package.json'), `${JSON.stringify({ type: 'module', name: 'viworks', version })}\n`);
+  // An edit made while this build ran is newer than the build.
+  utimesSync(join(staging, 'main.js'), startedAt, startedAt);
   if (existsSync(outdir)) renameSync(outdir, retired);
   renameSync(staging, outdir);
 } finally {

@@ -1,12 +1,87 @@
-import { BUILD } from '../agents/runtime/index.ts';
-import { COMMANDS } from './commands.ts';
-export async function runCli(argv: readonly string[]): Promise<number> {
-  if (argv[0] === '--version') {
-    process.stdout.write(`viworks ${BUILD.version} (${BUILD.revision})\n`);
+// From the operator's words to one command's exit code: load it, parse, run, and print whatever went wrong.
+import { type Invocation, isAbort, systemClock, type Terminal } from '../agents/runtime/index.ts';
+import { COMMANDS, type CommandEntry } from './commands.ts';
+import { cliErrors } from './errors.ts';
+import { renderFailure } from './failure.ts';
+import { parseCommand } from './parse.ts';
+import { type Interrupts, listenForInterrupts } from './signals.ts';
+import { nearest } from './suggest.ts';
+import { processTerminal } from './terminal.ts';
+
+/** Runs one command line; gives the exit code. Never throws. */
+export async function runCli(argv: readonly string[], env: Invocation['env']): Promise<number> {
+  const terminal = processTerminal(env);
+  const interrupts = listenForInterrupts();
+  const debug = env.VIWORKS_DEBUG === '1';
+  watchPipes(terminal, interrupts);
+  const fail = (thrown: unknown): number => {
+    const { text, code } = renderFailure(thrown, { colour: terminal.colour.stderr, debug });
+    terminal.stderr.write(text);
+    return code;
+  };
+  process.on('uncaughtException', (error) => process.exit(fail(error)));
+  try {
+    return await runCommand(argv, { env, terminal, interrupts });
+  } catch (error) {
+    const reason: unknown = interrupts.signal.reason;
+    const asked = interrupts.signal.aborted && (isAbort(error) || error === reason);
+    if (!asked) return fail(error);
+    return interrupts.code() ?? 0;
+  }
+}
+
+interface Surroundings {
+  readonly env: Invocation['env'];
+  readonly terminal: Terminal;
+  readonly interrupts: Interrupts;
+}
+
+async function runCommand(argv: readonly string[], around: Surroundings): Promise<number> {
+  const { terminal, interrupts } = around;
+  const helpFirst = argv[0] === 'help' && argv.length > 1;
+  const [name = '', ...words] = helpFirst ? [argv[1] ?? '', ...argv.slice(2), '--help'] : argv;
+  const entry = COMMANDS.find((command) => command.name === name);
+  if (!entry) throw unknownCommand(name);
+  const parsed = parseCommand(await load(entry), words, terminal.columns);
+  if (parsed.kind === 'text') {
+    terminal.stdout.write(parsed.text);
     return 0;
   }
-  const entry = COMMANDS.find((c) => c.name === argv[0]);
-  const spec = await entry?.load();
-  process.stdout.write(`${spec?.name}\n`);
-  return 0;
+  const { spec, args, rest, options } = parsed;
+  if (!spec.run) throw cliErrors.create('VW_CLI_NOT_BUILT', { name });
+  return await spec.run({
+    args,
+    rest,
+    options,
+    terminal,
+    signal: interrupts.signal,
+    leaving: interrupts.leaving,
+    clock: systemClock,
+    env: around.env,
+  });
+}
+
+async function load(entry: CommandEntry): ReturnType<CommandEntry['load']> {
+  const spec: Awaited<ReturnType<CommandEntry['load']>> | undefined = await entry.load();
+  if (spec === undefined) throw cliErrors.create('VW_CLI_NOT_BUILT', { name: entry.name });
+  return spec;
+}
+
+function unknownCommand(name: string): Error {
+  const names = COMMANDS.map((command) => command.name);
+  const guess = nearest(name, names);
+  return cliErrors.create('VW_CLI_UNKNOWN_COMMAND', {
+    name,
+    nearest: guess ? `; did you mean \`viworks ${guess}\`?` : '',
+  });
+}
+
+// `viworks tasks | head -1` is no error: the command is asked to end, and nothing is printed about it.
+function watchPipes(terminal: Terminal, interrupts: Interrupts): void {
+  const onError = (error: NodeJS.ErrnoException): void => {
+    if (error.code === 'EPIPE' || error.code === 'EIO') interrupts.abort(cliErrors.create('VW_CLI_BROKEN_PIPE'));
+    else throw error;
+  };
+  terminal.stdout.on('error', onError);
+  terminal.stderr.on('error', onError);
 }

@@ -1,0 +1,134 @@
+// The client of the HTTP API on node:http and node:https: small to load, and a response can be paused.
+import { type IncomingMessage, type RequestOptions, request as requestPlain } from 'node:http';
+import type { http } from '../../agents/protocol/index.ts';
+import { type ApiTarget, describe, errnoOf, type ViworksError } from '../../agents/runtime/index.ts';
+import { cliErrors } from '../errors.ts';
+
+/** One call. */
+export interface ApiCall {
+  readonly method: 'GET' | 'POST';
+  readonly path: string;
+  readonly body?: unknown;
+  readonly headers?: Readonly<Record<string, string>> | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** A client bound to one backend. */
+export interface ApiClient {
+  readonly target: ApiTarget;
+  /** The parsed body of a 2xx answer; every other answer is thrown as a ViworksError. */
+  json<T>(call: ApiCall): Promise<T>;
+  /** The open response of a 2xx answer, to be read as it comes. */
+  open(call: ApiCall): Promise<IncomingMessage>;
+}
+
+/** Largest body that is not a stream; more is not an answer of ours. */
+const MAX_BODY_BYTES = 16 * 1024 * 1024;
+
+export function createClient(target: ApiTarget): ApiClient {
+  async function open(call: ApiCall): Promise<IncomingMessage> {
+    const response = await send(target, call);
+    const status = response.statusCode ?? 0;
+    if (status >= 200 && status < 300) return response;
+    throw await refusal(response, target);
+  }
+  return {
+    target,
+    open,
+    async json<T>(call: ApiCall): Promise<T> {
+      const text = await readBody(await open(call), target);
+      try {
+        return JSON.parse(text) as T;
+      } catch {
+        throw notOurs(target, 'with a body that is not JSON');
+      }
+    },
+  };
+}
+
+async function send(target: ApiTarget, call: ApiCall): Promise<IncomingMessage> {
+  const body = call.body === undefined ? undefined : Buffer.from(JSON.stringify(call.body));
+  const url = new URL(call.path, target.url);
+  const options: RequestOptions & { ca?: string } = {
+    method: call.method,
+    headers: {
+      accept: 'application/json',
+      ...(target.token ? { authorization: `Bearer ${target.token.reveal()}` } : {}),
+      ...(body ? { 'content-type': 'application/json', 'content-length': body.length } : {}),
+      ...call.headers,
+    },
+    // The process ends after a few calls: a pool of kept connections would only hold it back.
+    agent: false,
+    ...(target.ca === undefined ? {} : { ca: target.ca }),
+    ...(call.signal ? { signal: call.signal } : {}),
+  };
+  const request = url.protocol === 'https:' ? (await import('node:https')).request : requestPlain;
+  return await new Promise((resolve, reject) => {
+    const outgoing = request(url, options, resolve);
+    outgoing.on('error', (error) => reject(call.signal?.aborted ? call.signal.reason : connectionError(error, target)));
+    outgoing.end(body);
+  });
+}
+
+// OpenSSL's verdicts on a certificate, as Node names them; each means "reached, but not trusted".
+const CERTIFICATE_TROUBLE = /^(CERT_|UNABLE_TO_|DEPTH_ZERO_|SELF_SIGNED_|ERR_TLS_CERT|HOSTNAME_MISMATCH|INVALID_CA)/;
+
+/** Names a transport failure: unreachable, or reached and not trusted. */
+export function connectionError(error: unknown, target: ApiTarget): ViworksError {
+  const reason = describe(error);
+  const code = errnoOf(error) ?? '';
+  const detail = {
+    url: target.url.origin,
+    reason: reason.includes(code) || code === '' ? reason : `${code} ${reason}`,
+  };
+  return cliErrors.create(CERTIFICATE_TROUBLE.test(code) ? 'VW_CLI_UNTRUSTED' : 'VW_CLI_UNREACHABLE', detail, error);
+}
+
+async function refusal(response: IncomingMessage, target: ApiTarget): Promise<ViworksError> {
+  const status = response.statusCode ?? 0;
+  const body = parseErrorBody(await readBody(response, target));
+  if (!body) {
+    if (status === 502 || status === 503 || status === 504) {
+      const reason = `the proxy in front answered ${status}: it has no backend`;
+      return cliErrors.create('VW_CLI_UNREACHABLE', { url: target.url.origin, reason });
+    }
+    return notOurs(target, String(status));
+  }
+  if (status === 401 || status === 403) {
+    const context = target.context === undefined ? '' : ` of the context ${target.context}`;
+    return cliErrors.create('VW_CLI_UNAUTHORISED', { url: target.url.origin, context, reason: body.message });
+  }
+  const detail = { reason: body.message, remedy: body.hint, status, code: body.code };
+  return cliErrors.create(status >= 500 || status === 429 ? 'VW_CLI_BACKEND_FAILED' : 'VW_CLI_REFUSED', detail);
+}
+
+function parseErrorBody(text: string): http.ErrorBody | undefined {
+  try {
+    const body = JSON.parse(text) as Partial<http.ErrorBody> | null;
+    if (typeof body?.code === 'string' && typeof body.message === 'string')
+      return { hint: '', ...body } as http.ErrorBody;
+  } catch {
+    // Not JSON: a proxy's page.
+  }
+  return undefined;
+}
+
+function notOurs(target: ApiTarget, status: string): ViworksError {
+  return cliErrors.create('VW_CLI_ANSWER', { url: target.url.origin, status });
+}
+
+async function readBody(response: IncomingMessage, target: ApiTarget): Promise<string> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  try {
+    for await (const chunk of response as AsyncIterable<Buffer>) {
+      size += chunk.length;
+      if (size > MAX_BODY_BYTES) throw notOurs(target, 'with an endless body');
+      chunks.push(chunk);
+    }
+  } catch (error) {
+    if (size > MAX_BODY_BYTES) throw error;
+    throw connectionError(error, target);
+  }
+  return Buffer.concat(chunks).toString('utf8');
+}

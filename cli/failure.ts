@@ -1,0 +1,38 @@
+// How a failure looks to the operator: what happened, what to do next, the exit code and the code to look up. Never a stack.
+import { BUILD, fromUnknown, type ViworksError } from '../agents/runtime/index.ts';
+
+/** Exit code for a bug of ours (EX_SOFTWARE, sysexits.h). */
+const EXIT_BUG = 70;
+
+/** Text for stderr and the exit code. With `debug` the stack and the causes follow. */
+export function renderFailure(
+  thrown: unknown,
+  options: { colour: boolean; debug: boolean },
+): { text: string; code: number } {
+  const error = fromUnknown(thrown);
+  const lines = error.exitCode === EXIT_BUG && error !== thrown ? bugLines(error) : ordinaryLines(error);
+  const [head = '', ...rest] = lines;
+  const text = [options.colour ? `\u001b[1m${head}\u001b[22m` : head, ...rest].join('\n');
+  const trace = options.debug ? `\n${stacks(thrown)}` : '';
+  return { text: `${text}${trace}\n`, code: error.exitCode };
+}
+
+function ordinaryLines(error: ViworksError): string[] {
+  // A configuration's problems already stand at their places, each with its own remedy.
+  const head = error.code === 'VW_RUNTIME_CONFIG' ? error.message : `viworks: ${error.message}`;
+  return [head, `  remedy: ${error.hint}`, `exit ${error.exitCode} (${error.code})`];
+}
+
+function bugLines(error: ViworksError): string[] {
+  return [
+    `viworks: this is a bug in viworks ${BUILD.version} (${BUILD.revision}): ${error.cause instanceof Error ? error.cause.message : error.message}`,
+    '  remedy: run it again with VIWORKS_DEBUG=1 and report the command, its output and the trace',
+    `exit ${EXIT_BUG} (${error.code})`,
+  ];
+}
+
+function stacks(thrown: unknown): string {
+  const parts: string[] = [];
+  for (let at = thrown; at instanceof Error && parts.length < 5; at = at.cause) parts.push(at.stack ?? at.message);
+  return parts.length > 0 ? parts.join('\ncaused by: ') : String(thrown);
+}
