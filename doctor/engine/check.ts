@@ -1,0 +1,30 @@
+// What a check is: a sentence that ought to be true, judged from facts alone. A failed check is a finding: a symptom until a cause explains it.
+import type { FactKey } from './facts.ts';
+import type { HopId } from './path.ts';
+import type { View } from './view.ts';
+
+/** `fail` is the only finding; `unknown` = the facts are missing; `skipped` = this installation has no such thing. */
+export type Verdict =
+  | { readonly state: 'pass' | 'info' | 'warn' | 'fail' | 'skipped' | 'unknown'; readonly detail: string }
+  | { readonly state: 'error'; readonly detail: string };
+
+export interface Check {
+  /** `layer.subject.property`, for ever; never reused for another meaning. */
+  readonly id: string;
+  /** A statement that ought to be true. */
+  readonly title: string;
+  readonly hop: HopId;
+  /** Judged once for the installation, or once for each gateway. */
+  readonly per: 'site' | 'gateway';
+  readonly host: 'op' | 'be' | 'gw';
+  readonly needs: readonly FactKey[];
+  /** Checks whose failure makes this one's failure a consequence. Followed transitively. */
+  readonly dependsOn: readonly string[];
+  /** Whether a failure means that the service is out (a finding that must be explained), or only that something is worth a look. */
+  readonly outage: boolean;
+  readonly evaluate: (view: View) => Verdict;
+}
+
+export function defineCheck(check: Check): Check {
+  return check;
+}

@@ -1,0 +1,199 @@
+// Chooses the smallest set of causes that explains the findings. Deterministic; no weights. Symptoms are never promoted to fill a gap.
+import type { Candidate } from './candidates.ts';
+import { hopOrder } from './path.ts';
+import type { RuledOut } from './report.ts';
+import type { GatewayTopology } from './topology.ts';
+import { isFinding, type Judgement } from './verdicts.ts';
+
+export interface Chosen {
+  readonly candidate: Candidate;
+  readonly confidence: 'proven' | 'likely';
+  /** Ids of the gateways that it was seen from. */
+  readonly gateways: readonly string[];
+  readonly ruledOut: readonly RuledOut[];
+  readonly explains: readonly Judgement[];
+  readonly chain: readonly Candidate[];
+}
+
+export interface Undecided {
+  readonly codes: readonly string[];
+  /** `key @ vantage` of the facts that would tell them apart. */
+  readonly need: readonly string[];
+}
+
+export interface Selection {
+  readonly active: readonly Chosen[];
+  readonly latent: readonly Chosen[];
+  readonly sight: readonly Chosen[];
+  readonly unsure: readonly Undecided[];
+  readonly unexplained: readonly Judgement[];
+}
+
+interface Named {
+  readonly candidate: Candidate;
+  readonly confidence: 'proven' | 'likely';
+  readonly ruledOut: readonly RuledOut[];
+  readonly unresolved: readonly string[];
+  readonly need: readonly string[];
+}
+
+export function selectCauses(candidates: readonly Candidate[], judgements: readonly Judgement[]): Selection {
+  const named = candidates.flatMap((candidate) => nameCandidate(candidate, candidates));
+  const resolved = named.filter((item) => item.unresolved.length === 0);
+  const merged = mergeGateways(resolved, judgements);
+  const findings = judgements.filter((item) => isFinding(item));
+  const roots = foldChains(merged.filter((item) => item.candidate.rule.scope === 'active' && item.explains.length > 0));
+  const active = smallestSet(roots).sort(fromBackendOutwards);
+  const explained = explainedBy(active, findings);
+  const unexplained = findings.filter((item) => item.check.outage && !explained.has(item));
+  const others = (scope: 'latent' | 'sight') =>
+    merged.filter((item) => item.candidate.rule.scope === scope).sort(fromBackendOutwards);
+  return {
+    active: active.map((item) => ({
+      ...item,
+      explains: findings.filter((one) => explainsFinding(item, one, findings)),
+    })),
+    latent: others('latent'),
+    sight: others('sight'),
+    unsure: undecided(named, unexplained),
+    unexplained,
+  };
+}
+
+/** Necessary signs hold: then its look-alikes must be out, by the separating sign or because their own rule is refuted. */
+function nameCandidate(candidate: Candidate, all: readonly Candidate[]): readonly Named[] {
+  if (candidate.match !== 'complete' && candidate.match !== 'partial') return [];
+  const ruledOut: RuledOut[] = [];
+  const unresolved: string[] = [];
+  const need: string[] = [];
+  let open = false;
+  for (const { code, title, sign } of candidate.separations) {
+    const rival = all.find((item) => item.rule.code === code && item.gateway === candidate.gateway);
+    const name = rival ? rival.rule.title(rival.view) : (title ?? code);
+    if (sign.value === 'yes') ruledOut.push({ code, title: name, why: sign.claim });
+    else if (rival?.refutation) ruledOut.push({ code, title: name, why: rival.refutation });
+    else if (sign.value === 'no') return [];
+    else if (rival) {
+      unresolved.push(code);
+      need.push(...missingFacts(sign.reads));
+    } else open = true;
+  }
+  const confidence = candidate.match === 'complete' && !open ? 'proven' : 'likely';
+  return [{ candidate, confidence, ruledOut, unresolved, need }];
+}
+
+function missingFacts(reads: Candidate['necessary'][number]['reads']): readonly string[] {
+  return reads
+    .filter((read) => read.status === 'unknown')
+    .map((read) => `${read.key}${read.subject ? `(${read.subject})` : ''} @ ${read.vantage}`);
+}
+
+/** A cause of the installation seen from several gateways is one cause; the best grade speaks for it. */
+function mergeGateways(named: readonly Named[], judgements: readonly Judgement[]): readonly Chosen[] {
+  const groups = new Map<string, Named[]>();
+  for (const item of named) {
+    const { rule, gateway } = item.candidate;
+    const key = rule.per === 'site' ? rule.code : `${rule.code} ${gateway?.id ?? ''}`;
+    groups.set(key, [...(groups.get(key) ?? []), item]);
+  }
+  return [...groups.values()].flatMap((group) => {
+    const best = group.find((item) => item.confidence === 'proven') ?? group[0];
+    if (!best) return [];
+    const gateways = group.flatMap((item) => (item.candidate.gateway ? [item.candidate.gateway.id] : []));
+    const findings = judgements.filter((item) => isFinding(item));
+    const chosen = { candidate: best.candidate, confidence: best.confidence, gateways, ruledOut: best.ruledOut };
+    const explains = findings.filter((item) => predicts({ ...chosen, explains: [], chain: [] }, item));
+    return [{ ...chosen, explains, chain: [] }];
+  });
+}
+
+function predicts(chosen: Chosen, finding: Judgement): boolean {
+  if (!chosen.candidate.rule.predicts.includes(finding.check.id)) return false;
+  return finding.gateway === null || chosen.gateways.includes(finding.gateway.id);
+}
+
+/** Directly predicted, or a consequence (at any depth) of a finding that is. */
+function explainsFinding(chosen: Chosen, finding: Judgement, findings: readonly Judgement[]): boolean {
+  const seen = new Set<Judgement>();
+  const follow = (item: Judgement): boolean => {
+    if (seen.has(item)) return false;
+    seen.add(item);
+    if (predicts(chosen, item)) return true;
+    return findings.some(
+      (other) =>
+        item.check.dependsOn.includes(other.check.id) && sameSide(item.gateway, other.gateway) && follow(other),
+    );
+  };
+  return follow(finding);
+}
+
+function sameSide(a: GatewayTopology | null, b: GatewayTopology | null): boolean {
+  return a === null || b === null || a.id === b.id;
+}
+
+function explainedBy(chosen: readonly Chosen[], findings: readonly Judgement[]): ReadonlySet<Judgement> {
+  return new Set(findings.filter((item) => chosen.some((one) => explainsFinding(one, item, findings))));
+}
+
+/** A cause that follows from another named one is a link in its chain, not a second card. */
+function foldChains(all: readonly Chosen[]): readonly Chosen[] {
+  const rootOf = (item: Chosen, seen: ReadonlySet<Chosen> = new Set()): Chosen => {
+    const deeper = all.find(
+      (other) =>
+        other !== item &&
+        !seen.has(other) &&
+        item.candidate.rule.followsFrom.includes(other.candidate.rule.code) &&
+        (item.gateways.length === 0 || other.gateways.some((id) => item.gateways.includes(id))),
+    );
+    return deeper ? rootOf(deeper, new Set([...seen, item])) : item;
+  };
+  return all
+    .filter((item) => rootOf(item) === item)
+    .map((root) => {
+      const links = all.filter((item) => item !== root && rootOf(item) === root);
+      return {
+        ...root,
+        chain: links.map((item) => item.candidate),
+        explains: [...new Set([...root.explains, ...links.flatMap((item) => item.explains)])],
+      };
+    });
+}
+
+/** Every proven cause stays; a likely one only if it explains something that nothing accepted before it explains. */
+function smallestSet(roots: readonly Chosen[]): Chosen[] {
+  const ranked = [...roots].sort(
+    (a, b) => Number(b.confidence === 'proven') - Number(a.confidence === 'proven') || fromBackendOutwards(a, b),
+  );
+  const accepted: Chosen[] = [];
+  const explained = new Set<Judgement>();
+  for (const item of ranked) {
+    const fresh = item.explains.some((finding) => !explained.has(finding));
+    if (item.confidence !== 'proven' && !fresh) continue;
+    accepted.push(item);
+    for (const finding of item.explains) explained.add(finding);
+  }
+  return accepted;
+}
+
+function fromBackendOutwards(a: Chosen, b: Chosen): number {
+  const byHop = hopOrder(a.candidate.rule.hop) - hopOrder(b.candidate.rule.hop);
+  if (byHop !== 0) return byHop;
+  const byCode = a.candidate.rule.code.localeCompare(b.candidate.rule.code, 'en');
+  return byCode !== 0 ? byCode : (a.gateways[0] ?? '').localeCompare(b.gateways[0] ?? '', 'en');
+}
+
+/** Candidates that fit but cannot be told from a rival; only while something is left unexplained. */
+function undecided(named: readonly Named[], unexplained: readonly Judgement[]): readonly Undecided[] {
+  if (unexplained.length === 0) return [];
+  const groups = new Map<string, Undecided>();
+  for (const item of named) {
+    if (item.unresolved.length === 0 || item.candidate.rule.scope !== 'active') continue;
+    const helps = unexplained.some((one) => item.candidate.rule.predicts.includes(one.check.id));
+    if (!helps) continue;
+    const codes = [item.candidate.rule.code, ...item.unresolved].sort();
+    const key = codes.join(' ');
+    const earlier = groups.get(key);
+    groups.set(key, { codes, need: [...new Set([...(earlier?.need ?? []), ...item.need])].sort() });
+  }
+  return [...groups.values()];
+}

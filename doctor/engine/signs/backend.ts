@@ -1,0 +1,191 @@
+// Signs about the backend: its listeners as the kernel has them, and what answers when its ports are dialled directly.
+import type { UpgradeObservation, UpgradeStage } from '../contacts.ts';
+import type { Listener } from '../observations.ts';
+import { judge, type Sign, sign } from '../sign.ts';
+import { every, negate, some, type Tri } from '../tri.ts';
+import type { Seat, View } from '../view.ts';
+
+const stages: readonly UpgradeStage[] = [
+  'none',
+  'tcp',
+  'tls',
+  'response',
+  'accepted',
+  'challenge',
+  'hello',
+  'ping',
+  'closed',
+];
+
+export function reached(seen: UpgradeObservation, stage: UpgradeStage): boolean {
+  return stages.indexOf(seen.reached) >= stages.indexOf(stage);
+}
+
+/** A 101 whose accept key is right. */
+export function upgraded(seen: UpgradeObservation): boolean {
+  return reached(seen, 'accepted') && seen.acceptKeyOk !== false;
+}
+
+/** The network namespace in which the backend's own listeners are: its container's, or the host's. */
+export function backendSeat(view: View): Seat {
+  if (view.topology.backend.supervision !== 'docker') return 'be';
+  return view.read('tcp.listeners', 'be/ns:agent').status === 'not-applicable' ? 'be' : 'be/ns:agent';
+}
+
+export function isProxy(row: Listener): boolean {
+  return row.process === 'docker-proxy';
+}
+
+/** Held open by systemd for a socket unit: says nothing about the service behind it. */
+export function isHeldBySystemd(row: Listener): boolean {
+  return row.process === 'systemd' || row.unit === 'init.scope';
+}
+
+/** Rows on a port in the backend's namespace; null when listeners are not known there. */
+export function rowsOn(view: View, port: number, seat: Seat = backendSeat(view)): readonly Listener[] | null {
+  const rows = view.value('tcp.listeners', seat);
+  return rows?.filter((row) => row.port === port && !isProxy(row)) ?? null;
+}
+
+function listens(port: (view: View) => number): (view: View) => Tri {
+  return (view) =>
+    judge(view, ['tcp.listeners', backendSeat(view)], (rows) =>
+      rows.some((row) => row.port === port(view) && !isProxy(row)),
+    );
+}
+
+const agentsPort = (view: View) => view.topology.backend.agentsPort;
+const apiPort = (view: View) => view.topology.backend.apiPort;
+
+export const agentsListens = sign((view) => `port ${agentsPort(view)} has a LISTEN row`, listens(agentsPort));
+export const agentsNotListening = sign(
+  (view) => `the kernel has no LISTEN row for port ${agentsPort(view)}`,
+  (view) => negate(agentsListens.holds(view)),
+);
+export const apiListens = sign((view) => `port ${apiPort(view)} has a LISTEN row`, listens(apiPort));
+export const apiNotListening = sign(
+  (view) => `the kernel has no LISTEN row for port ${apiPort(view)}`,
+  (view) => negate(apiListens.holds(view)),
+);
+
+export const apiAnswers = sign(
+  (view) => {
+    const answer = view.value('http.response', 'be', 'api-health');
+    return `port ${apiPort(view)} answers GET /health${answer?.status ? ` with ${answer.status}` : ''}`;
+  },
+  (view) => judge(view, ['http.response', 'be', 'api-health'], (seen) => seen.outcome === 'response'),
+);
+
+export const apiSilent = sign(
+  (view) => `port ${apiPort(view)} accepts a connection and says nothing`,
+  (view) => judge(view, ['http.response', 'be', 'api-health'], (seen) => seen.outcome === 'timeout'),
+);
+
+function direct(test: (seen: UpgradeObservation) => boolean | Tri): (view: View) => Tri {
+  return (view) => judge(view, ['ws.upgrade', 'be', 'direct'], test);
+}
+
+const directText = (view: View) => `the upgrade sent straight to port ${agentsPort(view)}`;
+
+export const directUpgrades = sign((view) => `${directText(view)} gets 101`, direct(upgraded));
+export const directFails = sign(
+  (view) => `${directText(view)} fails`,
+  (view) => negate(directUpgrades.holds(view)),
+);
+export const directRefused = sign(
+  (view) => `${directText(view)} is refused`,
+  (view) =>
+    some([
+      direct((seen) => seen.ended === 'refused')(view),
+      judge(view, ['tcp.connect', 'be', 'agents'], (seen) => seen.outcome === 'refused'),
+    ]),
+);
+export const directSilent = sign(
+  (view) => `${directText(view)} connects and then hears nothing`,
+  direct((seen) => seen.reached === 'tcp' && seen.ended === 'timeout'),
+);
+export const directConnectTimeout = sign(
+  (view) => `${directText(view)} cannot even connect (timeout)`,
+  direct((seen) => seen.reached === 'none' && seen.ended === 'timeout'),
+);
+export const directClosed = sign(
+  (view) => `${directText(view)} connects and is cut off without an answer`,
+  direct((seen) => seen.reached === 'tcp' && (seen.ended === 'reset' || seen.ended === 'closed')),
+);
+export const directStatus = sign(
+  (view) => `${directText(view)} is answered with ${view.value('ws.upgrade', 'be', 'direct')?.status ?? 'a status'}`,
+  direct((seen) => seen.status !== null && !reached(seen, 'accepted')),
+);
+export const directRootUpgrades = sign(
+  (view) => `on path / port ${agentsPort(view)} answers 101`,
+  (view) => judge(view, ['ws.upgrade', 'be', 'direct-root'], upgraded),
+);
+
+/** The row's queue: our held dial stayed in it, so nobody accepts. */
+export const queueRises = sign(
+  (view) => {
+    const seen = view.value('tcp.queue', backendSeat(view), 'agents');
+    const numbers = seen ? ` (Recv-Q ${seen.before} → ${seen.during} during one extra dial)` : '';
+    return `connections to port ${agentsPort(view)} pile up in the accept queue${numbers}`;
+  },
+  (view) => {
+    const seat = backendSeat(view);
+    return judge(view, ['tcp.queue', seat, 'agents'], (seen): Tri => {
+      if (seen.during > seen.before) return 'yes';
+      if (seen.backlog > 0 && seen.before > seen.backlog) return 'yes';
+      return 'no';
+    });
+  },
+);
+export const queueEmpty = sign(
+  (view) => `the accept queue of port ${agentsPort(view)} is empty (Recv-Q 0)`,
+  (view) =>
+    judge(view, ['tcp.listeners', backendSeat(view)], (rows) => {
+      const own = rows.filter((row) => row.port === agentsPort(view) && !isProxy(row));
+      return own.length > 0 && own.every((row) => row.recvQ === 0);
+    }),
+);
+
+/** Owner of the agents port is somebody else's unit; unknown when the owner is not visible. */
+export const agentsPortForeign: Sign = sign(
+  (view) => {
+    const row = rowsOn(view, agentsPort(view))?.find((item) => item.unit);
+    return `port ${agentsPort(view)} is held by ${row?.process ?? 'a process'}${row?.unit ? ` in ${row.unit}` : ''}, not by the backend`;
+  },
+  (view) =>
+    judge(view, ['tcp.listeners', backendSeat(view)], (rows): Tri => {
+      const own = rows.filter((row) => row.port === agentsPort(view) && !isProxy(row));
+      if (own.length === 0) return 'no';
+      const { unit, sockets } = view.topology.backend;
+      if (unit === null) return 'no';
+      const verdicts = own.map((row): Tri => {
+        if (isHeldBySystemd(row)) return 'no';
+        if (row.unit === null || row.ownership !== 'observed') return row.unit === unit ? 'no' : 'unknown';
+        return row.unit !== unit && !sockets.includes(row.unit) ? 'yes' : 'no';
+      });
+      return some(verdicts);
+    }),
+);
+
+export const onlySystemdListens = sign('only systemd holds the sockets, no process serves them', (view) =>
+  judge(view, ['tcp.listeners', 'be'], (rows) => {
+    const { apiPort: api, agentsPort: agents } = view.topology.backend;
+    const own = rows.filter((row) => (row.port === api || row.port === agents) && !isProxy(row));
+    return every(own.map((row) => (isHeldBySystemd(row) ? 'yes' : row.process === null ? 'unknown' : 'no')));
+  }),
+);
+
+/** Ports on which the backend's own unit (or, unprivileged, its user) listens besides the two it should have. */
+export function otherBackendPorts(view: View): { readonly ports: readonly number[]; readonly certain: boolean } {
+  const rows = view.value('tcp.listeners', backendSeat(view));
+  if (!rows) return { ports: [], certain: false };
+  const { apiPort: api, agentsPort: agents, unit } = view.topology.backend;
+  const apiRow = rows.find((row) => row.port === api && !isProxy(row));
+  const others = rows.filter((row) => row.port !== api && row.port !== agents && row.port !== 22 && row.port !== 443);
+  const byUnit = others.filter((row) => unit !== null && row.unit === unit);
+  const sameUser = others.filter(
+    (row) => row.unit === null && apiRow?.uid !== null && apiRow?.uid !== undefined && row.uid === apiRow.uid,
+  );
+  const ports = [...new Set([...byUnit, ...sameUser].map((row) => row.port))].sort((a, b) => a - b);
+  return { ports, certain: sameUser.length === 0 };
+}

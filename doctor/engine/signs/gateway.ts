@@ -1,0 +1,163 @@
+// Signs about one gateway: its link, its name resolution, its way to the public port, TLS as it sees it, its configured URL.
+import type { Connection } from '../observations.ts';
+import { judge, type Sign, sign } from '../sign.ts';
+import { negate, some, type Tri } from '../tri.ts';
+import type { Seat, View } from '../view.ts';
+import { upgraded } from './backend.ts';
+import { gatewayPart, hostOf } from './parts.ts';
+
+const publicPort = (view: View) => view.topology.publicPort;
+
+/** Rows that can be the agent's: right remote port, and an owner that is the agent or cannot be seen. */
+export function linkRows(view: View, rows: readonly Connection[], port: number): readonly Connection[] {
+  const unit = view.gateway?.unit ?? null;
+  return rows.filter(
+    (row) =>
+      row.remotePort === port && (row.unit === null || unit === null || row.unit === unit) && row.state !== 'TIME-WAIT',
+  );
+}
+
+/** The gateway itself, the registry and the kernel must not disagree; the first two outrank a bare socket. */
+export const linkUp = sign(
+  (view) => `${hostOf(view, 'gw')} holds a live link to the backend`,
+  (view) => {
+    const own = judge(view, ['gateway.health', 'gw'], (seen) =>
+      seen.link === null ? 'unknown' : ['up', 'connected', 'online', 'ready', 'healthy'].includes(seen.link),
+    );
+    const listed = view.gateway
+      ? judge(view, ['registry.entry', 'op', view.gateway.id], (entry) => entry.listed && entry.online)
+      : 'no';
+    const registryApplies = view.topology.kind === 'viworks';
+    if (own === 'no' || (registryApplies && listed === 'no')) return 'no';
+    if (own === 'yes' || (registryApplies && listed === 'yes')) return 'yes';
+    return judge(view, ['tcp.connections', 'gw'], (rows) =>
+      linkRows(view, rows, publicPort(view)).some((row) => row.state === 'ESTABLISHED'),
+    );
+  },
+);
+export const linkDown = sign(
+  (view) => `${hostOf(view, 'gw')} holds no link to the backend`,
+  (view) => negate(linkUp.holds(view)),
+);
+
+/** Neither a link nor an attempt: no socket to the public or the agents port in any live state. */
+export const noSockets = sign(
+  (view) => `${hostOf(view, 'gw')} has no socket to port ${publicPort(view)} and none that is being opened`,
+  (view) =>
+    judge(view, ['tcp.connections', 'gw'], (rows) =>
+      [publicPort(view), view.topology.backend.agentsPort].every((port) => linkRows(view, rows, port).length === 0),
+    ),
+);
+
+export const registryOffline = sign('the backend does not list the gateway as online', (view) =>
+  view.gateway
+    ? judge(view, ['registry.entry', 'op', view.gateway.id], (entry) => !(entry.listed && entry.online))
+    : 'no',
+);
+export const registryOnline = sign('the backend lists the gateway as online', (view) =>
+  view.gateway ? judge(view, ['registry.entry', 'op', view.gateway.id], (entry) => entry.listed && entry.online) : 'no',
+);
+
+export const gatewayUpgrades = sign(
+  (view) => `an upgrade from ${hostOf(view, 'gw')} through nginx gets 101`,
+  (view) => judge(view, ['ws.upgrade', 'gw', 'public'], upgraded),
+);
+
+export const gatewayProcess = sign(
+  (view) => `an agent process runs on ${hostOf(view, 'gw')}`,
+  (view) => judge(view, ['process.state', gatewayPart.seat, gatewayPart.part], (process) => process.running),
+);
+export const noGatewayProcess = sign(
+  (view) => `no agent process runs on ${hostOf(view, 'gw')}`,
+  (view) => negate(gatewayProcess.holds(view)),
+);
+
+/** The dial of the public port from one vantage. */
+export function publicDial(seat: Seat, outcome: 'connected' | 'refused' | 'timeout' | 'unreachable'): Sign {
+  return sign(
+    (view) => `a dial of port ${publicPort(view)} from ${hostOf(view, seat)}: ${outcome}`,
+    (view) => judge(view, ['tcp.connect', seat, 'public'], (seen) => seen.outcome === outcome),
+  );
+}
+
+/** Addresses that are certainly the backend's: its own, the one it is dialled by, and what the operator's resolver says. */
+export function backendAddresses(view: View): readonly string[] {
+  const own = view.value('host.addresses', 'be') ?? [];
+  const dialled = view.topology.backend.host.address;
+  return [...new Set([...own, ...(/^[\d.]+$|:/.test(dialled) ? [dialled] : [])])];
+}
+
+/** The name leads the gateway to addresses that are none of the backend's. */
+export const nameLeadsElsewhere = sign(
+  (view) => {
+    const answer = view.value('dns.answer', 'gw');
+    return `on ${hostOf(view, 'gw')} ${view.topology.serverName} is ${answer?.addresses.join(', ') || 'another address'}, not ${backendAddresses(view).join(' or ')}`;
+  },
+  (view) =>
+    judge(view, ['dns.answer', 'gw'], (answer): Tri => {
+      const right = backendAddresses(view);
+      if (right.length === 0) return 'unknown';
+      if (answer.error !== null || answer.addresses.length === 0) return 'no';
+      if (answer.addresses.some((address) => right.includes(address))) return 'no';
+      const others = [view.read('dns.answer', 'op'), view.read('dns.answer', 'be')];
+      const agrees = others.some(
+        (other) =>
+          other.status === 'known' && other.value.addresses.some((address) => answer.addresses.includes(address)),
+      );
+      return agrees ? 'no' : 'yes';
+    }),
+);
+export const nameRight = sign(
+  (view) => `on ${hostOf(view, 'gw')} ${view.topology.serverName} leads to the backend`,
+  (view) =>
+    judge(view, ['dns.answer', 'gw'], (answer) => {
+      if (answer.error !== null || answer.addresses.length === 0) return 'no';
+      return negate(nameLeadsElsewhere.holds(view));
+    }),
+);
+
+export function verification(seat: Seat, claim: string, test: (code: string) => boolean): Sign {
+  return sign(
+    (view) => {
+      const seen = view.value('tls.certificate', seat, 'public');
+      return `${hostOf(view, seat)} ${claim}${seen ? ` (${seen.verification}, judged with ${seen.trust})` : ''}`;
+    },
+    (view) =>
+      judge(view, ['tls.certificate', seat, 'public'], (seen) =>
+        seen.handshake === 'ok' ? test(seen.verification) : 'no',
+      ),
+  );
+}
+
+/** Path part of the URL in the gateway's own configuration; null when not known. */
+export function configuredPath(view: View): string | null {
+  const url = view.value('agent.config', 'gw', 'gateway')?.url;
+  const match = url?.match(/^[a-z]+:\/\/[^/?#]+([^?#]*)/i);
+  return match ? match[1] || '/' : null;
+}
+
+export const configuredPathDiffers = sign(
+  (view) => `the gateway's configuration asks for ${configuredPath(view) ?? 'another path'}, not ${view.topology.path}`,
+  (view) =>
+    judge(view, ['agent.config', 'gw', 'gateway'], (config) =>
+      config.url === null ? 'unknown' : configuredPath(view) !== view.topology.path,
+    ),
+);
+
+/** Skew of a host's clock against the operator's, certain beyond `seconds`. */
+export function clockOff(seat: 'be' | 'gw', seconds: number, direction: 'behind' | 'ahead' | 'either'): Sign {
+  return sign(
+    (view) =>
+      `the clock of ${hostOf(view, seat)} is ${Math.round((view.value('host.clock', seat)?.offsetMs ?? 0) / 1000)} s off`,
+    (view) =>
+      judge(view, ['host.clock', seat], (clock) => {
+        const signed = direction === 'behind' ? -clock.offsetMs : clock.offsetMs;
+        const off = direction === 'either' ? Math.abs(clock.offsetMs) : signed;
+        return off - clock.errorMs > seconds * 1000;
+      }),
+  );
+}
+
+export const someoneUpgrades = sign('the public path works from another vantage', (view) =>
+  some((['op', 'be'] as const).map((seat) => judge(view, ['ws.upgrade', seat, 'public'], upgraded))),
+);

@@ -1,0 +1,203 @@
+// Signs about nginx: what the upgrade through it gets, what its configuration does with the request, what it says when it will not start.
+import type { UpgradeObservation } from '../contacts.ts';
+import type { RouteFact } from '../route.ts';
+import { judge, type Sign, sign } from '../sign.ts';
+import { every, negate, some, type Tri } from '../tri.ts';
+import type { Seat, View } from '../view.ts';
+import { upgraded } from './backend.ts';
+import { excerpt, lineOf } from './logs.ts';
+import { containerIs, nginxPart, runs, unitIs } from './parts.ts';
+
+const viewpoints: readonly Seat[] = ['be', 'gw', 'op'];
+
+/** The vantage nearest to nginx whose upgrade through it got any HTTP answer; else the nearest that is known at all. */
+export function publicSeat(view: View): Seat | null {
+  const known = viewpoints.filter((seat) => view.value('ws.upgrade', seat, 'public') !== null);
+  return known.find((seat) => view.value('ws.upgrade', seat, 'public')?.status !== null) ?? known[0] ?? null;
+}
+
+export function publicSeen(view: View): UpgradeObservation | null {
+  const seat = publicSeat(view);
+  return seat ? view.value('ws.upgrade', seat, 'public') : null;
+}
+
+function throughNginx(test: (seen: UpgradeObservation) => boolean | Tri): (view: View) => Tri {
+  return (view) => {
+    const seat = publicSeat(view);
+    return seat ? judge(view, ['ws.upgrade', seat, 'public'], test) : 'unknown';
+  };
+}
+
+export const publicUpgrades = sign('the upgrade through nginx gets 101', throughNginx(upgraded));
+
+export const publicFails = sign(
+  (view) => {
+    const seen = publicSeen(view);
+    return `GET ${view.topology.url} through nginx gets ${seen?.status ?? seen?.ended ?? 'no answer'} instead of 101`;
+  },
+  (view) => negate(publicUpgrades.holds(view)),
+);
+
+/** nginx (or what is behind it) answered the upgrade with one of these statuses. */
+export function publicStatus(...statuses: readonly number[]): Sign {
+  return sign(
+    (view) => `the upgrade through nginx is answered with ${publicSeen(view)?.status ?? statuses.join(' or ')}`,
+    throughNginx((seen) => seen.status !== null && statuses.includes(seen.status)),
+  );
+}
+
+/** As publicStatus, but open while the backend itself is out: then nginx answers 502 or 504 whatever else is wrong. */
+export function publicStatusUnlessDown(...statuses: readonly number[]): Sign {
+  const plain = publicStatus(...statuses);
+  return sign(
+    plain.claim,
+    throughNginx((seen) => {
+      if (seen.status === 502 || seen.status === 504) return 'unknown';
+      return seen.status !== null && statuses.includes(seen.status);
+    }),
+  );
+}
+
+export function routeOf(view: View): RouteFact | null {
+  return view.value('nginx.route', 'be', 'agents');
+}
+
+/** A statement on what the configuration does with the agents' path; a route that could not be computed leaves it open. */
+export function routeIs(
+  claim: (route: RouteFact, view: View) => string,
+  test: (route: RouteFact, view: View) => boolean,
+): Sign {
+  return sign(
+    (view) => {
+      const route = routeOf(view);
+      return route ? claim(route, view) : 'what nginx does with the path is not known';
+    },
+    (view) =>
+      judge(view, ['nginx.route', 'be', 'agents'], (route) =>
+        route.action === 'undecided' ? 'unknown' : test(route, view),
+      ),
+  );
+}
+
+export function placeText(place: { readonly file: string; readonly line: number } | null): string {
+  return place ? `${place.file}:${place.line}` : 'nginx configuration';
+}
+
+export function routeText(route: RouteFact): string {
+  const location = route.location;
+  const where = location
+    ? `location ${location.modifier ? `${location.modifier} ` : ''}${location.pattern}`
+    : 'the server block itself';
+  return `${placeText(location ?? route.server)}  ${where}${route.target ? ` → ${route.target.text}` : ''}`;
+}
+
+/** Every address of the target has this port. */
+export function targetsPort(route: RouteFact, port: number): boolean {
+  const addresses = route.target?.addresses ?? [];
+  return addresses.length > 0 && addresses.every((address) => address.port === port);
+}
+
+export const routeToAgents = routeIs(
+  (route) => `the configuration sends the path to the agents port (${routeText(route)})`,
+  (route, view) => route.action === 'proxy' && targetsPort(route, view.topology.backend.agentsPort),
+);
+
+/** The path arrives unchanged, with both upgrade headers, at the agents port. */
+export const routeGood = routeIs(
+  (route) => `the configuration on disk is right (${routeText(route)})`,
+  (route, view) =>
+    route.action === 'proxy' &&
+    targetsPort(route, view.topology.backend.agentsPort) &&
+    route.target?.upstreamPath === view.topology.path &&
+    forwardsUpgrade(route) &&
+    forwardsConnection(route),
+);
+
+export function forwardsUpgrade(route: RouteFact): boolean {
+  return route.upgradeHeader.sends?.toLowerCase() === 'websocket';
+}
+
+export function forwardsConnection(route: RouteFact): boolean {
+  return route.connectionHeader.sends?.toLowerCase().includes('upgrade') ?? false;
+}
+
+/** A file of the configuration is younger than the youngest worker (2 s of play for clock rounding). */
+export const configNewerThanWorkers = sign('a configuration file is newer than the running workers', (view) => {
+  const processes = view.read('nginx.processes', 'be');
+  const files = view.read('nginx.files', 'be');
+  if (processes.status !== 'known' || files.status !== 'known') return 'unknown';
+  const starts = processes.value.workers.flatMap((worker) =>
+    worker.shuttingDown || worker.startedAtMs === null ? [] : [worker.startedAtMs],
+  );
+  const times = files.value.files.flatMap((file) => (file.mtimeMs === null ? [] : [file.mtimeMs]));
+  if (starts.length === 0 || times.length === 0) return 'unknown';
+  return Math.max(...times) > Math.max(...starts) + 2000 ? 'yes' : 'no';
+});
+
+export const nginxRuns = runs(nginxPart);
+
+export const nginxFailed: Sign = sign(
+  (view) => `nginx could not start (${containerOrUnit(view)})`,
+  (view) =>
+    some([
+      unitIs(nginxPart, '', (unit) => unit.activeState === 'failed' || unit.subState === 'auto-restart').holds(view),
+      containerIs(
+        nginxPart,
+        '',
+        (item) => item.state === 'restarting' || (item.state === 'exited' && item.exitCode !== 0),
+      ).holds(view),
+    ]),
+);
+
+function containerOrUnit(view: View): string {
+  const unit = view.value('unit.state', 'be', 'nginx');
+  return unit ? `${unit.name}: ${unit.activeState} (${unit.result})` : 'its container has ended';
+}
+
+/** The newest [emerg] line that matches, from nginx's logs since its last start or from `nginx -t` now. */
+export function emergency(view: View, pattern: RegExp): string | null {
+  for (const part of ['nginx-error', 'nginx'] as const) {
+    const line = lineOf(view, { seat: 'be', part }, pattern);
+    if (line) return excerpt(line.text);
+  }
+  const output = view.value('nginx.test', 'be')?.output ?? '';
+  return output.split('\n').find((line) => pattern.test(line)) ?? null;
+}
+
+export function saysEmergency(pattern: RegExp): Sign {
+  return sign(
+    (view) => `nginx says: ${emergency(view, pattern) ?? '[emerg] …'}`,
+    (view) =>
+      some([
+        ...(['nginx-error', 'nginx'] as const).map((part) =>
+          judge(view, ['log.tail', 'be', part], (tail): Tri => {
+            if (tail.lines.some((line) => pattern.test(line.text))) return tail.sinceMs === null ? 'unknown' : 'yes';
+            return tail.truncated ? 'unknown' : 'no';
+          }),
+        ),
+        judge(view, ['nginx.test', 'be'], (seen) => !seen.ok && pattern.test(seen.output)),
+      ]),
+  );
+}
+
+/** Something listens on the public port of the backend host. */
+export const publicPortListens = sign(
+  (view) => `port ${view.topology.publicPort} has a LISTEN row on the backend host`,
+  (view) => judge(view, ['tcp.listeners', 'be'], (rows) => rows.some((row) => row.port === view.topology.publicPort)),
+);
+export const publicPortClosed = sign(
+  (view) => `nothing listens on port ${view.topology.publicPort} of the backend host`,
+  (view) => negate(publicPortListens.holds(view)),
+);
+
+/** nginx answers the HTTP API's health page. */
+export const publicApiAnswers = sign('the HTTP API answers through nginx', (view) => {
+  const verdicts = viewpoints.map((seat) =>
+    judge(view, ['http.response', seat, 'public-api'], (seen) => seen.status !== null && seen.status < 400),
+  );
+  return some(verdicts);
+});
+
+export const nginxIsUp = sign('nginx runs and its port is open', (view) =>
+  every([nginxRuns.holds(view), publicPortListens.holds(view)]),
+);

@@ -1,0 +1,154 @@
+// Signs about parts as systemd, Docker and /proc show them: units, processes, containers and what their logs say.
+import type { Part } from '../facts.ts';
+import type { Container, UnitState } from '../observations.ts';
+import { judge, type Sign, sign } from '../sign.ts';
+import type { Supervision } from '../topology.ts';
+import { some, type Tri } from '../tri.ts';
+import type { Seat, View } from '../view.ts';
+
+/** Which part of which host. */
+export interface PartPlace {
+  readonly seat: 'be' | 'gw';
+  readonly part: Part;
+}
+
+export const backendPart: PartPlace = { seat: 'be', part: 'backend' };
+export const nginxPart: PartPlace = { seat: 'be', part: 'nginx' };
+export const gatewayPart: PartPlace = { seat: 'gw', part: 'gateway' };
+export const launcherPart: PartPlace = { seat: 'gw', part: 'launcher' };
+
+interface Intent {
+  readonly supervision: Supervision;
+  readonly unit: string | null;
+  readonly container: string | null;
+}
+
+function intentOf(view: View, { part }: PartPlace): Intent | null {
+  if (part === 'backend') return view.topology.backend;
+  if (part === 'nginx') return view.topology.nginx;
+  if (part === 'launcher') {
+    return view.gateway && { supervision: 'systemd', unit: view.gateway.launcherUnit, container: null };
+  }
+  return view.gateway;
+}
+
+/** How people call the part: its unit, its container, or just what it is. */
+export function nameOf(view: View, place: PartPlace): string {
+  const intent = intentOf(view, place);
+  return intent?.unit ?? (intent?.container ? `container ${intent.container}` : place.part);
+}
+
+/** Name of the host that a seat means. */
+export function hostOf(view: View, seat: Seat): string {
+  if (seat === 'gw') return view.gateway?.host.name ?? 'gateway';
+  return seat === 'op' ? 'here' : view.topology.backend.host.name;
+}
+
+export function unitIs(place: PartPlace, claim: string, test: (unit: UnitState, view: View) => boolean | Tri): Sign {
+  return sign(
+    (view) => `${nameOf(view, place)} ${claim}`,
+    (view) => judge(view, ['unit.state', place.seat, place.part], (unit) => test(unit, view)),
+  );
+}
+
+export function containerOf(view: View, place: PartPlace): Container | null {
+  const intent = intentOf(view, place);
+  const list = view.value('docker.containers', place.seat);
+  return list?.find((item) => item.name === intent?.container) ?? null;
+}
+
+export function containerIs(place: PartPlace, claim: string, test: (container: Container) => boolean | Tri): Sign {
+  return sign(
+    (view) => `${nameOf(view, place)} ${claim}`,
+    (view) =>
+      judge(view, ['docker.containers', place.seat], () => {
+        const container = containerOf(view, place);
+        return container ? test(container) : 'no';
+      }),
+  );
+}
+
+/** The part's supervisor says that it runs: active unit, running container, or simply a live process. */
+export function runs(place: PartPlace): Sign {
+  return sign(
+    (view) => `${nameOf(view, place)} is running`,
+    (view) => {
+      const supervision = intentOf(view, place)?.supervision ?? 'none';
+      if (supervision === 'none') return 'no';
+      if (supervision === 'systemd') {
+        return judge(view, ['unit.state', place.seat, place.part], (unit) => isActive(unit));
+      }
+      if (supervision === 'docker') {
+        return containerIs(place, '', (item) => item.state === 'running').holds(view);
+      }
+      return judge(view, ['process.state', place.seat, place.part], (process) => process.running);
+    },
+  );
+}
+
+export function isActive(unit: UnitState): boolean {
+  return unit.activeState === 'active' || unit.activeState === 'reloading';
+}
+
+/** Failed, waiting to be started again, or being started again after it ended at least once. */
+export function isCrashing(unit: UnitState): boolean {
+  if (unit.loadState !== 'loaded') return false;
+  if (unit.subState === 'auto-restart') return true;
+  if (unit.activeState === 'failed') return true;
+  return unit.activeState === 'activating' && unit.restarts > 0;
+}
+
+export const crashing = (place: PartPlace): Sign =>
+  sign(
+    (view) => `${nameOf(view, place)} keeps ending (${stateWords(view, place)})`,
+    (view) =>
+      some([
+        judge(view, ['unit.state', place.seat, place.part], isCrashing),
+        containerIs(
+          place,
+          '',
+          (item) => item.state === 'restarting' || (item.state === 'exited' && item.exitCode !== 0),
+        ).holds(view),
+      ]),
+  );
+
+/** `failed (exit-code), status 64, restarted 7 times`, for texts. */
+export function stateWords(view: View, place: PartPlace): string {
+  const container = containerOf(view, place);
+  if (container) return `${container.state}, exit code ${container.exitCode}`;
+  const unit = view.value('unit.state', place.seat, place.part);
+  if (!unit) return 'state unknown';
+  if (unit.loadState !== 'loaded') return unit.loadState;
+  const parts = [`${unit.activeState} (${unit.subState})`];
+  if (unit.result !== 'success') parts.push(unit.result);
+  if (unit.mainStatus !== 0) parts.push(`status ${unit.mainStatus}`);
+  if (unit.restarts > 0) parts.push(`restarted ${unit.restarts} times`);
+  return parts.join(', ');
+}
+
+/** Main process in the given /proc state; unknown when it could not be seen. */
+export function processIn(place: PartPlace, states: string, claim: string): Sign {
+  return sign(
+    (view) => `the process of ${nameOf(view, place)} ${claim}`,
+    (view) =>
+      judge(
+        view,
+        ['process.state', place.seat, place.part],
+        (process) => process.running && states.includes(process.state),
+      ),
+  );
+}
+
+/** Started less than `seconds` before the host's own clock was read. */
+export function startedWithin(place: PartPlace, seconds: number): Sign {
+  return sign(
+    (view) => `${nameOf(view, place)} was started less than ${seconds} s ago`,
+    (view) => {
+      const clock = view.value('host.clock', place.seat);
+      if (!clock) return 'unknown';
+      return judge(view, ['unit.state', place.seat, place.part], (unit) =>
+        unit.mainStartedAtMs === null ? 'unknown' : clock.epochMs - unit.mainStartedAtMs < seconds * 1000,
+      );
+    },
+  );
+}
