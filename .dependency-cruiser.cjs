@@ -25,7 +25,9 @@ const rules = rooms.flatMap((row) => {
       from,
       to: {
         dependencyTypes: ['npm', 'npm-dev', 'npm-optional', 'npm-peer', 'npm-no-pkg', 'npm-unknown'],
-        pathNot: row.packages.map((name) => `node_modules/${name}${name.startsWith('@types') ? '' : '/'}`).concat(row.packages.length === 0 ? ['^$'] : []),
+        pathNot: row.packages
+          .map((name) => `node_modules/${name}${name.startsWith('@types') ? '' : '/'}`)
+          .concat(row.packages.length === 0 ? ['^$'] : []),
       },
     },
   ];
@@ -54,7 +56,12 @@ module.exports = {
   forbidden: [
     ...rules,
     { name: 'no cycles', severity: 'error', from: {}, to: { circular: true } },
-    { name: 'nothing imports tests', severity: 'error', from: { path: '^(agents|doctor|deploy|cli)/', pathNot: tests }, to: { path: '^test/|\\.test\\.tsx?$' } },
+    {
+      name: 'nothing imports tests',
+      severity: 'error',
+      from: { path: '^(agents|doctor|deploy|cli)/', pathNot: tests },
+      to: { path: '^test/|\\.test\\.tsx?$' },
+    },
     {
       name: 'the gateway stays small',
       comment: 'importing ink costs 520 ms and 50 MB: a gateway on a small host must never be able to load it',

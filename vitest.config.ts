@@ -7,7 +7,10 @@ export default defineConfig({
       {
         test: {
           name: 'unit',
-          include: ['{agents,cli,deploy,doctor,docs,bench}/**/*.test.{ts,tsx}', 'test/{conventions,contracts,support}/**/*.test.ts'],
+          include: [
+            '{agents,cli,deploy,doctor,docs,bench}/**/*.test.{ts,tsx}',
+            'test/{conventions,contracts,support}/**/*.test.ts',
+          ],
           testTimeout: 20_000,
         },
       },

@@ -22,5 +22,7 @@ test('a row shows its ratio, and a row that was not measured its reason', () => 
   });
   expect(text).toContain('ratio 2.00');
   expect(text).toContain('aim: small');
-  expect(renderRow({ ...base, ours: undefined, others: [], skipped: 'no nginx here' })).toContain('not measured: no nginx here');
+  expect(renderRow({ ...base, ours: undefined, others: [], skipped: 'no nginx here' })).toContain(
+    'not measured: no nginx here',
+  );
 });

@@ -34,7 +34,8 @@ export function median(samples: readonly number[]): number {
 /** A row as lines of text: ours, each other side with the ratio ours / other, and the notes. */
 export function renderRow(row: Row): string {
   const head = `${row.id.padEnd(14)} ${row.work}`;
-  if (row.skipped !== undefined || row.ours === undefined) return `${head}\n    not measured: ${row.skipped ?? 'no samples'}`;
+  if (row.skipped !== undefined || row.ours === undefined)
+    return `${head}\n    not measured: ${row.skipped ?? 'no samples'}`;
   const own = median(row.ours.samples);
   const lines = [head, `    ${line(row.ours)}`];
   for (const side of row.others) lines.push(`    ${line(side)}   ratio ${(own / median(side.samples)).toFixed(2)}`);

@@ -22,9 +22,12 @@ const steps: readonly Step[] = [
   { name: 'types', argv: [bin('tsc'), '-p', root] },
   { name: 'dead code', argv: [bin('knip'), '--no-progress'] },
   { name: 'conventions', argv: [bin('vitest'), 'run', '--project', 'unit', 'test/conventions', '--reporter', 'dot'] },
-  { name: 'rooms', argv: [bin('depcruise'), '--config', '.dependency-cruiser.cjs', ...rooms.filter((room) => room !== 'test')] },
+  {
+    name: 'rooms',
+    argv: [bin('depcruise'), '--config', '.dependency-cruiser.cjs', ...rooms.filter((room) => room !== 'test')],
+  },
   { name: 'docs fresh', argv: [process.execPath, 'docs/generate.ts', '--check'] },
-  { name: 'format', argv: [bin('biome'), 'ci', '--error-on-warnings', '.'] },
+  { name: 'format', argv: [bin('biome'), 'ci', '--colors=off', '--error-on-warnings', '.'] },
 ];
 
 interface Outcome {
@@ -68,5 +71,7 @@ await Promise.all(Array.from({ length: Math.max(2, cpus().length) }, work));
 const failed = outcomes.filter((outcome) => !outcome.ok);
 for (const { step, output } of failed) process.stdout.write(`\n── ${step.name} ──\n${output.slice(-20_000)}\n`);
 const seconds = ((performance.now() - started) / 1000).toFixed(1);
-process.stdout.write(`check: ${outcomes.length - failed.length} passed, ${failed.length} failed, 0 skipped (${seconds} s)\n`);
+process.stdout.write(
+  `check: ${outcomes.length - failed.length} passed, ${failed.length} failed, 0 skipped (${seconds} s)\n`,
+);
 process.exitCode = failed.length === 0 ? 0 : 1;

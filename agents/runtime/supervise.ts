@@ -16,18 +16,18 @@ export async function supervise(loops: readonly Loop[], signal: AbortSignal): Pr
   const stop = (): void => controller.abort(signal.reason);
   if (signal.aborted) stop();
   signal.addEventListener('abort', stop, { once: true });
-  let fatal: unknown;
+  let fatal: { readonly reason: unknown } | undefined;
   const watch = async (loop: Loop): Promise<void> => {
     try {
       await loop.run(controller.signal);
       if (!controller.signal.aborted) throw runtimeErrors.create('VW_RUNTIME_LOOP_ENDED', { loop: loop.name });
     } catch (error) {
       if (controller.signal.aborted && (isAbort(error) || error === controller.signal.reason)) return;
-      fatal ??= error;
+      fatal ??= { reason: error };
       controller.abort(error);
     }
   };
   await Promise.all(loops.map(watch));
   signal.removeEventListener('abort', stop);
-  if (fatal !== undefined) throw fatal;
+  if (fatal) throw fatal.reason;
 }

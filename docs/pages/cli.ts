@@ -23,7 +23,11 @@ function section(spec: CommandSpec, parent: string, level: number): string[] {
   if (spec.options && spec.options.length > 0) {
     const rows = spec.options.map((option) => [
       `\`${option.flags}\``,
-      [option.help, option.choices ? `one of ${option.choices.join(', ')}` : '', option.default === undefined ? '' : `default \`${String(option.default)}\``]
+      [
+        option.help,
+        option.choices ? `one of ${option.choices.join(', ')}` : '',
+        option.default === undefined ? '' : `default \`${String(option.default)}\``,
+      ]
         .filter(Boolean)
         .join('; '),
     ]);
@@ -33,7 +37,13 @@ function section(spec: CommandSpec, parent: string, level: number): string[] {
     lines.push('```sh', ...spec.examples.map((example) => `${example.command}   # ${example.does}`), '```', '');
   }
   if (spec.exitCodes.length > 0) {
-    lines.push(table(['exit code', ''], spec.exitCodes.map((exit) => [String(exit.code), exit.means])), '');
+    lines.push(
+      table(
+        ['exit code', ''],
+        spec.exitCodes.map((exit) => [String(exit.code), exit.means]),
+      ),
+      '',
+    );
   }
   for (const child of spec.subcommands ?? []) lines.push(...section(child, name, Math.min(level + 1, 4)));
   return lines;

@@ -17,7 +17,14 @@ export function configPage(specs: readonly ConfigSpec[]): Page {
         : `\`${spec.envPrefix}_${field.path.replaceAll('.', '_').toUpperCase()}\``,
       field.description,
     ]);
-    return [`## ${spec.name}`, '', `${spec.summary}.`, '', table(['key', 'type', 'default', 'variable', 'meaning'], rows), ''].join('\n');
+    return [
+      `## ${spec.name}`,
+      '',
+      `${spec.summary}.`,
+      '',
+      table(['key', 'type', 'default', 'variable', 'meaning'], rows),
+      '',
+    ].join('\n');
   });
   const intro = [
     '# Configuration',

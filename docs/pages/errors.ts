@@ -16,19 +16,21 @@ export async function errorsPage(root: string): Promise<Page> {
       for (const [code, spec] of Object.entries(value.specs)) specs.set(code, { spec, file });
     }
   }
-  const sections = [...specs].sort(([a], [b]) => (a < b ? -1 : 1)).map(([code, { spec, file }]) =>
-    [
-      `### \`${code}\``,
-      '',
-      `> ${spec.message}`,
-      '',
-      `- What to do: ${spec.hint}`,
-      `- Trying again helps: ${RETRY[spec.retry]}`,
-      `- Exit code: ${spec.exitCode ?? 1}`,
-      `- Declared in \`${file}\``,
-      '',
-    ].join('\n'),
-  );
+  const sections = [...specs]
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([code, { spec, file }]) =>
+      [
+        `### \`${code}\``,
+        '',
+        `> ${spec.message}`,
+        '',
+        `- What to do: ${spec.hint}`,
+        `- Trying again helps: ${RETRY[spec.retry]}`,
+        `- Exit code: ${spec.exitCode ?? 1}`,
+        `- Declared in \`${file}\``,
+        '',
+      ].join('\n'),
+    );
   const intro = [
     '# Errors',
     '',

@@ -18,7 +18,9 @@ const END = '<!-- /rooms -->';
 export function roomsPage(root: string): Page {
   const rooms = createRequire(import.meta.url)('../../test/conventions/rooms.cjs') as readonly Room[];
   const id = (name: string): string => name.replaceAll(/[^a-z]/g, '_');
-  const nodes = rooms.map((row) => `  ${id(row.room)}["${row.room}${row.node ? '' : ' · pure'}${row.door ? ' · door' : ''}"]`);
+  const nodes = rooms.map(
+    (row) => `  ${id(row.room)}["${row.room}${row.node ? '' : ' · pure'}${row.door ? ' · door' : ''}"]`,
+  );
   const edges = rooms.flatMap((row) => row.rooms.map((target) => `  ${id(row.room)} --> ${id(target)}`));
   const picture = ['```mermaid', 'flowchart LR', ...nodes, ...edges, '```'].join('\n');
   const text = readFileSync(`${root}ARCHITECTURE.md`, 'utf8');

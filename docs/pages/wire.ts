@@ -21,13 +21,19 @@ export function wirePage(root: string): Page {
     const schema = z.toJSONSchema(option, { io: 'input' }) as JsonSchema;
     const fields = fieldsOf(schema).filter((field) => field.path !== 'type');
     const golden = readFileSync(`${root}agents/protocol/golden/v${PROTOCOL_VERSION}/${type}.json`, 'utf8').trimEnd();
-    const senders = [FROM_BACKEND.has(type) ? 'backend → gateway' : '', FROM_GATEWAY.has(type) ? 'gateway → backend' : ''];
+    const senders = [
+      FROM_BACKEND.has(type) ? 'backend → gateway' : '',
+      FROM_GATEWAY.has(type) ? 'gateway → backend' : '',
+    ];
     return [
       `### ${type}`,
       '',
       `${senders.filter(Boolean).join(', ')}`,
       '',
-      table(['field', 'type', ''], fields.map((field) => [`\`${field.path}\``, field.type, field.optional ? 'may be absent' : ''])),
+      table(
+        ['field', 'type', ''],
+        fields.map((field) => [`\`${field.path}\``, field.type, field.optional ? 'may be absent' : '']),
+      ),
       '',
       '```json',
       golden,
@@ -74,7 +80,10 @@ export function wirePage(root: string): Page {
     '',
     '## Limits',
     '',
-    table(['name', 'value'], Object.entries(limits).map(([name, value]) => [`\`${name}\``, String(value)])),
+    table(
+      ['name', 'value'],
+      Object.entries(limits).map(([name, value]) => [`\`${name}\``, String(value)]),
+    ),
     '',
     '## Frames',
     '',

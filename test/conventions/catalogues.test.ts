@@ -4,9 +4,14 @@ import { existsSync, readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 
 const root = new URL('../../', import.meta.url).pathname;
-const files = execFileSync('git', ['ls-files', '-co', '--exclude-standard', '*.ts', '*.tsx'], { cwd: root, encoding: 'utf8' })
+const files = execFileSync('git', ['ls-files', '-co', '--exclude-standard', '*.ts', '*.tsx'], {
+  cwd: root,
+  encoding: 'utf8',
+})
   .split('\n')
-  .filter((file) => /^(agents|cli|deploy|doctor)\//.test(file) && !/\.test\.tsx?$/.test(file) && existsSync(root + file));
+  .filter(
+    (file) => /^(agents|cli|deploy|doctor)\//.test(file) && !/\.test\.tsx?$/.test(file) && existsSync(root + file),
+  );
 const texts = files.map((file) => ({ file, text: readFileSync(root + file, 'utf8') }));
 const declared = texts.flatMap(({ file, text }) =>
   [...text.matchAll(/^ {2}(VW_[A-Z0-9_]+): \{/gm)].map((match) => ({ file, code: match[1] ?? '' })),
@@ -27,11 +32,15 @@ test('every declared code is used outside its own row', () => {
 
 test('every code that is thrown is declared', () => {
   const known = new Set(declared.map(({ code }) => code));
-  const used = texts.flatMap(({ file, text }) => [...text.matchAll(/'(VW_[A-Z0-9_]+)'/g)].map((match) => ({ file, code: match[1] ?? '' })));
+  const used = texts.flatMap(({ file, text }) =>
+    [...text.matchAll(/'(VW_[A-Z0-9_]+)'/g)].map((match) => ({ file, code: match[1] ?? '' })),
+  );
   expect(used.filter(({ code }) => !known.has(code))).toEqual([]);
 });
 
 test('docs/errors.md and the catalogues name the same codes', () => {
-  const documented = [...readFileSync(`${root}docs/errors.md`, 'utf8').matchAll(/^### `(VW_[A-Z0-9_]+)`/gm)].map((match) => match[1]);
+  const documented = [...readFileSync(`${root}docs/errors.md`, 'utf8').matchAll(/^### `(VW_[A-Z0-9_]+)`/gm)].map(
+    (match) => match[1],
+  );
   expect([...documented].sort()).toEqual(declared.map(({ code }) => code).sort());
 });

@@ -15,7 +15,9 @@ const BANNED = new Set(['utils', 'helpers', 'common', 'misc', 'shared', 'types',
 
 test('every file opens with a header comment of one to four lines', () => {
   const headless = sources.filter((file) => {
-    const lines = read(file).replace(/^#!.*\n/, '').split('\n');
+    const lines = read(file)
+      .replace(/^#!.*\n/, '')
+      .split('\n');
     const header = lines.findIndex((line) => !line.startsWith('//'));
     return header < 1 || header > 6;
   });
@@ -23,7 +25,9 @@ test('every file opens with a header comment of one to four lines', () => {
 });
 
 test('no file or folder has a name that says nothing', () => {
-  const bad = files.filter((file) => file.split('/').some((part) => BANNED.has(part.replace(/\..*$/, '').toLowerCase())));
+  const bad = files.filter((file) =>
+    file.split('/').some((part) => BANNED.has(part.replace(/\..*$/, '').toLowerCase())),
+  );
   expect(bad).toEqual([]);
 });
 
@@ -37,7 +41,8 @@ test('no source file is longer than 400 lines', () => {
 });
 
 test('nothing is switched off, left for later, or mocked', () => {
-  const marks = /vi\.mock\(|\b(?:test|it|describe)\.(?:only|skip|todo)\(|@ts-ignore|@ts-expect-error|eslint-disable|biome-ignore|\bTODO\b|\bFIXME\b|\bXXX\b/;
+  const marks =
+    /vi\.mock\(|\b(?:test|it|describe)\.(?:only|skip|todo)\(|@ts-ignore|@ts-expect-error|eslint-disable|biome-ignore|\bTODO\b|\bFIXME\b|\bXXX\b/;
   const here = 'test/conventions/headers.test.ts';
   const found = files.filter((file) => /\.(ts|tsx)$/.test(file) && file !== here && marks.test(read(file)));
   expect(found).toEqual([]);
@@ -45,10 +50,13 @@ test('nothing is switched off, left for later, or mocked', () => {
 
 test('no address but loopback, documentation ranges and wildcards stands in the tree', () => {
   const address = /\b(?:\d{1,3}\.){3}\d{1,3}\b/g;
-  const allowed = /^(127\.|0\.0\.0\.0|255\.|192\.0\.2\.|198\.51\.100\.|203\.0\.113\.|1\.2\.3\.|169\.254\.|172\.(1[6-9]|2\d|3[01])\.|10\.)/;
+  const allowed =
+    /^(127\.|0\.0\.0\.0|255\.|192\.0\.2\.|198\.51\.100\.|203\.0\.113\.|1\.2\.3\.|169\.254\.|172\.(1[6-9]|2\d|3[01])\.|10\.)/;
   const strangers = files
     .filter((file) => /\.(ts|tsx|toml|tmpl|md|pl|sh|json)$/.test(file) && !file.includes('package-lock'))
-    .flatMap((file) => (read(file).match(address) ?? []).filter((found) => !allowed.test(found)).map((found) => `${file}: ${found}`));
+    .flatMap((file) =>
+      (read(file).match(address) ?? []).filter((found) => !allowed.test(found)).map((found) => `${file}: ${found}`),
+    );
   expect(strangers).toEqual([]);
 });
 
