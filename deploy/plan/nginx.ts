@@ -1,6 +1,6 @@
 // The vhost in front of the backend, for a managed host and for a private nginx of an ordinary user. Pure.
 import { render, type Templates } from './render.ts';
-import { block, flag, text } from './template.ts';
+import { block, flag, text, type Value } from './template.ts';
 
 /** What the vhost needs to know. */
 export interface VhostConfig {
@@ -34,14 +34,23 @@ export function renderVhost(templates: Templates, config: VhostConfig): string {
 
 /** Renders the one line that an own vhost adds to the host's nginx. */
 export function renderNginxInclude(templates: Templates, directory: string): string {
-  return render(templates, 'nginx/include.conf.tmpl', { directory: text(directory) });
+  return render(templates, 'nginx/include.conf.tmpl', { files: block(`${directory}/*.conf`) });
 }
 
 /** Renders a whole nginx.conf for `viworks up`: foreground, everything below one directory, errors on stderr. */
 export function renderNginxPrivate(templates: Templates, config: VhostConfig & { readonly directory: string }): string {
   const vhost = renderVhost(templates, config);
   const indented = vhost.replace(/^(?=.)/gm, '    ');
-  return render(templates, 'nginx/private.conf.tmpl', { directory: text(config.directory), vhost: block(indented) });
+  const below = (name: string): Value => text(`${config.directory}/${name}`);
+  return render(templates, 'nginx/private.conf.tmpl', {
+    pid: below('nginx.pid'),
+    client_body: below('client-body'),
+    proxy: below('proxy'),
+    fastcgi: below('fastcgi'),
+    uwsgi: below('uwsgi'),
+    scgi: below('scgi'),
+    vhost: block(indented),
+  });
 }
 
 /** How an nginx of this version spells HTTP/2. */

@@ -1,0 +1,114 @@
+// The deployer's error catalogue. Exit codes as the deployer documents them: 3 rolled back, 4 held, 5 locked, 6 refused …
+import { defineErrors } from '../agents/runtime/index.ts';
+
+/** The errors of `viworks deploy`. */
+export const deployErrors = defineErrors({
+  VW_DEPLOY_ROLLED_BACK: {
+    message: '{host}: {what} failed: {reason}',
+    hint: 'every host is back on what it ran before (verified); correct the cause, then: viworks deploy apply',
+    retry: 'never',
+    exitCode: 3,
+  },
+  VW_DEPLOY_HOLD: {
+    message: '{host}: neither the new nor the old state could be verified: {reason}',
+    hint: 'look at the host: viworks deploy status; then viworks deploy rollback, or apply a corrected inventory',
+    retry: 'never',
+    exitCode: 4,
+  },
+  VW_DEPLOY_LOCKED: {
+    message: '{host}: another deploy is at work: {holder}',
+    hint: 'wait for it to end, then run the command again; the lock ends with the process that holds it',
+    retry: 'later',
+    exitCode: 5,
+  },
+  VW_DEPLOY_REFUSED: {
+    message: '{host}: {check} refuses the new release:\n{reason}',
+    hint: 'nothing live was touched; correct the inventory or the host, then: viworks deploy plan',
+    retry: 'never',
+    exitCode: 6,
+  },
+  VW_DEPLOY_BAD_RELEASE: {
+    message: '{host}: release {release} failed here before: {reason}',
+    hint: 'correct the cause and run: viworks deploy apply --retry-bad',
+    retry: 'never',
+    exitCode: 6,
+  },
+  VW_DEPLOY_MACHINE: {
+    message: '{host}: this is another machine: machine-id {actual}, the inventory says {expected}',
+    hint: 'correct the address, or machine_id under [hosts.{host}]',
+    retry: 'never',
+    exitCode: 9,
+  },
+  VW_DEPLOY_PRIVILEGE: {
+    message: '{host}: {user} may not run the deployer as root: {reason}',
+    hint: 'first install: use root, or full sudo, once. Afterwards one rule is enough, in /etc/sudoers.d/viworks:\n{user} ALL=(root) NOPASSWD: {helper}',
+    retry: 'never',
+    exitCode: 10,
+  },
+  VW_DEPLOY_SHELL: {
+    message: '{host}: the login shell of {user} did not start the deployer: {reason}',
+    hint: 'give {user} /bin/sh as its shell, and let its start-up files print and exit nothing',
+    retry: 'never',
+    exitCode: 10,
+  },
+  VW_DEPLOY_SPACE: {
+    message: '{host}: {directory} has {freeMb} MB free, the release needs {neededMb} MB',
+    hint: 'make room on that file system (df -h {directory}), then run the command again',
+    retry: 'never',
+    exitCode: 11,
+  },
+  VW_DEPLOY_HOST_UNFIT: {
+    message: '{host}: {what}',
+    hint: '{remedy}',
+    retry: 'never',
+    exitCode: 12,
+  },
+  VW_DEPLOY_HAND_EDITED: {
+    message: '{host}: {count} managed file(s) were changed by hand:\n{files}',
+    hint: 'put the changes into the inventory, or run: viworks deploy apply --overwrite   (keeps a copy beside each, .viworks-orig)',
+    retry: 'never',
+    exitCode: 13,
+  },
+  VW_DEPLOY_ARTEFACT: {
+    message: '{what}',
+    hint: '{remedy}',
+    retry: 'never',
+    exitCode: 14,
+  },
+  VW_DEPLOY_UNSUPPORTED: {
+    message: '{key} = {value} is not supported by the deployer yet',
+    hint: 'use {instead}',
+    retry: 'never',
+    exitCode: 64,
+  },
+  VW_DEPLOY_TEMPLATE: {
+    message: '{problem}',
+    hint: 'a template is at fault, not the inventory: report it with this line',
+    retry: 'never',
+    exitCode: 64,
+  },
+  VW_DEPLOY_TLS: {
+    message: '{problem}',
+    hint: '{remedy}',
+    retry: 'never',
+    exitCode: 6,
+  },
+  VW_DEPLOY_HOST_FAILED: {
+    message: '{host}: {what}: {reason}',
+    hint: 'look at the host: journalctl -b, and viworks deploy status',
+    retry: 'later',
+    exitCode: 1,
+  },
+  VW_DEPLOY_NOT_CONFIRMED: {
+    message: 'not confirmed: nothing was changed',
+    hint: 'answer y, or run it with --yes',
+    retry: 'never',
+    exitCode: 64,
+  },
+  VW_DEPLOY_NOTHING_TO_ROLL_BACK: {
+    message: '{host}: there is no earlier release to go back to',
+    hint: 'viworks deploy remove takes everything away; viworks deploy status shows what is there',
+    retry: 'never',
+    exitCode: 64,
+  },
+});
