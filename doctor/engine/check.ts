@@ -22,6 +22,8 @@ export interface Check {
   readonly dependsOn: readonly string[];
   /** Whether a failure means that the service is out (a finding that must be explained), or only that something is worth a look. */
   readonly outage: boolean;
+  /** Without a known answer to this one the installation cannot be called healthy. */
+  readonly required?: boolean;
   readonly evaluate: (view: View) => Verdict;
 }
 

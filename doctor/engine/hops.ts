@@ -16,8 +16,8 @@ interface HopProbe {
   readonly id: HopId;
   /** Does the hop itself work? */
   readonly works: (view: View) => Tri;
-  /** Its own bypass probe answers, whatever lies before it: a pass then reads `ok*`, a failure is a second, independent break. */
-  readonly independent: boolean;
+  /** The hops that its probe has to pass first. Where one of them is broken, a failure here is only a consequence: `blocked`. */
+  readonly after: readonly HopId[];
   readonly detail: (view: View) => string;
 }
 
@@ -33,7 +33,7 @@ const probes: readonly HopProbe[] = [
   {
     id: 'gateway',
     works: (view) => every([runs(gatewayPart).holds(view), processAlive(view)]),
-    independent: true,
+    after: [],
     detail: (view) => view.value('unit.state', 'gw', 'gateway')?.activeState ?? '',
   },
   {
@@ -42,7 +42,7 @@ const probes: readonly HopProbe[] = [
       judge(view, ['dns.answer', 'gw'], (answer) =>
         answer.error !== null || answer.addresses.length === 0 ? 'no' : negate(gateway.nameLeadsElsewhere.holds(view)),
       ),
-    independent: true,
+    after: [],
     detail: (view) => view.value('dns.answer', 'gw')?.addresses.join(', ') ?? '',
   },
   {
@@ -52,7 +52,7 @@ const probes: readonly HopProbe[] = [
         judge(view, ['tcp.connect', 'gw', 'public'], (seen) => seen.outcome === 'connected'),
         gatewayDial(view, 'tcp'),
       ]),
-    independent: false,
+    after: ['dns'],
     detail: (view) => view.value('tcp.connect', 'gw', 'public')?.outcome ?? '',
   },
   {
@@ -65,7 +65,7 @@ const probes: readonly HopProbe[] = [
             ['tls.certificate', 'gw', 'public'],
             (seen) => seen.handshake === 'ok' && seen.verification === 'OK',
           ),
-    independent: false,
+    after: ['tcp'],
     detail: (view) => view.value('tls.certificate', 'gw', 'public')?.verification ?? '',
   },
   {
@@ -77,13 +77,13 @@ const probes: readonly HopProbe[] = [
           route.action === 'undecided' ? 'unknown' : route.action !== 'no-server' && route.server?.matched !== false,
         ),
       ]),
-    independent: false,
+    after: ['tcp', 'tls'],
     detail: (view) => nginx.routeOf(view)?.server?.names.join(' ') ?? '',
   },
   {
     id: 'route',
     works: (view) => some([nginx.publicUpgrades.holds(view), nginx.routeGood.holds(view)]),
-    independent: true,
+    after: [],
     detail: (view) => firstAnswer(view)?.status?.toString() ?? '',
   },
   {
@@ -94,7 +94,7 @@ const probes: readonly HopProbe[] = [
         judge(view, ['ws.upgrade', 'be', 'direct'], (seen) => seen.status !== null),
         nginx.publicUpgrades.holds(view),
       ]),
-    independent: true,
+    after: [],
     detail: (view) => {
       const seen = view.value('ws.upgrade', 'be', 'direct');
       return seen ? (seen.status?.toString() ?? seen.ended) : '';
@@ -106,7 +106,7 @@ const probes: readonly HopProbe[] = [
       judge(view, ['ws.upgrade', 'gw', 'public'], backend.upgraded) === 'unknown'
         ? nginx.publicUpgrades.holds(view)
         : judge(view, ['ws.upgrade', 'gw', 'public'], backend.upgraded),
-    independent: false,
+    after: ['dns', 'tcp', 'tls', 'vhost', 'route', 'ws-port'],
     detail: (view) => firstAnswer(view)?.status?.toString() ?? firstAnswer(view)?.ended ?? '',
   },
   {
@@ -119,16 +119,16 @@ const probes: readonly HopProbe[] = [
           ),
         ),
       ),
-    independent: false,
+    after: ['upgrade'],
     detail: (view) => firstAnswer(view)?.hello ?? '',
   },
-  { id: 'heartbeat', works: holds(gateway.linkUp), independent: false, detail: () => '' },
-  { id: 'registry', works: holds(gateway.registryOnline), independent: false, detail: () => '' },
+  { id: 'heartbeat', works: holds(gateway.linkUp), after: ['gateway', 'upgrade', 'hello'], detail: () => '' },
+  { id: 'registry', works: holds(gateway.registryOnline), after: ['heartbeat'], detail: () => '' },
   {
     id: 'canary',
     works: (view) =>
       view.gateway ? judge(view, ['canary', 'op', view.gateway.id], (seen) => seen.outcome === 'ok') : 'no',
-    independent: false,
+    after: ['heartbeat', 'registry'],
     detail: (view) => {
       const seen = view.gateway ? view.value('canary', 'op', view.gateway.id) : null;
       return seen ? (seen.code ?? seen.outcome) : '';
@@ -136,52 +136,47 @@ const probes: readonly HopProbe[] = [
   },
 ];
 
+/** A process that is known to be stopped or gone speaks against the unit; one that cannot be seen does not. */
 function processAlive(view: View): Tri {
-  const alive = judge(
-    view,
-    ['process.state', 'gw', 'gateway'],
-    (process) => process.running && !'TtZ'.includes(process.state),
-  );
-  return alive === 'no' && view.read('process.state', 'gw', 'gateway').status === 'not-applicable'
-    ? 'yes'
-    : alive === 'unknown'
-      ? 'yes'
-      : alive;
+  const reading = view.read('process.state', 'gw', 'gateway');
+  if (reading.status !== 'known') return 'yes';
+  return reading.value.running && !'TtZ'.includes(reading.value.state) ? 'yes' : 'no';
 }
 
 export function hopStates(scene: Scene, side: GatewayTopology | null): readonly HopReport[] {
   const view = createView(scene.store, scene.topology, side);
-  let broken = false;
+  const states = new Map<HopId, HopState>();
   return probes.map((probe): HopReport => {
-    const label = hops.find((hop) => hop.id === probe.id)?.label ?? probe.id;
-    const report = (state: HopState, detail: string): HopReport => ({
+    const absence = absenceOf(probe.id, view);
+    const state = absence === null ? stateOf(probe, view, states) : 'skipped';
+    states.set(probe.id, state);
+    return {
       id: probe.id,
-      label,
+      label: hops.find((hop) => hop.id === probe.id)?.label ?? probe.id,
       gateway: side?.id ?? '',
       state,
-      detail,
+      detail: absence ?? probe.detail(view),
       causes: [],
-    });
-    const absence = hopAbsence(probe.id, scene.topology, side) ?? tokenAbsence(probe.id, view);
-    if (absence) return report('skipped', absence);
-    if (!side && (probe.id === 'dns' || probe.id === 'tcp' || probe.id === 'tls'))
-      return report('skipped', 'no gateway named');
-    const works = probe.works(view);
-    const detail = probe.detail(view);
-    if (!broken) {
-      if (works === 'no') broken = true;
-      return report(works === 'yes' ? 'ok' : works === 'no' ? 'fail' : 'unknown', detail);
-    }
-    if (!probe.independent || works === 'unknown') return report(works === 'yes' ? 'ok-direct' : 'blocked', detail);
-    return report(works === 'yes' ? 'ok-direct' : 'fail', detail);
+    };
   });
 }
 
-/** Without a token the last two hops are skipped with that reason, not unknown. */
-function tokenAbsence(id: HopId, view: View): string | null {
-  if (!view.gateway || (id !== 'canary' && id !== 'registry')) return null;
-  const reading =
-    id === 'canary' ? view.read('canary', 'op', view.gateway.id) : view.read('registry.entry', 'op', view.gateway.id);
+function stateOf(probe: HopProbe, view: View, before: ReadonlyMap<HopId, HopState>): HopState {
+  const isBroken = (state: HopState | undefined) => state === 'fail' || state === 'blocked';
+  const works = probe.works(view);
+  if (works === 'yes') return [...before.values()].some(isBroken) ? 'ok-direct' : 'ok';
+  if (probe.after.some((id) => isBroken(before.get(id)))) return 'blocked';
+  return works === 'no' ? 'fail' : 'unknown';
+}
+
+/** Why a hop is not looked at: the installation lacks it, or there is no token to ask with. */
+function absenceOf(id: HopId, view: View): string | null {
+  const absence = hopAbsence(id, view.topology, view.gateway);
+  if (absence) return absence;
+  if (!view.gateway) return ['dns', 'tcp', 'tls', 'heartbeat', 'canary'].includes(id) ? 'no gateway named' : null;
+  if (id !== 'canary' && id !== 'registry') return null;
+  const key = id === 'canary' ? 'canary' : 'registry.entry';
+  const reading = view.read(key, 'op', view.gateway.id);
   if (reading.status === 'not-applicable') return reading.why;
   return reading.status === 'unknown' && reading.reason === 'no-token' ? 'no token' : null;
 }

@@ -97,6 +97,8 @@ export interface Report {
   readonly exitCode: 0 | 3 | 4 | 5;
   readonly causes: readonly CauseReport[];
   readonly latent: readonly CauseReport[];
+  /** Why a host could not be looked at. Never the cause of an outage. */
+  readonly sight: readonly CauseReport[];
   /** Causes that cannot be told apart with what is known, and what would tell them apart. */
   readonly unsure: readonly { readonly codes: readonly string[]; readonly need: readonly string[] }[];
   /** Findings that no named cause explains. */
@@ -104,6 +106,7 @@ export interface Report {
   readonly path: readonly HopReport[];
   readonly lastGood: string | null;
   readonly firstBad: string | null;
+  /** Remarks on the whole: what restores service only together, what was cut short. */
   readonly notes: readonly string[];
   readonly advice: readonly { readonly rule: string; readonly text: string; readonly place: string }[];
   readonly verdicts: readonly VerdictReport[];

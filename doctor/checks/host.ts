@@ -1,0 +1,96 @@
+// Checks on the machines: can they be seen, is there room on the disks, do the clocks agree.
+import { type Check, defineCheck, type HostAccess, type Mount, type Verdict, type View } from '../engine/index.ts';
+import { asWarning, skipped, verdictOf } from './outcome.ts';
+
+function access(view: View, subject: 'be' | 'gw', transport: 'ssh' | 'local' | undefined): Verdict {
+  if (transport !== 'ssh') return skipped('this machine');
+  const reading = view.read('host.access', 'op', subject);
+  if (reading.status !== 'known') return { state: 'unknown', detail: 'not looked at' };
+  const { outcome, message } = reading.value satisfies HostAccess;
+  if (outcome === 'ok') return { state: 'pass', detail: '' };
+  return { state: 'warn', detail: message || outcome };
+}
+
+const accessBackend = defineCheck({
+  id: 'host.backend.visible',
+  title: 'the backend host can be looked at over SSH',
+  hop: 'access',
+  per: 'site',
+  host: 'be',
+  needs: ['host.access'],
+  dependsOn: [],
+  outage: false,
+  evaluate: (view) => access(view, 'be', view.topology.backend.host.transport),
+});
+
+const accessGateway = defineCheck({
+  id: 'host.gateway.visible',
+  title: 'the gateway host can be looked at over SSH',
+  hop: 'access',
+  per: 'gateway',
+  host: 'gw',
+  needs: ['host.access'],
+  dependsOn: [],
+  outage: false,
+  evaluate: (view) => access(view, 'gw', view.gateway?.host.transport),
+});
+
+/** Less than 1 MiB left for a service's state: nothing can be written any more. */
+export function isFull(mount: Mount): boolean {
+  return mount.availableBytes < 1024 * 1024 || mount.inodesUsedPercent === 100;
+}
+
+const pseudo = /^\/(proc|sys|dev|run)(\/|$)|^\/(snap|boot)/;
+
+function disk(view: View, seat: 'be' | 'gw'): Verdict {
+  const reading = view.read('host.mounts', seat);
+  if (reading.status !== 'known') return { state: 'unknown', detail: 'df was not read' };
+  const full = reading.value.find((mount) => !pseudo.test(mount.path) && !mount.readOnly && isFull(mount));
+  return full
+    ? { state: 'warn', detail: `${full.path} is full (${full.usedPercent} %)` }
+    : { state: 'pass', detail: '' };
+}
+
+const diskBackend = defineCheck({
+  id: 'host.backend.space',
+  title: 'the backend host has room on its disks',
+  hop: 'host',
+  per: 'site',
+  host: 'be',
+  needs: ['host.mounts'],
+  dependsOn: [],
+  outage: false,
+  evaluate: (view) => disk(view, 'be'),
+});
+
+const diskGateway = defineCheck({
+  id: 'host.gateway.space',
+  title: 'the gateway host has room on its disks',
+  hop: 'host',
+  per: 'gateway',
+  host: 'gw',
+  needs: ['host.mounts'],
+  dependsOn: [],
+  outage: false,
+  evaluate: (view) => disk(view, 'gw'),
+});
+
+const clockGateway = defineCheck({
+  id: 'host.gateway.clock',
+  title: "the gateway's clock agrees with ours within a minute",
+  hop: 'host',
+  per: 'gateway',
+  host: 'gw',
+  needs: ['host.clock'],
+  dependsOn: [],
+  outage: false,
+  evaluate: (view) => {
+    const reading = view.read('host.clock', 'gw');
+    if (reading.status !== 'known') return { state: 'unknown', detail: 'the clock was not read' };
+    const off = Math.abs(reading.value.offsetMs) - reading.value.errorMs;
+    const within = off < 60_000 ? 'yes' : 'no';
+    return asWarning(verdictOf(view, within, { fail: () => `${Math.round(reading.value.offsetMs / 1000)} s off` }));
+  },
+});
+
+export const hostChecks: readonly Check[] = [accessBackend, accessGateway, diskBackend, diskGateway, clockGateway];

@@ -1,0 +1,174 @@
+// Checks on what runs on the hosts: backend, nginx, the gateway's unit, the launcher.
+import { type Check, defineCheck, judge, signs, some, type View } from '../engine/index.ts';
+import { expectSign, skipped, verdictOf } from './outcome.ts';
+
+const { backend, nginx, parts } = signs;
+const port = (view: View) => view.topology.backend.agentsPort;
+
+const backendRuns = defineCheck({
+  id: 'backend.process.running',
+  title: 'the backend is running',
+  hop: 'ws-port',
+  per: 'site',
+  host: 'be',
+  needs: ['unit.state', 'docker.containers', 'process.state'],
+  dependsOn: [],
+  outage: true,
+  evaluate: expectSign(parts.runs(parts.backendPart), {
+    fail: (view) => `${parts.nameOf(view, parts.backendPart)} is ${parts.stateWords(view, parts.backendPart)}`,
+  }),
+});
+
+const apiAnswers = defineCheck({
+  id: 'backend.api.answers',
+  title: 'the API port answers GET /health',
+  hop: 'api',
+  per: 'site',
+  host: 'be',
+  needs: ['http.response'],
+  dependsOn: ['backend.process.running'],
+  outage: true,
+  evaluate: expectSign(backend.apiAnswers, {
+    fail: (view) =>
+      `port ${view.topology.backend.apiPort}: ${view.value('http.response', 'be', 'api-health')?.outcome ?? 'no answer'}`,
+  }),
+});
+
+const agentsListens = defineCheck({
+  id: 'backend.agents.listens',
+  title: 'something listens on the agents port',
+  hop: 'ws-port',
+  per: 'site',
+  host: 'be',
+  needs: ['tcp.listeners'],
+  dependsOn: ['backend.process.running'],
+  outage: true,
+  evaluate: expectSign(backend.agentsListens, { fail: (view) => `no LISTEN row for port ${port(view)}` }),
+});
+
+const agentsAccepts = defineCheck({
+  id: 'backend.agents.upgrades',
+  title: 'an upgrade sent straight to the agents port gets 101',
+  hop: 'ws-port',
+  per: 'site',
+  host: 'be',
+  needs: ['ws.upgrade'],
+  dependsOn: ['backend.agents.listens'],
+  outage: true,
+  evaluate: expectSign(backend.directUpgrades, {
+    fail: (view) => {
+      const seen = view.value('ws.upgrade', 'be', 'direct');
+      return `direct upgrade on port ${port(view)}: ${seen?.status ?? seen?.ended ?? 'no answer'}`;
+    },
+  }),
+});
+
+const nginxRuns = defineCheck({
+  id: 'nginx.process.running',
+  title: 'nginx is running',
+  hop: 'vhost',
+  per: 'site',
+  host: 'be',
+  needs: ['unit.state', 'docker.containers', 'process.state', 'nginx.processes'],
+  dependsOn: [],
+  outage: true,
+  evaluate: (view) => {
+    if (view.topology.nginx.supervision === 'none') return skipped('no nginx here');
+    const byProcess = judge(view, ['nginx.processes', 'be'], (seen) => seen.masterPid !== null);
+    const runs = parts.runs(parts.nginxPart).holds(view);
+    // A unit that says active outranks an invisible process; a visible master outranks an unknown unit.
+    const value = runs === 'unknown' ? byProcess : runs === 'no' ? some([runs, byProcess]) : runs;
+    return verdictOf(view, value, {
+      fail: (at) => `${parts.nameOf(at, parts.nginxPart)} is ${parts.stateWords(at, parts.nginxPart)}`,
+    });
+  },
+});
+
+const publicUpgrades = defineCheck({
+  id: 'nginx.agents.upgrades',
+  title: 'an upgrade through nginx gets 101',
+  hop: 'route',
+  per: 'site',
+  host: 'be',
+  needs: ['ws.upgrade'],
+  dependsOn: ['nginx.process.running', 'backend.agents.upgrades'],
+  outage: true,
+  required: true,
+  evaluate: expectSign(nginx.publicUpgrades, {
+    fail: (view) => {
+      const seen = nginx.publicSeen(view);
+      return `upgrade through nginx: ${seen?.status ?? seen?.ended ?? 'no answer'}`;
+    },
+  }),
+});
+
+const publicApi = defineCheck({
+  id: 'nginx.api.answers',
+  title: 'the HTTP API answers through nginx',
+  hop: 'api',
+  per: 'site',
+  host: 'be',
+  needs: ['http.response'],
+  dependsOn: ['nginx.process.running', 'backend.api.answers'],
+  outage: true,
+  evaluate: (view) => {
+    const seats = (['be', 'op', 'gw'] as const).filter((seat) => view.value('http.response', seat, 'public-api'));
+    const seat = seats[0];
+    if (!seat) return { state: 'unknown', detail: 'not probed' };
+    const seen = view.value('http.response', seat, 'public-api');
+    const works = seen !== null && seen.status !== null && seen.status !== 426 && seen.status < 500;
+    return verdictOf(view, works ? 'yes' : 'no', {
+      fail: () => `GET /health through nginx: ${seen?.status ?? seen?.outcome}`,
+    });
+  },
+});
+
+const gatewayRuns = defineCheck({
+  id: 'gateway.process.running',
+  title: 'the gateway agent is running',
+  hop: 'gateway',
+  per: 'gateway',
+  host: 'gw',
+  needs: ['unit.state', 'docker.containers', 'process.state'],
+  dependsOn: [],
+  outage: true,
+  evaluate: (view) => {
+    const runs = parts.runs(parts.gatewayPart).holds(view);
+    // Under another unit's name the agent still runs: then the live link, not the unit's name, counts.
+    const value = runs === 'no' && signs.gateway.linkUp.holds(view) === 'yes' ? 'yes' : runs;
+    return verdictOf(view, value, {
+      fail: (at) => `${parts.nameOf(at, parts.gatewayPart)} is ${parts.stateWords(at, parts.gatewayPart)}`,
+    });
+  },
+});
+
+const launcherRuns = defineCheck({
+  id: 'gateway.launcher.running',
+  title: 'the launcher that starts tasks is running',
+  hop: 'canary',
+  per: 'gateway',
+  host: 'gw',
+  needs: ['unit.state'],
+  dependsOn: [],
+  outage: true,
+  evaluate: (view) => {
+    if (!view.gateway?.launcherUnit) return skipped('no launcher unit here');
+    const active = (part: 'launcher' | 'launcher-socket') =>
+      judge(view, ['unit.state', 'gw', part], (unit) => unit.activeState === 'active');
+    return verdictOf(view, some([active('launcher'), active('launcher-socket')]), {
+      fail: (at) => `${parts.nameOf(at, parts.launcherPart)} is ${parts.stateWords(at, parts.launcherPart)}`,
+    });
+  },
+});
+
+export const serviceChecks: readonly Check[] = [
+  backendRuns,
+  apiAnswers,
+  agentsListens,
+  agentsAccepts,
+  nginxRuns,
+  publicUpgrades,
+  publicApi,
+  gatewayRuns,
+  launcherRuns,
+];

@@ -1,0 +1,202 @@
+// Facts × rules → Report. Pure and synchronous: the same facts give the same bytes, which is what makes a recording replayable.
+import { type Candidate, gradeAll, type Judged, type Scene } from './candidates.ts';
+import type { CauseRule } from './cause.ts';
+import type { Check } from './check.ts';
+import { hopStates } from './hops.ts';
+import type { CauseReport, EvidenceStep, HopReport, Report } from './report.ts';
+import { type Chosen, type Selection, selectCauses } from './selection.ts';
+import type { Topology } from './topology.ts';
+import { type Judgement, judgeChecks, verdictReport } from './verdicts.ts';
+import type { Read } from './view.ts';
+
+/** What is known about the run itself; comes from run.start and run.end. */
+export interface RunMeta {
+  readonly run: string;
+  readonly version: string;
+  readonly startedAtMs: number;
+  readonly milliseconds: number;
+  readonly probes: number;
+  readonly complete: boolean;
+}
+
+export interface Rules {
+  readonly checks: readonly Check[];
+  readonly causes: readonly CauseRule[];
+}
+
+/** The whole diagnosis. */
+export function diagnose(scene: Scene, rules: Rules, meta: RunMeta): Report {
+  const judgements = judgeChecks(rules.checks, scene);
+  const selection = selectCauses(gradeAll(rules.causes, scene), judgements);
+  const report = (item: Chosen) => causeReport(item, scene.topology);
+  const causes = selection.active.map(report);
+  const path = pathOf(scene, causes);
+  const firstBad = path.findIndex((hop) => hop.state === 'fail');
+  const lastGood = path
+    .slice(0, Math.max(firstBad, 0))
+    .findLast((hop) => hop.state === 'ok' || hop.state === 'ok-direct');
+  const { verdict, exitCode } = conclude(selection, judgements);
+  return {
+    schema: 'viworks.doctor/1',
+    ...meta,
+    installation: {
+      name: scene.topology.name,
+      kind: scene.topology.kind,
+      url: scene.topology.url,
+      inferred: scene.topology.inferred,
+    },
+    hosts: hostStates(scene),
+    verdict,
+    exitCode,
+    causes,
+    latent: selection.latent.map(report),
+    sight: selection.sight.map(report),
+    unsure: selection.unsure,
+    unexplained: selection.unexplained.map((item) => ({
+      check: item.check.id,
+      title: item.check.title,
+      gateway: item.gateway?.id ?? '',
+    })),
+    path,
+    lastGood: lastGood ? hopName(lastGood, scene.topology) : null,
+    firstBad: path[firstBad] ? hopName(path[firstBad], scene.topology) : null,
+    notes: notesOf(selection, scene.topology, meta),
+    advice: adviceOf(scene),
+    verdicts: judgements.map((item) => verdictReport(item, scene)),
+    unknowns: unknownsOf(scene),
+  };
+}
+
+function conclude(selection: Selection, judgements: readonly Judgement[]): Pick<Report, 'verdict' | 'exitCode'> {
+  if (selection.active.length > 0) return { verdict: 'broken', exitCode: 3 };
+  if (selection.unexplained.length > 0) return { verdict: 'inconclusive', exitCode: 5 };
+  const open = judgements.some(
+    (item) => item.check.required && (item.verdict.state === 'unknown' || item.verdict.state === 'error'),
+  );
+  return open ? { verdict: 'inconclusive', exitCode: 5 } : { verdict: 'healthy', exitCode: 0 };
+}
+
+function causeReport(chosen: Chosen, topology: Topology): CauseReport {
+  const { candidate, confidence, gateways, ruledOut, explains, chain } = chosen;
+  const { rule, view } = candidate;
+  const stated = [...candidate.necessary, ...candidate.signature].filter((item) => item.value === 'yes');
+  const separators = candidate.separations.map((item) => item.sign).filter((item) => item.value === 'yes');
+  return {
+    code: rule.code,
+    title: rule.title(view),
+    confidence,
+    layer: rule.layer,
+    hop: rule.hop,
+    gateways,
+    host: rule.host === 'be' ? topology.backend.host.name : (candidate.gateway?.host.name ?? ''),
+    why: unique(stated.map((item) => item.claim)),
+    evidence: evidenceOf([...stated, ...separators]),
+    ruledOut,
+    explains: explains.map((item) => ({ check: item.check.id, title: item.verdict.detail || item.check.title })),
+    chain: chain.map((item: Candidate) => ({ code: item.rule.code, title: item.rule.title(item.view) })),
+    remedy: rule.remedy(view),
+  };
+}
+
+function evidenceOf(statements: readonly Judged[]): readonly EvidenceStep[] {
+  const steps = new Map<string, EvidenceStep>();
+  for (const { claim, reads } of statements) {
+    const read = weightiest(reads);
+    if (!read?.fact || steps.has(claim)) continue;
+    const { evidence } = read.fact;
+    steps.set(claim, {
+      claim,
+      fact: { key: read.key, vantage: read.vantage, subject: read.subject },
+      host: evidence.host,
+      atMs: evidence.atMs,
+      command: evidence.command,
+      lines: evidence.lines.slice(0, 5),
+      sha256: evidence.sha256,
+    });
+  }
+  return [...steps.values()];
+}
+
+/** The known fact that a sign looked at most often: the one it decided on, rather than one it looked at in passing. */
+function weightiest(reads: readonly Read[]): Read | null {
+  const counts = new Map<string, { read: Read; count: number }>();
+  for (const read of reads) {
+    if (read.status !== 'known') continue;
+    const key = `${read.key} ${read.vantage} ${read.subject}`;
+    counts.set(key, { read, count: (counts.get(key)?.count ?? 0) + 1 });
+  }
+  const sorted = [...counts.values()].sort((a, b) => b.count - a.count);
+  return sorted[0]?.read ?? null;
+}
+
+function pathOf(scene: Scene, causes: readonly CauseReport[]): readonly HopReport[] {
+  const sides = scene.topology.gateways.length > 0 ? scene.topology.gateways : [null];
+  return sides.flatMap((side) =>
+    hopStates(scene, side).map((hop) => ({
+      ...hop,
+      causes: causes
+        .filter((cause) => cause.hop === hop.id && (side === null || cause.gateways.includes(side.id)))
+        .map((cause) => cause.code),
+    })),
+  );
+}
+
+function hopName(hop: HopReport, topology: Topology): string {
+  return topology.gateways.length > 1 && hop.gateway ? `${hop.label} (${hop.gateway})` : hop.label;
+}
+
+function hostStates(scene: Scene): Report['hosts'] {
+  const { topology, store } = scene;
+  const all = [
+    { host: 'be', ref: topology.backend.host },
+    ...topology.gateways.map((gateway) => ({ host: `gw:${gateway.id}`, ref: gateway.host })),
+  ];
+  return all.map(({ host, ref }) => {
+    const base = { host, name: ref.name, milliseconds: null };
+    if (ref.transport === 'local') return { ...base, state: 'local', detail: 'this machine' };
+    const reading = store.get('host.access', 'op', host);
+    if (reading.status !== 'known') return { ...base, state: 'not-seen', detail: 'not looked at' };
+    const { outcome, message, milliseconds } = reading.value;
+    if (outcome === 'ok') return { ...base, state: 'seen', detail: 'ssh ok', milliseconds };
+    return { ...base, state: 'not-seen', detail: message || outcome, milliseconds };
+  });
+}
+
+function notesOf(selection: Selection, topology: Topology, meta: RunMeta): readonly string[] {
+  const notes: string[] = [];
+  for (const gateway of topology.gateways) {
+    const blocking = selection.active.filter((item) => item.gateways.includes(gateway.id));
+    if (blocking.length < 2) continue;
+    const codes = blocking.map((item) => item.candidate.rule.code);
+    notes.push(
+      `${gateway.id} comes back only when ${codes.join(' and ')} are all mended; mending one alone does not restore it`,
+    );
+  }
+  if (!meta.complete) notes.push('the run was cut short; what is missing is listed as unknown');
+  return notes;
+}
+
+function adviceOf(scene: Scene): Report['advice'] {
+  const reading = scene.store.get('nginx.route', 'be', 'agents');
+  if (reading.status !== 'known') return [];
+  return reading.value.advice.map((item) => ({
+    rule: item.rule,
+    text: item.text,
+    place: item.place ? `${item.place.file}:${item.place.line}` : '',
+  }));
+}
+
+function unknownsOf(scene: Scene): Report['unknowns'] {
+  const newest = new Map<string, Report['unknowns'][number]>();
+  for (const { key, vantage, subject, reading } of scene.store.all()) {
+    const name = `${key} ${vantage} ${subject}`;
+    if (reading.status === 'unknown') {
+      newest.set(name, { key, vantage, subject, reason: reading.reason, detail: reading.detail });
+    } else newest.delete(name);
+  }
+  return [...newest.values()];
+}
+
+function unique(items: readonly string[]): readonly string[] {
+  return [...new Set(items)];
+}
