@@ -40,7 +40,8 @@ interface Run {
   readonly background: string | undefined;
 }
 
-const escape = (text: string): string => text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;');
+const escapeXml = (text: string): string =>
+  text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;');
 
 function styleOf(cell: Cell): { style: string; background: string | undefined } {
   const foreground = cell.isFgPalette() ? (PALETTE[cell.getFgColor()] ?? FOREGROUND) : FOREGROUND;
@@ -63,6 +64,8 @@ function runsOf(terminal: Terminal, row: number): Run[] {
     if (last && last.style === style && last.background === background) last.text += cell.getChars() || ' ';
     else runs.push({ text: cell.getChars() || ' ', column, style, background });
   }
+  const last = runs.at(-1);
+  if (last && last.background === undefined) last.text = last.text.trimEnd();
   return runs.filter((run) => run.background !== undefined || run.text.trim() !== '');
 }
 
@@ -79,7 +82,7 @@ function svg(terminal: Terminal): string {
         parts.push(`<rect x="${x}" y="${y}" width="${span}" height="${LINE_HEIGHT}" fill="${run.background}"/>`);
       if (run.text.trim() === '') continue;
       parts.push(
-        `<text x="${x}" y="${y + 13}" textLength="${span}" xml:space="preserve" ${run.style}>${escape(run.text)}</text>`,
+        `<text x="${x}" y="${y + 13}" textLength="${span}" xml:space="preserve" ${run.style}>${escapeXml(run.text)}</text>`,
       );
     }
   }
