@@ -66,6 +66,8 @@ async function send(target: ApiTarget, call: ApiCall): Promise<IncomingMessage> 
   return await new Promise((resolve, reject) => {
     const outgoing = request(url, options, resolve);
     outgoing.on('error', (error) => reject(call.signal?.aborted ? call.signal.reason : connectionError(error, target)));
+    // A backend whose host lost its power says nothing; without probes a silent task would be waited for for ever.
+    outgoing.setSocketKeepAlive(true, 10_000);
     outgoing.end(body);
   });
 }

@@ -46,7 +46,12 @@ export async function* followTask(options: FollowOptions): AsyncGenerator<TaskEv
   let taskId = options.taskId;
   let response = options.first;
   let attempt = 0;
-  let lastLife = options.clock.monotonicMs();
+  // When contact was lost, counted from the break and not from the last event: a task may be silent for hours.
+  let lostAt: number | undefined;
+  const alive = (): void => {
+    lostAt = undefined;
+    attempt = 0;
+  };
   let broken = false;
   for (;;) {
     options.signal.throwIfAborted();
@@ -59,9 +64,7 @@ export async function* followTask(options: FollowOptions): AsyncGenerator<TaskEv
           });
         response = await openOutput(options, taskId, seen);
       }
-      for await (const event of taskEvents(response, options.client, seen)) {
-        lastLife = options.clock.monotonicMs();
-        attempt = 0;
+      for await (const event of taskEvents(response, { client: options.client, seen, alive })) {
         if (broken) {
           broken = false;
           yield { kind: 'resumed' };
@@ -78,7 +81,8 @@ export async function* followTask(options: FollowOptions): AsyncGenerator<TaskEv
       if (failure.retry !== 'later' || taskId === undefined) throw failure;
       if (!broken) yield { kind: 'interrupted', reason: failure.message };
       broken = true;
-      if (options.clock.monotonicMs() - lastLife > options.patienceMs) {
+      lostAt ??= options.clock.monotonicMs();
+      if (options.clock.monotonicMs() - lostAt > options.patienceMs) {
         const seconds = Math.round(options.patienceMs / 1000);
         throw cliErrors.create('VW_CLI_RESULT_NOT_SEEN', { task: taskId, seconds }, failure);
       }
@@ -106,19 +110,21 @@ function openOutput(
 
 async function* taskEvents(
   response: IncomingMessage,
-  client: ApiClient,
-  seen: Record<StreamName, number>,
+  options: { client: ApiClient; seen: Record<StreamName, number>; alive: () => void },
 ): AsyncGenerator<TaskEvent, void, void> {
   const parser = createEventParser();
   try {
     for await (const chunk of response as AsyncIterable<Buffer>) {
+      options.alive();
       for (const event of parser.push(chunk)) {
-        const known = understand(event, seen);
+        const known = understand(event, options.seen);
         if (known) yield known;
       }
     }
   } catch (error) {
-    throw error instanceof Error && error.name === 'ViworksError' ? error : connectionError(error, client.target);
+    throw error instanceof Error && error.name === 'ViworksError'
+      ? error
+      : connectionError(error, options.client.target);
   }
 }
 

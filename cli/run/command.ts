@@ -1,0 +1,39 @@
+// `viworks run`: one command on one gateway, as if it ran here: bytes, exit code, Ctrl-C.
+import type { CommandSpec } from '../../agents/runtime/index.ts';
+import { TARGET_OPTIONS } from '../api/options.ts';
+import { RUN_EXIT_CODES } from './exit-code.ts';
+
+export const runCommand: CommandSpec = {
+  name: 'run',
+  summary: 'run a command on a gateway; its output comes back live, its exit code becomes ours',
+  description: `Runs a program on a gateway. What follows -- is passed as argv, untouched: no shell sees it on either side.
+Stdout and stderr arrive apart, byte for byte. Ctrl-C cancels the task and waits until nothing of its process tree is
+left; a second Ctrl-C leaves. When the connection or the backend breaks, the task goes on and the output resumes.`,
+  arguments: [{ name: 'gateway', help: 'the gateway’s id; `viworks gateways` lists them' }],
+  options: [
+    { flags: '-t, --timeout <duration>', help: 'end it after this long: 30s, 5m, 1h30m (default: no limit)' },
+    { flags: '-e, --env <name=value>', help: 'add a variable to its environment', repeatable: true },
+    { flags: '-C, --cwd <directory>', help: 'run it in this directory' },
+    { flags: '-i, --stdin', help: 'read standard input to its end and give it to the command (up to 1 MiB)' },
+    { flags: '-d, --detach', help: 'print the task’s id and do not wait' },
+    { flags: '--shell', help: 'what follows -- is one script for sh' },
+    { flags: '--verb <name>', help: 'run a verb of the gateway instead of a program' },
+    { flags: '--arg <name=value>', help: 'argument of --verb; JSON where it reads as JSON', repeatable: true },
+    { flags: '--grace <duration>', help: 'from the polite signal to the forced end (default: 10s)' },
+    { flags: '--ttl <duration>', help: 'how long to wait for an offline gateway (default: 60s)' },
+    { flags: '--json', help: 'print the events as JSON lines instead of the bytes' },
+    ...TARGET_OPTIONS,
+  ],
+  examples: [
+    { command: 'viworks run gw-berlin-1 -- uname -sr', does: 'one program' },
+    { command: "viworks run gw-berlin-1 --shell -- 'df -h | tail -3'", does: 'a script for sh' },
+    { command: 'viworks run gw-berlin-1 --timeout 30s -- apt-get update', does: 'ended after 30 s, exit 124' },
+    { command: 'viworks run gw-berlin-1 --stdin -- tee /tmp/x < file', does: 'with standard input' },
+    { command: 'viworks run gw-berlin-1 --verb get_system_health', does: 'a verb' },
+  ],
+  exitCodes: RUN_EXIT_CODES.map(({ code, means }) => ({ code, means })),
+  async run(invocation) {
+    const { runOnGateway } = await import('./session.ts');
+    return await runOnGateway(invocation);
+  },
+};

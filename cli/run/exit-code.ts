@@ -1,0 +1,57 @@
+// How a task ended → the exit code of `viworks run`, and what is said about it. Pure.
+import { constants } from 'node:os';
+import type { http } from '../../agents/protocol/index.ts';
+
+/** Exit code and, where the code alone does not tell, a line for stderr. */
+export interface RunEnding {
+  readonly code: number;
+  readonly note: string | undefined;
+}
+
+export const RUN_EXIT_CODES = [
+  { code: 0, means: 'the command ended with 0; any other code of the command is passed on' },
+  { code: 64, means: 'usage, configuration or token' },
+  { code: 69, means: 'the gateway stayed offline past --ttl, or the backend cannot be reached' },
+  { code: 75, means: 'the result was not seen, or nobody can tell how it ended' },
+  { code: 124, means: 'ended by --timeout' },
+  { code: 125, means: 'refused or not started: policy, arguments, unknown gateway' },
+  { code: 130, means: 'cancelled by Ctrl-C (143: by SIGTERM)' },
+  { code: 128, means: '+ n: the command was ended by signal n' },
+] as const;
+
+/** `interrupt`: the exit code of the signal with which the operator cancelled it, if one did. */
+export function runEnding(end: http.TaskEnd | undefined, interrupt: number | undefined): RunEnding {
+  if (!end) return { code: 75, note: 'the backend says that the task is finished, but not how' };
+  switch (end.outcome) {
+    case 'exited':
+      return end.code === undefined
+        ? { code: 75, note: 'it ended, but its exit code is lost' }
+        : { code: end.code, note: undefined };
+    case 'signalled': {
+      const oom = end.oomKilled ? ' (out of memory)' : '';
+      return { code: signalCode(end.signal) ?? 128, note: `ended by ${end.signal ?? 'a signal'}${oom}` };
+    }
+    case 'cancelled': {
+      const force = end.escalated ? '; force was needed' : '';
+      return { code: interrupt ?? signalCode(end.signal) ?? 130, note: `cancelled, nothing of it is left${force}` };
+    }
+    case 'timed_out':
+      return { code: 124, note: `ended by its timeout after ${(end.durationMs / 1000).toFixed(1)} s` };
+    case 'kill_failed':
+      return { code: 75, note: `could not be ended: ${end.message ?? 'processes of it are still alive'}` };
+    case 'indeterminate':
+      return { code: 75, note: `nobody can tell how it ended: ${end.message ?? 'the evidence is lost'}` };
+    case 'refused':
+      return { code: end.refusal === 'expired' ? 69 : 125, note: `not started (${end.refusal}): ${end.message}` };
+    case 'cancelled_before_start':
+      return { code: interrupt ?? 125, note: 'cancelled before it was started' };
+    case 'expired':
+      return { code: 69, note: `not started: ${end.message}` };
+  }
+}
+
+/** 128 + the number of a signal's name, as shells say it. */
+function signalCode(name: string | undefined): number | undefined {
+  const number = (constants.signals as Readonly<Record<string, number>>)[name ?? ''];
+  return number === undefined ? undefined : 128 + number;
+}
