@@ -102,7 +102,11 @@ const shelf = ['nginx-light'];
 
 async function finishHost(root: string, kind: BaseKind, options: BaseOptions): Promise<void> {
   await writeFile(path.join(root, 'etc/resolv.conf'), await readFile('/etc/resolv.conf'));
-  await inRoot(root, `apt-get clean; apt-get update -q; apt-get install -y -q --download-only ${shelf.join(' ')}`, options);
+  await inRoot(
+    root,
+    `apt-get clean; apt-get update -q; apt-get install -y -q --download-only ${shelf.join(' ')}`,
+    options,
+  );
   await inRoot(
     root,
     `mkdir -p /srv/apt

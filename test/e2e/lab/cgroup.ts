@@ -18,7 +18,8 @@ export function parseHierarchies(mountinfo: string): readonly Hierarchy[] {
     const mount = left?.split(' ')[4];
     if (!mount?.startsWith('/sys/fs/cgroup')) continue;
     if (type === 'cgroup2') found.push({ mount, kind: 'unified' });
-    if (type === 'cgroup') found.push({ mount, kind: superOptions?.includes('name=systemd') ? 'systemd' : 'controller' });
+    if (type === 'cgroup')
+      found.push({ mount, kind: superOptions?.includes('name=systemd') ? 'systemd' : 'controller' });
   }
   return found;
 }
@@ -47,7 +48,9 @@ export async function makeGroups(group: string, withControllers: boolean): Promi
 
 async function groupsBelow(dir: string): Promise<readonly string[]> {
   const entries = await readdir(dir, { withFileTypes: true }).catch(() => []);
-  const below = await Promise.all(entries.filter((entry) => entry.isDirectory()).map((entry) => groupsBelow(path.join(dir, entry.name))));
+  const below = await Promise.all(
+    entries.filter((entry) => entry.isDirectory()).map((entry) => groupsBelow(path.join(dir, entry.name))),
+  );
   return entries.length === 0 ? [] : [...below.flat(), dir];
 }
 

@@ -43,7 +43,12 @@ export async function bootHost(plan: HostPlan): Promise<void> {
   try {
     const child = spawn(
       'sh',
-      ['-c', `for door in ${doors.join(' ')}; do echo $$ > "$door" || exit 1; done; exec "$@"`, 'sh', ...nspawn(plan, disk)],
+      [
+        '-c',
+        `for door in ${doors.join(' ')}; do echo $$ > "$door" || exit 1; done; exec "$@"`,
+        'sh',
+        ...nspawn(plan, disk),
+      ],
       { detached: true, stdio: ['ignore', console.fd, console.fd] },
     );
     child.unref();
@@ -70,7 +75,9 @@ function nspawn(plan: HostPlan, disk: { readonly root: string; readonly docker: 
     '--link-journal=no',
     '--console=read-only',
     '--boot',
-    ...(plan.docker ? ['--capability=all', '--system-call-filter=add_key keyctl bpf', `--bind=${disk.docker}:/var/lib/docker`] : []),
+    ...(plan.docker
+      ? ['--capability=all', '--system-call-filter=add_key keyctl bpf', `--bind=${disk.docker}:/var/lib/docker`]
+      : []),
   ];
 }
 
@@ -92,18 +99,35 @@ async function answered(plan: HostPlan, child: ChildProcess): Promise<void> {
 
 /** The host's own first process, as the machine numbers it; undefined while it is not up. */
 export async function leaderOf(layout: Layout, host: HostName): Promise<number | undefined> {
-  const hierarchy = (await stat('/sys/fs/cgroup/unified').catch(() => undefined)) ? '/sys/fs/cgroup/unified' : '/sys/fs/cgroup';
+  const hierarchy = (await stat('/sys/fs/cgroup/unified').catch(() => undefined))
+    ? '/sys/fs/cgroup/unified'
+    : '/sys/fs/cgroup';
   const file = path.join(hierarchy, groupOf(layout, host), 'payload/init.scope/cgroup.procs');
   const pids = await readFile(file, 'utf8').catch(() => '');
   const first = pids.split('\n').find(Boolean);
   return first ? Number(first) : undefined;
 }
 
-const hostEnvironment = ['PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin', 'LC_ALL=C', 'HOME=/root', 'TERM=dumb'];
+const hostEnvironment = [
+  'PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
+  'LC_ALL=C',
+  'HOME=/root',
+  'TERM=dumb',
+];
 
 /** Runs a script in the host's namespaces, past its sshd: leaves no login behind, and works when ssh is what is broken. */
 export function inHost(leader: number, script: string, options: ShellOptions = {}): Promise<ShellResult> {
-  const enter = ['nsenter', `--target=${leader}`, '--mount', '--uts', '--ipc', '--net', '--pid', '--root', '--wd=/'] as const;
+  const enter = [
+    'nsenter',
+    `--target=${leader}`,
+    '--mount',
+    '--uts',
+    '--ipc',
+    '--net',
+    '--pid',
+    '--root',
+    '--wd=/',
+  ] as const;
   return attempt([...enter, 'env', '-i', ...hostEnvironment, 'sh', '-c', script], { timeoutMs: 60_000, ...options });
 }
 
@@ -113,10 +137,14 @@ export async function haltHost(layout: Layout, host: HostName): Promise<void> {
   if (leader) {
     process.kill(leader, 'SIGKILL');
     // systemd-nspawn then takes away its link and its lock by itself; what is left after that is ended below.
-    for (let round = 0; round < 40 && (await processesIn(groupOf(layout, host))).length > 0; round += 1) await scheduler.wait(50);
+    for (let round = 0; round < 40 && (await processesIn(groupOf(layout, host))).length > 0; round += 1)
+      await scheduler.wait(50);
   }
   await endGroup(groupOf(layout, host));
   await rm(`/run/systemd/nspawn/propagate/${machineOf(layout, host)}`, { recursive: true, force: true });
+  // Its lock outlives it, named by the folder's device and inode.
+  const root = await stat(diskOf(layout, host).root).catch(() => undefined);
+  if (root) await rm(`/run/systemd/nspawn/locks/inode-${root.dev}:${root.ino}`, { force: true });
 }
 
 /** Unmounts and forgets the disk. */

@@ -1,15 +1,17 @@
 // The lab's door: what suites and the command line use. Two real hosts, faults that are confirmed before they count, and an end.
-import { bringDown, bringUp, readState, reboot, reset, writeState } from './lab.ts';
-import { createWorkbench, type Workbench } from './workbench.ts';
+
 import { breakLab, mendLab } from './breaks/break.ts';
 import { findBreak } from './breaks/index.ts';
 import { inHost, leaderOf } from './host.ts';
+import { bringDown, bringUp, readState, reboot, reset, rootOf, writeState } from './lab.ts';
 import { filesOf, type HostName, layoutOf } from './layout.ts';
+import { installOldSystem } from './old-system.ts';
 import { attempt, type ShellResult } from './shell.ts';
+import { createWorkbench, type Workbench } from './workbench.ts';
 
-export { labObstacle } from './machine.ts';
 export { breaks } from './breaks/index.ts';
 export type { HostName } from './layout.ts';
+export { labObstacle } from './machine.ts';
 
 export interface OpenLabOptions {
   readonly name: string;
@@ -34,6 +36,8 @@ export interface Lab {
   break(id: string): Promise<string>;
   /** Takes back the named fault, or all of them in reverse; answers with what it mended. */
   mend(id?: string): Promise<readonly string[]>;
+  /** Installs a working system of the old kind by hand; answers with the file of its authority's certificate. */
+  installOld(): Promise<string>;
   reset(host: HostName): Promise<void>;
   reboot(host: HostName): Promise<void>;
   close(): Promise<void>;
@@ -54,9 +58,12 @@ export async function openLab(options: OpenLabOptions): Promise<Lab> {
   };
   const sshArguments = (host: HostName, user = 'root'): readonly string[] => [
     ...['-i', files.identity, '-F', 'none'],
-    ...['IdentitiesOnly=yes', 'StrictHostKeyChecking=yes', `UserKnownHostsFile=${files.knownHosts}`, 'ConnectTimeout=5'].flatMap(
-      (option) => ['-o', option],
-    ),
+    ...[
+      'IdentitiesOnly=yes',
+      'StrictHostKeyChecking=yes',
+      `UserKnownHostsFile=${files.knownHosts}`,
+      'ConnectTimeout=5',
+    ].flatMap((option) => ['-o', option]),
     `${user}@${state.slice.hosts[host]}`,
   ];
   const workbench: Workbench = createWorkbench({ layout, state, run });
@@ -69,14 +76,16 @@ export async function openLab(options: OpenLabOptions): Promise<Lab> {
     unprivilegedInventoryPath: files.unprivilegedInventory,
     docker: state.docker,
     hosts: state.slice.hosts,
-    ssh: (host, command, user) => attempt(['ssh', '-o', 'BatchMode=yes', ...sshArguments(host, user), command], { signal }),
+    ssh: (host, command, user) =>
+      attempt(['ssh', '-o', 'BatchMode=yes', ...sshArguments(host, user), command], { signal }),
     sshArguments,
     run,
     async break(id) {
       const fault = findBreak(id);
       const before = await broken();
       if (before.includes(fault.id)) throw new Error(`${fault.id} is in already`);
-      if ((fault.form === 'docker') !== state.docker) throw new Error(`${fault.id} belongs to the ${fault.form} form of the lab`);
+      if ((fault.form === 'docker') !== state.docker)
+        throw new Error(`${fault.id} belongs to the ${fault.form} form of the lab`);
       await note([...before, fault.id]);
       try {
         return await breakLab(fault, workbench);
@@ -93,6 +102,13 @@ export async function openLab(options: OpenLabOptions): Promise<Lab> {
       }
       return ids;
     },
+    installOld: () =>
+      installOldSystem({
+        bench: workbench.for('old-system'),
+        dir: layout.dir,
+        rootOf: (host) => rootOf(layout, host),
+        say,
+      }),
     reset: (host) => reset(layout, host, { docker: state.docker, say, signal }),
     reboot: (host) => reboot(layout, host, signal),
     close: () => bringDown(layout),

@@ -11,7 +11,9 @@ export interface InventoryFacts {
 }
 
 export function renderInventory({ slice, fingerprints, user, docker }: InventoryFacts): string {
-  const nginx = docker ? 'mode = "container"\nname = "nginx"\nconfig_path = "/etc/nginx/conf.d/viworks.conf"' : 'mode = "own-vhost"\ninstall = true';
+  const nginx = docker
+    ? 'mode = "container"\nname = "nginx"\nconfig_path = "/etc/nginx/conf.d/viworks.conf"'
+    : 'mode = "own-vhost"\ninstall = true';
   const host = (name: HostName, runtime: string) => `[hosts.${name}]
 address       = "${slice.hosts[name]}"
 user          = "${user}"

@@ -62,7 +62,9 @@ async function build(layout: Layout, options: LabOptions): Promise<LabState> {
   const backend = options.docker ? await ensureBase('docker', options) : bare;
   await makeKeys(layout);
   const slice = await takeSlice(layout);
-  options.say(`network ${slice.prefix}: be1 ${slice.hosts.be1}, gw1 ${slice.hosts.gw1}, this machine ${slice.operator}`);
+  options.say(
+    `network ${slice.prefix}: be1 ${slice.hosts.be1}, gw1 ${slice.hosts.gw1}, this machine ${slice.operator}`,
+  );
   await makeNetwork(layout, slice);
   await writeKnownHosts(layout, slice);
   await Promise.all(
@@ -125,7 +127,13 @@ async function takeAway(layout: Layout): Promise<void> {
   await releaseSlices(layout);
   await rm(layout.disks, { recursive: true, force: true });
   const files = filesOf(layout);
-  for (const file of [files.state, files.inventory, files.unprivilegedInventory, files.knownHosts, ...hostNames.map(files.console)]) {
+  for (const file of [
+    files.state,
+    files.inventory,
+    files.unprivilegedInventory,
+    files.knownHosts,
+    ...hostNames.map(files.console),
+  ]) {
     await rm(file, { force: true });
   }
 }

@@ -44,5 +44,8 @@ export async function installTools(say: (line: string) => void, signal?: AbortSi
   const env = { DEBIAN_FRONTEND: 'noninteractive' };
   // A foreign source that cannot be reached does not matter as long as Debian's own can.
   await attempt(['apt-get', 'update', '-q'], { signal, env });
-  await must(['apt-get', 'install', '-y', '-q', '--no-install-recommends', ...missing] as ['apt-get', ...string[]], { signal, env });
+  await must(['apt-get', 'install', '-y', '-q', '--no-install-recommends', ...missing] as ['apt-get', ...string[]], {
+    signal,
+    env,
+  });
 }

@@ -2,11 +2,11 @@
 import { spawn } from 'node:child_process';
 import process from 'node:process';
 import { parseArgs } from 'node:util';
-import { findBreak, breaks } from './breaks/index.ts';
-import { openLab } from './index.ts';
+import { breaks, findBreak } from './breaks/index.ts';
 import { leaderOf } from './host.ts';
-import { filesOf, type HostName, hostNames, type Layout, layoutOf } from './layout.ts';
+import { openLab } from './index.ts';
 import { bringDown, readState } from './lab.ts';
+import { filesOf, type HostName, hostNames, type Layout, layoutOf } from './layout.ts';
 
 const usage = `usage: npm run -s lab -- COMMAND [--name NAME]
 
@@ -15,6 +15,7 @@ const usage = `usage: npm run -s lab -- COMMAND [--name NAME]
   status              is it up, where, and what is broken in it
   reset HOST          throw the host's disk away and boot it bare
   reboot HOST         switch the host off and on
+  install-old         install a working system of the old kind, which viworks did not make, by hand
   breaks              list what can be broken
   break ID...         inject a fault, and have an independent witness confirm it
   mend [ID]           take the faults (or one) back
@@ -92,6 +93,11 @@ const handlers: Readonly<Record<string, Handler>> = {
       process.stdout.write(`  ${host}  ${state.slice.hosts[host]}  ${leader ? `up (process ${leader})` : 'off'}\n`);
     }
     process.stdout.write(`  broken: ${state.broken.join(' ') || 'nothing'}\n`);
+    return 0;
+  },
+  'install-old': async (layout) => {
+    const lab = await standing(layout);
+    process.stdout.write(`${await lab.installOld()}\n`);
     return 0;
   },
   reset: async (layout, [name]) => {

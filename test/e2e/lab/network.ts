@@ -95,5 +95,6 @@ export async function makeNetwork(layout: Layout, slice: Slice): Promise<void> {
 
 export async function removeNetwork(layout: Layout): Promise<void> {
   await attempt(['ip', 'link', 'del', layout.link]);
-  if (await stat(`/run/netns/${layout.namespace}`).catch(() => undefined)) await must(['ip', 'netns', 'del', layout.namespace]);
+  if (await stat(`/run/netns/${layout.namespace}`).catch(() => undefined))
+    await must(['ip', 'netns', 'del', layout.namespace]);
 }

@@ -24,7 +24,9 @@ export async function hostFingerprint(layout: Layout, host: HostName): Promise<s
 
 export async function writeKnownHosts(layout: Layout, slice: Slice): Promise<void> {
   const lines = await Promise.all(
-    hostNames.map(async (host) => `${slice.hosts[host]} ${await readFile(`${filesOf(layout).hostKey(host)}.pub`, 'utf8')}`),
+    hostNames.map(
+      async (host) => `${slice.hosts[host]} ${await readFile(`${filesOf(layout).hostKey(host)}.pub`, 'utf8')}`,
+    ),
   );
   await writeFile(filesOf(layout).knownHosts, lines.join(''));
 }
@@ -46,7 +48,13 @@ export async function seedHost({ layout, slice, host, root, docker }: Seed): Pro
   await put('etc/hostname', `${host}\n`);
   await put(
     'etc/hosts',
-    ['127.0.0.1 localhost', '::1 localhost ip6-localhost', `${slice.hosts.be1} be1 ${serverName}`, `${slice.hosts.gw1} gw1`, ''].join('\n'),
+    [
+      '127.0.0.1 localhost',
+      '::1 localhost ip6-localhost',
+      `${slice.hosts.be1} be1 ${serverName}`,
+      `${slice.hosts.gw1} gw1`,
+      '',
+    ].join('\n'),
   );
   await put('etc/systemd/network/10-host0.network', networkUnit(slice.hosts[host]));
   const identity = await readFile(`${files.identity}.pub`, 'utf8');

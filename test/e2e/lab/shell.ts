@@ -16,7 +16,10 @@ export interface ShellOptions {
 }
 
 /** Runs a command and answers with its exit code; 127 when it could not be started, 124 when it took too long. */
-export async function attempt(command: readonly [string, ...string[]], options: ShellOptions = {}): Promise<ShellResult> {
+export async function attempt(
+  command: readonly [string, ...string[]],
+  options: ShellOptions = {},
+): Promise<ShellResult> {
   const [file, ...args] = command;
   const result = await execa(file, args, {
     reject: false,

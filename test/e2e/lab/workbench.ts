@@ -44,7 +44,9 @@ export function createWorkbench(parts: WorkbenchParts, fault = 'lab'): Workbench
   const run = async (host: HostName, script: string, input?: string): Promise<string> => {
     const result = await parts.run(host, script, input);
     if (result.code !== 0) {
-      throw new Error(`on ${host}: ${script.trim().split('\n')[0]} … ended with ${result.code}: ${result.stderr.trim().slice(-500)}`);
+      throw new Error(
+        `on ${host}: ${script.trim().split('\n')[0]} … ended with ${result.code}: ${result.stderr.trim().slice(-500)}`,
+      );
     }
     return result.stdout;
   };
@@ -52,7 +54,10 @@ export function createWorkbench(parts: WorkbenchParts, fault = 'lab'): Workbench
     JSON.parse(await readFile(journal, 'utf8').catch(() => '[]')) as readonly Kept[];
 
   const keep = async (host: HostName, file: string): Promise<void> => {
-    const tar = await run(host, `cd / && if [ -e .${quote(file)} ] || [ -L .${quote(file)} ]; then tar -cf - -- .${quote(file)} | base64 -w0; fi`);
+    const tar = await run(
+      host,
+      `cd / && if [ -e .${quote(file)} ] || [ -L .${quote(file)} ]; then tar -cf - -- .${quote(file)} | base64 -w0; fi`,
+    );
     await mkdir(path.dirname(journal), { recursive: true });
     const entry: Kept = { host, path: file, tar: tar || undefined };
     await writeFile(journal, JSON.stringify([...(await load()), entry]));

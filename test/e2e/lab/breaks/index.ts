@@ -1,7 +1,20 @@
-// The table of all faults.
+// The table of all faults and traps.
+import { backendBreaks } from './backend.ts';
 import type { Break } from './break.ts';
+import { gatewayBreaks } from './gateway.ts';
+import { networkBreaks, noiseTraps, sshBreaks } from './network.ts';
+import { nginxTraps, routeBreaks, runtimeBreaks } from './nginx.ts';
 
-export const breaks: readonly Break[] = [];
+export const breaks: readonly Break[] = [
+  ...backendBreaks,
+  ...routeBreaks,
+  ...runtimeBreaks,
+  ...gatewayBreaks,
+  ...networkBreaks,
+  ...sshBreaks,
+  ...nginxTraps,
+  ...noiseTraps,
+];
 
 export function findBreak(id: string): Break {
   const found = breaks.find((entry) => entry.id === id.toUpperCase());

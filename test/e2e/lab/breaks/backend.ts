@@ -1,0 +1,245 @@
+// Faults of the backend's process and ports. Our own backend cannot get into most of them, so a small backend of the old kind
+// takes its unit's place: the same name, the same ports, another program.
+import { readFile } from 'node:fs/promises';
+import path from 'node:path';
+import { repositoryRoot } from '../layout.ts';
+import { backendSockets, backendUnit, oldUnit, program, restartBackend, restartGateway } from '../places.ts';
+import { gatewayConnected, journal, listeners, unit, upgradeDirect, upgradeThroughNginx } from '../witness.ts';
+import type { Workbench } from '../workbench.ts';
+import type { Break } from './break.ts';
+
+const unitFile = `/etc/systemd/system/${backendUnit}`;
+const startedLine = 'WebSocket server started';
+
+/** Puts the old backend in the unit's place. Socket units would hold the ports for it, so they go. */
+async function oldBackend(bench: Workbench, options: string): Promise<void> {
+  await bench.run(
+    'be1',
+    `systemctl stop ${backendUnit} ${backendSockets} 2>/dev/null || systemctl stop ${backendUnit} || true`,
+  );
+  await bench.write(
+    'be1',
+    program('old-backend.pl'),
+    await readFile(path.join(repositoryRoot, 'test/programs/old-backend.pl'), 'utf8'),
+  );
+  for (const socket of backendSockets.split(' ')) {
+    const file = `/etc/systemd/system/${socket}`;
+    if ((await bench.attempt('be1', `test -e ${file}`)).code === 0) await bench.remove('be1', file);
+  }
+  await bench.remove('be1', unitFile);
+  await bench.write(
+    'be1',
+    unitFile,
+    oldUnit('viworks backend agent', `/usr/bin/perl ${program('old-backend.pl')} ${options}`),
+  );
+  await bench.run('be1', `systemctl daemon-reload; systemctl reset-failed; systemctl start --no-block ${backendUnit}`);
+}
+
+/** Healthy on 8080, whatever 8081 does: the half of the picture that misled everybody. */
+async function looksAlive(bench: Workbench): Promise<boolean> {
+  const state = await unit(bench, 'be1', backendUnit);
+  return state.ActiveState === 'active' && (await upgradeDirect(bench, '/health', 8080)) === 200;
+}
+
+const back = async (bench: Workbench): Promise<void> => {
+  await restartBackend(bench);
+  await restartGateway(bench);
+};
+
+const stateOf = async (bench: Workbench): Promise<string> => {
+  const { MainPID } = await unit(bench, 'be1', backendUnit);
+  return (await bench.run('be1', `sed -n 's/^State:\\s*\\(.\\).*/\\1/p' /proc/${MainPID}/status`)).trim();
+};
+
+export const backendBreaks: readonly Break[] = [
+  {
+    id: 'BE-01',
+    what: 'the backend never opens its WebSocket port, and its log says that it did',
+    form: 'systemd',
+    inject: (bench) => oldBackend(bench, '--mode no-listener'),
+    witness: async (bench) => {
+      const none = (await listeners(bench, 'be1', 8081)).length === 0;
+      const claims = (await journal(bench, 'be1', backendUnit)).includes(startedLine);
+      return none && claims && (await looksAlive(bench))
+        ? 'no socket listens on 8081, 8080 answers, the log claims a start'
+        : undefined;
+    },
+    mend: back,
+  },
+  {
+    id: 'BE-02',
+    what: 'the backend listens on 8081 and never accepts',
+    form: 'systemd',
+    inject: (bench) => oldBackend(bench, '--mode bind-only'),
+    witness: async (bench) => {
+      if (!(await looksAlive(bench)) || (await upgradeDirect(bench)) !== 'silent') return undefined;
+      const [listener] = await listeners(bench, 'be1', 8081);
+      return listener && listener.queued > 0
+        ? `8081 listens with ${listener.queued} connections that nobody accepts`
+        : undefined;
+    },
+    mend: back,
+  },
+  {
+    id: 'BE-03',
+    what: 'the backend process is stopped by a signal',
+    form: 'systemd',
+    inject: async (bench) => {
+      await bench.run('be1', `kill -STOP "$(systemctl show -P MainPID ${backendUnit})"`);
+    },
+    witness: async (bench) => ((await stateOf(bench)) === 'T' ? 'the main process is in state T' : undefined),
+    mend: async (bench) => {
+      await bench.attempt('be1', `kill -CONT "$(systemctl show -P MainPID ${backendUnit})"`);
+      await back(bench);
+    },
+  },
+  {
+    id: 'BE-04',
+    what: "the backend's one loop spins and serves neither port",
+    form: 'systemd',
+    inject: (bench) => oldBackend(bench, '--mode blocked'),
+    witness: async (bench) =>
+      (await stateOf(bench)) === 'R' && (await upgradeDirect(bench, '/health', 8080)) === 'silent'
+        ? 'the main process is in state R and 8080 is silent'
+        : undefined,
+    mend: back,
+  },
+  {
+    id: 'BE-05',
+    what: 'the backend is stopped by an operator',
+    form: 'systemd',
+    inject: async (bench) => {
+      await bench.attempt('be1', `systemctl stop ${backendSockets} 2>/dev/null; systemctl stop ${backendUnit}`);
+    },
+    witness: async (bench) => {
+      const state = await unit(bench, 'be1', backendUnit);
+      const none = (await listeners(bench, 'be1', 8080)).length + (await listeners(bench, 'be1', 8081)).length === 0;
+      return state.ActiveState === 'inactive' && none ? 'the unit is inactive and nothing listens' : undefined;
+    },
+    mend: back,
+  },
+  {
+    id: 'BE-06',
+    what: 'the backend ends with a configuration error at every start',
+    form: 'systemd',
+    inject: (bench) => oldBackend(bench, '--max-agents 100'),
+    witness: async (bench) => {
+      const state = await unit(bench, 'be1', backendUnit);
+      return state.SubState === 'auto-restart' && Number(state.NRestarts) > 0
+        ? `auto-restart, ${state.NRestarts} restarts`
+        : undefined;
+    },
+    mend: back,
+  },
+  {
+    id: 'BE-07',
+    what: 'a foreign process holds 8081',
+    form: 'systemd',
+    inject: async (bench) => {
+      const listen =
+        "use IO::Socket::INET; my $s = IO::Socket::INET->new(LocalAddr => '127.0.0.1', LocalPort => 8081, Listen => 9, ReuseAddr => 1) or die; while (my $c = $s->accept) { close $c }";
+      await bench.attempt('be1', `systemctl stop ${backendSockets} 2>/dev/null; systemctl stop ${backendUnit}`);
+      await bench.run('be1', `systemd-run -q --unit=metrics-exporter /usr/bin/perl -e "$(cat)"`, listen);
+      await bench.attempt(
+        'be1',
+        `systemctl start --no-block ${backendSockets} 2>/dev/null; systemctl start --no-block ${backendUnit}`,
+      );
+    },
+    witness: async (bench) => {
+      const pid = (await bench.run('be1', 'systemctl show -P MainPID metrics-exporter')).trim();
+      const [listener] = await listeners(bench, 'be1', 8081);
+      return listener?.owner.includes(`pid=${pid},`) ? `8081 belongs to metrics-exporter, process ${pid}` : undefined;
+    },
+    mend: async (bench) => {
+      await bench.attempt('be1', 'systemctl stop metrics-exporter; systemctl reset-failed metrics-exporter');
+      await back(bench);
+    },
+  },
+  {
+    id: 'BE-10',
+    what: 'the backend listens on 8082 instead of 8081',
+    form: 'systemd',
+    inject: (bench) => oldBackend(bench, '--ws 8082'),
+    witness: async (bench) =>
+      (await listeners(bench, 'be1', 8081)).length === 0 && (await upgradeDirect(bench, '/ws/agent', 8082)) === 101
+        ? '8082 upgrades, nothing listens on 8081'
+        : undefined,
+    mend: back,
+  },
+  {
+    id: 'NGX-24',
+    what: 'the backend serves its WebSocket at "/" only',
+    form: 'systemd',
+    inject: (bench) => oldBackend(bench, '--mode root-only'),
+    witness: async (bench) =>
+      (await upgradeDirect(bench)) === 404 && (await upgradeDirect(bench, '/')) === 101
+        ? '8081 answers 404 on /ws/agent and 101 on /, without nginx'
+        : undefined,
+    mend: back,
+  },
+  {
+    id: 'OTHER-SILENT',
+    what: 'the backend accepts on 8081 and never says a word',
+    form: 'systemd',
+    inject: (bench) => oldBackend(bench, '--mode silent'),
+    witness: async (bench) => {
+      if (!(await looksAlive(bench)) || (await upgradeDirect(bench)) !== 'silent') return undefined;
+      return (await listeners(bench, 'be1', 8081))[0]?.queued === 0 ? '8081 accepts and is silent' : undefined;
+    },
+    mend: back,
+  },
+  {
+    id: 'OTHER-WRONG-ACCEPT',
+    what: 'what answers on 8081 is no WebSocket server of ours: its accept key is wrong',
+    form: 'systemd',
+    inject: (bench) => oldBackend(bench, '--mode wrong-key'),
+    witness: async (bench) =>
+      (await upgradeDirect(bench)) === 'wrong-accept' ? 'an upgrade with a wrong accept key' : undefined,
+    mend: back,
+  },
+  {
+    id: 'BE-15',
+    what: "the file system of the backend's state is full",
+    form: 'systemd',
+    inject: async (bench) => {
+      await bench.run(
+        'be1',
+        `systemctl stop ${backendSockets} ${backendUnit} 2>/dev/null || systemctl stop ${backendUnit}
+         mkdir -p /var/lib/viworks && cp -a /var/lib/viworks /run/lab-state && mount -t tmpfs -o size=64m,mode=755 tmpfs /var/lib/viworks
+         cp -a /run/lab-state/. /var/lib/viworks/ && rm -rf /run/lab-state
+         dd if=/dev/zero of=/var/lib/viworks/core.dump bs=1M 2>/dev/null || true`,
+      );
+      await restartBackend(bench);
+    },
+    witness: async (bench) => {
+      const free = (await bench.run('be1', 'df --output=avail /var/lib/viworks | tail -1')).trim();
+      const through = await upgradeThroughNginx(bench);
+      return free === '0' ? `no byte is free on /var/lib/viworks (an upgrade gives ${through})` : undefined;
+    },
+    mend: async (bench) => {
+      await bench.attempt(
+        'be1',
+        `systemctl stop ${backendSockets} 2>/dev/null; systemctl stop ${backendUnit}
+         rm -f /var/lib/viworks/core.dump; cp -a /var/lib/viworks /run/lab-state; umount /var/lib/viworks
+         cp -a /run/lab-state/. /var/lib/viworks/; rm -rf /run/lab-state`,
+      );
+      await back(bench);
+    },
+  },
+  {
+    id: 'TRAP-BACKEND-RESTARTED',
+    what: 'the backend was killed once and systemd brought it back',
+    form: 'systemd',
+    inject: async (bench) => {
+      await bench.run('be1', `kill -KILL "$(systemctl show -P MainPID ${backendUnit})"`);
+    },
+    witness: async (bench) => {
+      const state = await unit(bench, 'be1', backendUnit);
+      const serves = (await upgradeThroughNginx(bench)) === 101 && (await gatewayConnected(bench));
+      return Number(state.NRestarts) > 0 && state.ActiveState === 'active' && serves
+        ? `NRestarts=${state.NRestarts}, and all is well`
+        : undefined;
+    },
+    mend: back,
+  },
+];

@@ -1,0 +1,283 @@
+// Faults of the nginx configuration and of nginx at run time. In each of the first table `nginx -t` is content.
+import { changeVhost, gatewayUnit, reloadNginx, restartGateway, vhostBack, vhostFile, vhostText } from '../places.ts';
+import {
+  editLocation,
+  inTlsServer,
+  withDirective,
+  withInvertedMap,
+  withoutDirective,
+  withoutLocation,
+  withTarget,
+} from '../vhost.ts';
+import { type UpgradeOutcome, upgradeThroughNginx } from '../witness.ts';
+import type { Break } from './break.ts';
+
+const ws = '/ws/';
+
+/** A fault of the configuration that the workers run: the edit, and what an upgrade through nginx gets from then on. */
+function routeBreak(
+  id: string,
+  what: string,
+  edit: (text: string) => string,
+  expected: readonly UpgradeOutcome[],
+): Break {
+  return {
+    id,
+    what,
+    form: 'systemd',
+    inject: (bench) => changeVhost(bench, edit),
+    witness: async (bench) => {
+      const outcome = await upgradeThroughNginx(bench);
+      return expected.includes(outcome) ? `an upgrade through nginx gives ${outcome}` : undefined;
+    },
+    mend: vhostBack,
+  };
+}
+
+const inWs = (edit: (body: string) => string) => (text: string) => editLocation(text, ws, edit);
+const withoutHeaders = (...names: readonly string[]) =>
+  inWs((body) => names.reduce((rest, name) => withoutDirective(rest, 'proxy_set_header', name), body));
+
+export const routeBreaks: readonly Break[] = [
+  routeBreak(
+    'NGX-01',
+    'no /ws/ location: everything goes to 8080',
+    (text) => withTarget(withoutLocation(text, ws), '/', 'http://127.0.0.1:8080'),
+    [404],
+  ),
+  routeBreak('NGX-02', 'Upgrade and Connection are not forwarded', withoutHeaders('Upgrade', 'Connection'), [426, 404]),
+  routeBreak('NGX-03', 'Connection is not forwarded', withoutHeaders('Connection'), [426, 404]),
+  routeBreak('NGX-04', 'the upgrade map is the wrong way round', withInvertedMap, [426, 404]),
+  routeBreak(
+    'NGX-05',
+    'Upgrade is set from the wrong variable',
+    inWs((body) =>
+      withDirective(
+        withoutDirective(body, 'proxy_set_header', 'Upgrade'),
+        'proxy_set_header Upgrade $connection_upgrade;',
+      ),
+    ),
+    [400, 426, 404],
+  ),
+  routeBreak(
+    'NGX-07',
+    'a slash after the target rewrites the path',
+    inWs((body) => body.replace(/(proxy_pass\s+[^;]*[^;/])\s*;/, '$1/;')),
+    [400, 404],
+  ),
+  routeBreak(
+    'NGX-10',
+    'access to /ws/ is denied',
+    inWs((body) => withDirective(body, 'deny all;')),
+    [403],
+  ),
+  routeBreak(
+    'NGX-20',
+    '/ws/ asks for a password',
+    inWs((body) => withDirective(body, 'auth_basic "staff"; auth_basic_user_file /etc/passwd;')),
+    [401],
+  ),
+  routeBreak('NGX-23', 'a typo in the target port', (text) => withTarget(text, ws, 'http://127.0.0.1:8018'), [502]),
+  routeBreak(
+    'OTHER-REDIRECT',
+    '/ws/ is redirected to another name',
+    inWs(() => ' return 301 https://www.example.test$request_uri; '),
+    [301],
+  ),
+];
+
+const legacyServer = `server {
+  listen 443 ssl;
+  server_name agents.example.test;
+  CERTIFICATE
+  location / { return 404; }
+}
+`;
+
+/** Restarts nginx and leaves it as it comes up, or does not. */
+const restartNginx = 'systemctl restart nginx 2>/dev/null || true';
+
+const nginxFailed: Break['witness'] = async (bench) => {
+  const { stdout } = await bench.attempt('be1', 'systemctl is-failed nginx; journalctl -q -o cat -n 20 -u nginx');
+  const emerg = stdout.split('\n').find((line) => line.includes('[emerg]'));
+  return stdout.startsWith('failed') && emerg ? emerg.trim() : undefined;
+};
+
+const startFault = (id: string, what: string, edit: (text: string) => string): Break => ({
+  id,
+  what,
+  form: 'systemd',
+  inject: async (bench) => {
+    await bench.write('be1', vhostFile, edit(await vhostText(bench)));
+    await bench.run('be1', restartNginx);
+  },
+  witness: nginxFailed,
+  mend: vhostBack,
+});
+
+export const runtimeBreaks: readonly Break[] = [
+  {
+    id: 'NGX-09',
+    what: 'an older server block with the same name comes first',
+    form: 'systemd',
+    inject: async (bench) => {
+      const certificate =
+        (await vhostText(bench))
+          .match(/ssl_certificate(_key)?\s[^;]*;/g)
+          ?.slice(0, 2)
+          .join(' ') ?? '';
+      await bench.write('be1', '/etc/nginx/conf.d/00-legacy.conf', legacyServer.replace('CERTIFICATE', certificate));
+      await reloadNginx(bench);
+    },
+    witness: async (bench) =>
+      (await upgradeThroughNginx(bench)) === 404 ? 'the older server block answers 404' : undefined,
+    mend: vhostBack,
+  },
+  {
+    id: 'NGR-01',
+    what: 'the configuration was corrected and never loaded',
+    form: 'systemd',
+    inject: async (bench) => {
+      const good = await bench.read('be1', vhostFile);
+      await changeVhost(bench, (text) => withTarget(withoutLocation(text, ws), '/', 'http://127.0.0.1:8080'));
+      await bench.run('be1', 'sleep 1.1');
+      await bench.write('be1', vhostFile, good);
+    },
+    witness: async (bench) => {
+      const outcome = await upgradeThroughNginx(bench);
+      return outcome === 404 ? 'the file is right, and the workers still answer 404' : undefined;
+    },
+    mend: vhostBack,
+  },
+  startFault('NGR-03', 'the configuration has a syntax error, and nginx was restarted', (text) =>
+    text.replace(/proxy_pass\s/, 'proxy_pas '),
+  ),
+  startFault('NGR-05', 'the upstream is a name that nobody resolves, and nginx was restarted', (text) =>
+    withTarget(text, ws, 'http://viworks-backend-agent-new:8081'),
+  ),
+  {
+    id: 'NGR-04',
+    what: 'the key does not belong to the certificate, and nginx was restarted',
+    form: 'systemd',
+    inject: async (bench) => {
+      await bench.run(
+        'be1',
+        'openssl genpkey -quiet -algorithm ec -pkeyopt ec_paramgen_curve:P-256 -out /etc/nginx/other.key',
+      );
+      await bench.write(
+        'be1',
+        vhostFile,
+        (await vhostText(bench)).replaceAll(
+          /ssl_certificate_key\s[^;]*;/g,
+          'ssl_certificate_key /etc/nginx/other.key;',
+        ),
+      );
+      await bench.run('be1', restartNginx);
+    },
+    witness: nginxFailed,
+    mend: async (bench) => {
+      await bench.run('be1', 'rm -f /etc/nginx/other.key');
+      await vhostBack(bench);
+    },
+  },
+  {
+    id: 'NET-14',
+    what: 'nginx is stopped',
+    form: 'systemd',
+    inject: async (bench) => {
+      await bench.run('be1', 'systemctl stop nginx');
+    },
+    witness: async (bench) => ((await upgradeThroughNginx(bench)) === 'refused' ? 'nobody listens on 443' : undefined),
+    mend: async (bench) => {
+      await bench.run('be1', 'systemctl start nginx');
+      await restartGateway(bench);
+    },
+  },
+  {
+    id: 'NET-15',
+    what: 'another server owns 443',
+    form: 'systemd',
+    inject: async (bench) => {
+      await bench.run(
+        'be1',
+        `systemctl stop nginx
+         openssl req -x509 -newkey rsa:2048 -nodes -days 30 -subj /CN=www.example.test -keyout /run/other.key -out /run/other.crt 2>/dev/null
+         systemd-run -q --unit=other-web /usr/bin/openssl s_server -accept 443 -key /run/other.key -cert /run/other.crt -www`,
+      );
+    },
+    witness: async (bench) => {
+      const owner = await bench.run('be1', "ss -Hltnp 'sport = :443'");
+      return owner.includes('openssl') ? '443 belongs to openssl s_server' : undefined;
+    },
+    mend: async (bench) => {
+      await bench.attempt(
+        'be1',
+        'systemctl stop other-web; systemctl reset-failed other-web; rm -f /run/other.key /run/other.crt; systemctl start nginx',
+      );
+      await restartGateway(bench);
+    },
+  },
+];
+
+/** Things that look wrong to a folk rule, and work. Their witness is that an upgrade gives 101 with the thing in place. */
+function routeTrap(id: string, what: string, edit: (text: string) => string): Break {
+  return {
+    id,
+    what,
+    form: 'systemd',
+    inject: async (bench) => {
+      await changeVhost(bench, edit);
+      await restartGateway(bench);
+    },
+    witness: async (bench) => {
+      const connected = await bench.run(
+        'gw1',
+        `systemctl is-active ${gatewayUnit}; ss -Htn state established 'dport = :443'`,
+      );
+      const outcome = await upgradeThroughNginx(bench);
+      return outcome === 101 && connected.includes(':443')
+        ? 'an upgrade gives 101, and the gateway is connected'
+        : undefined;
+    },
+    mend: vhostBack,
+  };
+}
+
+export const nginxTraps: readonly Break[] = [
+  routeTrap(
+    'TRAP-CONNECTION-FIXED',
+    'Connection is the fixed word "upgrade"',
+    inWs((body) =>
+      withDirective(withoutDirective(body, 'proxy_set_header', 'Connection'), 'proxy_set_header Connection "upgrade";'),
+    ),
+  ),
+  routeTrap('TRAP-NO-HTTP-VERSION', 'proxy_http_version is not set in /ws/', (text) =>
+    withoutDirective(text, 'proxy_http_version'),
+  ),
+  routeTrap('TRAP-HTTP2', 'the listener speaks HTTP/2 too', (text) =>
+    text.replace(/listen([^;]*)\bssl\b(\s+http2)?/g, 'listen$1ssl http2'),
+  ),
+  routeTrap('TRAP-TLS13', 'TLS 1.3 only', (text) =>
+    inTlsServer(withoutDirective(text, 'ssl_protocols'), 'ssl_protocols TLSv1.3;'),
+  ),
+  routeTrap(
+    'TRAP-BUFFERING',
+    'proxy_buffering is on in /ws/',
+    inWs((body) => withDirective(withoutDirective(body, 'proxy_buffering'), 'proxy_buffering on;')),
+  ),
+  routeTrap(
+    'TRAP-OTHER-VHOST',
+    'another server block with another name sends its /ws/ to 8080',
+    (text) =>
+      `${text}\nserver {\n  listen 443 ssl;\n  server_name shop.example.test;\n  ${text
+        .match(/ssl_certificate(_key)?\s[^;]*;/g)
+        ?.slice(0, 2)
+        .join(' ')}\n  location / { proxy_pass http://127.0.0.1:8080; }\n}\n`,
+  ),
+  routeTrap(
+    'TRAP-NGINX-WARNING',
+    'nginx -t warns of a name that two other blocks share',
+    (text) =>
+      `${text}\nserver { listen 80; server_name old.example.test; return 204; }\nserver { listen 80; server_name old.example.test; return 204; }\n`,
+  ),
+];
