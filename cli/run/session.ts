@@ -1,5 +1,4 @@
 // The life of one `viworks run`: send, show, cancel when asked to, and end as the task ended.
-import { randomUUID } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import type { http } from '../../agents/protocol/index.ts';
 import { backoffMs, errnoOf, type Invocation, resolveTarget, ViworksError } from '../../agents/runtime/index.ts';
@@ -76,7 +75,7 @@ async function attach(invocation: Invocation, client: ApiClient, request: http.C
 // Tried again when the answer was lost on the way, with the same key, so that the command is made once.
 async function sent<T>(invocation: Invocation, send: (headers: Record<string, string>) => Promise<T>): Promise<T> {
   const { clock, signal } = invocation;
-  const headers = { 'idempotency-key': randomUUID() };
+  const headers = { 'idempotency-key': crypto.randomUUID() };
   const began = clock.monotonicMs();
   for (let attempt = 0; ; attempt++) {
     signal.throwIfAborted();
