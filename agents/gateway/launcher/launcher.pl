@@ -1,0 +1,579 @@
+#!/usr/bin/perl
+# The launcher: starts the gateway's tasks outside of the agent's sandbox, each id at most once, and ends whole trees.
+# perl-base only. It trusts nobody but root, its own user and the agent's (SO_PEERCRED); protocol: tasks/launcher-protocol.ts.
+# Usage: launcher.pl --socket PATH --tasks-dir DIR [--agent-user NAME] [--task-user NAME]
+use strict;
+use warnings;
+use Errno;
+use Fcntl qw(:DEFAULT :flock :mode F_GETFD F_SETFD FD_CLOEXEC);
+use POSIX ();
+use Socket qw(AF_UNIX AF_INET SOCK_STREAM SOCK_DGRAM SOL_SOCKET SO_RCVTIMEO SO_SNDTIMEO SOMAXCONN pack_sockaddr_un);
+
+# Numbers of system calls that perl-base has no names for; both kinds of machine that we ship to.
+my $arm = (POSIX::uname())[4] eq 'aarch64';
+my %NR = (prctl => $arm ? 167 : 157, signalfd4 => $arm ? 74 : 289, clock_gettime => $arm ? 113 : 228, pidfd_open => 434, pidfd_send_signal => 424);
+use constant { PR_SET_PDEATHSIG => 1, PR_SET_CHILD_SUBREAPER => 36, SO_PEERCRED => 17, SFD_FLAGS => 0x80800 };
+use constant { IDLE_WORKERS => 3, LEFTOVER_S => 1, KILL_S => 5, MAX_HEAD => 8 << 20, MAX_BODY => 2 << 20 };
+
+my %opt = @ARGV % 2 ? die "usage: launcher.pl --socket PATH --tasks-dir DIR [--agent-user NAME] [--task-user NAME]\n" : @ARGV;
+my ($socket_path, $tasks) = ($opt{'--socket'} // die("--socket is missing\n"), $opt{'--tasks-dir'} // die("--tasks-dir is missing\n"));
+my @agent = account('agent-user', $opt{'--agent-user'});
+my @runner = account('task-user', $opt{'--task-user'});
+my $agent_gid = @agent ? $agent[3] : $) + 0;
+my $boot = slurp('/proc/sys/kernel/random/boot_id') // '';
+chomp $boot;
+my $main_pid = $$;
+my ($listener, $main_lock, $pool_out, $cg, $cg_kill, $in_pool, $waiter_start);
+
+$SIG{PIPE} = 'IGNORE';
+main();
+
+sub main {
+    my %listen = map { $_ => 1 } inherited_sockets();
+    my ($notify, $watchdog_us) = manager();
+    close_foreign(0, 1, 2, keys %listen, defined $notify ? fileno($notify) : ());
+    delete @ENV{grep { /^(LISTEN_|NOTIFY_|VIWORKS_NOTIFY|WATCHDOG_|CREDENTIALS_)/ } keys %ENV};
+    umask 027;
+    make_dirs($tasks) or fatal("cannot make $tasks: $!");
+    chmod 0750, $tasks;
+    chown -1, $agent_gid, $tasks;
+    sysopen($main_lock, "$tasks/.launcher.lock", O_RDWR | O_CREAT, 0600) or fatal("cannot open $tasks/.launcher.lock: $!");
+    flock($main_lock, LOCK_EX | LOCK_NB) or fatal("another launcher serves $tasks");
+    $cg = own_cgroup();
+    $cg_kill = defined $cg && -e "$cg/cgroup.kill";
+    listen_on(keys %listen);
+    my $signals = signal_fd(POSIX::SIGCHLD(), POSIX::SIGTERM(), POSIX::SIGINT(), POSIX::SIGHUP());
+    pipe(my $pool_in, $pool_out) or fatal("pipe: $!");
+    my %idle;
+    my $spawn = sub { my $pid = fork() // return; $pid ? ($idle{$pid} = 1) : (close($pool_in), close($signals), worker()) };
+    $spawn->() for 1 .. IDLE_WORKERS;
+    say_json('info', 'launcher listening', socket => $socket_path, tasksDir => $tasks, cgroup => $cg_kill ? 'kill' : defined $cg ? 'group' : 'none', cgroupPath => $cg // '', taskUser => $opt{'--task-user'} // '');
+    syswrite($notify, "READY=1\nSTATUS=starts tasks; cgroup: " . ($cg // 'none, ends trees by sweep')) if $notify;
+    my $every = $watchdog_us ? $watchdog_us / 2e6 : 1;    # also how soon a failed fork is tried again
+    while (1) {
+        my $ready = readable($every, $signals, $pool_in);
+        syswrite($notify, 'WATCHDOG=1') if $notify && $watchdog_us;
+        if (sysread($signals, my $info, 1280)) {
+            my @numbers = map { unpack 'L', substr($info, $_ * 128, 4) } 0 .. length($info) / 128 - 1;
+            last if grep { $_ == POSIX::SIGTERM() || $_ == POSIX::SIGINT() || $_ == POSIX::SIGHUP() } @numbers;
+        }
+        while ((my $pid = waitpid(-1, POSIX::WNOHANG())) > 0) { delete $idle{$pid} }
+        if (readable(0, $pool_in) && sysread($pool_in, my $left, 4096)) { delete $idle{$_} for unpack 'L*', $left }
+        while (keys %idle < IDLE_WORKERS) { $spawn->() or last }
+    }
+    syswrite($notify, 'STOPPING=1') if $notify;
+    kill 'KILL', keys %idle;    # idle ones only: waiters and their tasks live on
+    unlink $socket_path unless %listen;
+    say_json('info', 'launcher stopped');
+    exit 0;
+}
+
+# One idle process of the pool: serves requests until one of them makes it a task's waiter. Forked ahead, so that a start costs one fork.
+sub worker {
+    syscall($NR{prctl}, PR_SET_PDEATHSIG, POSIX::SIGKILL(), 0, 0, 0);
+    POSIX::_exit(0) if getppid() != $main_pid;
+    close $main_lock;
+    $in_pool = 1;
+    $0 = 'viworks-launcher: idle';
+    while ($in_pool) {
+        next unless accept(my $conn, $listener);
+        # From here on the main process may die without taking us along: a start is finished or provably never begun.
+        syscall($NR{prctl}, PR_SET_PDEATHSIG, 0, 0, 0, 0);
+        serve($conn);
+        close $conn;
+        last if getppid() != $main_pid;
+        syscall($NR{prctl}, PR_SET_PDEATHSIG, POSIX::SIGKILL(), 0, 0, 0);
+        last if getppid() != $main_pid;
+    }
+    POSIX::_exit(0);
+}
+
+sub serve {
+    my ($conn) = @_;
+    setsockopt($conn, SOL_SOCKET, $_, pack('l!l!', 5, 0)) for SO_RCVTIMEO, SO_SNDTIMEO;
+    my $uid = (unpack 'i3', getsockopt($conn, SOL_SOCKET, SO_PEERCRED))[1];
+    return reply($conn, state => 'refused', message => "uid $uid may not use this launcher") unless $uid == 0 || $uid == $> || (@agent && $uid == $agent[2]);
+    my ($head_length, $body_length) = unpack 'NN', read_exact($conn, 8) // return;
+    return if $head_length > MAX_HEAD || $body_length > MAX_BODY;
+    my $head = read_exact($conn, $head_length) // return;
+    my $body = read_exact($conn, $body_length) // return;
+    my (%one, %many);
+    for (split /\0/, $head) { my ($key, $value) = split /=/, $_, 2; $one{$key} = $value; push @{ $many{$key} }, $value }
+    my $op = $one{op} // '';
+    my $id = $one{task} // '';
+    return reply($conn, state => 'ok', cgroup => $cg_kill ? 'kill' : defined $cg ? 'group' : 'none', subreaper => 1, boot => $boot, tasks_dir => $tasks) if $op eq 'ping';
+    return reply($conn, list_tasks()) if $op eq 'status' && $id eq '';
+    return reply($conn, state => 'refused', message => 'not a task id') unless $id =~ /\A[a-z0-9][a-z0-9-]{7,63}\z/;
+    return start_task($conn, \%one, \%many, $body) if $op eq 'start';
+    return reply($conn, evidence($id)) if $op eq 'status';
+    return reply($conn, seal($id)) if $op eq 'seal';
+    return end_task($conn, \%one) if $op eq 'end';
+    return reply($conn, pause_task($id, $op eq 'pause')) if $op eq 'pause' || $op eq 'resume';
+    return reply($conn, forget_task($id)) if $op eq 'forget';
+    reply($conn, state => 'refused', message => "unknown operation");
+}
+
+sub start_task {
+    my ($conn, $one, $many, $stdin) = @_;
+    my $id = $one->{task};
+    my $dir = "$tasks/$id";
+    leave_pool();
+    unless (mkdir $dir, 0750) {
+        return reply($conn, again => 1, evidence($id)) if $!{EEXIST};
+        return reply($conn, state => 'start_failed', stage => 'spool', errno => errno_name());
+    }
+    chown -1, $agent_gid, $dir;
+    sysopen(my $lock, "$dir/lock", O_RDWR | O_CREAT, 0600) or return reply($conn, state => 'start_failed', stage => 'spool', errno => errno_name());
+    flock($lock, LOCK_EX);    # waits for a look at the evidence that is under way; held until this process ends
+    return reply($conn, again => 1, state => 'not_started') if -e "$dir/void";
+    POSIX::setsid();
+    $0 = "viworks-task: waits for $id";
+    syscall($NR{prctl}, PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
+    my $signals = signal_fd(POSIX::SIGCHLD(), POSIX::SIGUSR1());
+    my $fail = sub { my ($stage, $errno) = @_; put("$dir/rc", "failed=$stage\nerrno=$errno\n"); rmdir "$cg/t-$id" if defined $cg; reply($conn, state => 'start_failed', stage => $stage, errno => $errno) };
+    # Mode 0440: the descriptors below write, but a task that opens /dev/stdout anew is refused instead of truncating its own output.
+    my ($in, $out, $err);
+    (put("$dir/waiter", "$$ " . start_time($$) . "\n") && put("$dir/in", $stdin) && sysopen($in, "$dir/in", O_RDONLY)
+        && sysopen($out, "$dir/out", O_WRONLY | O_APPEND | O_CREAT | O_EXCL, 0440) && sysopen($err, "$dir/err", O_WRONLY | O_APPEND | O_CREAT | O_EXCL, 0440)) or return $fail->('spool', errno_name());
+    chown -1, $agent_gid, $out, $err;
+    if (defined $cg && !mkdir("$cg/t-$id") && !$!{EEXIST}) { return $fail->('cgroup', errno_name()) }
+    pipe(my $gate_in, my $gate_out) && pipe(my $report_in, my $report_out) or return $fail->('pipe', errno_name());
+    my $pid = fork() // return $fail->('fork', errno_name());
+    run_child($id, $one, $many, { in => $in, out => $out, err => $err, gate => $gate_in, gate_out => $gate_out, report => $report_out }) if $pid == 0;
+    my $leader_start = start_time($pid);
+    # The child runs nothing before this record exists: a waiter that dies earlier has provably started nothing.
+    put("$dir/pid", "pid=$pid\nstart=$leader_start\nboot=$boot\ncgroup=" . (defined $cg ? "$cg/t-$id" : '') . "\n") or do { kill 'KILL', $pid; return $fail->('spool', errno_name()) };
+    my $began = monotonic();
+    close $_ for $gate_in, $report_out, $in;
+    syswrite($gate_out, 'g');
+    close $gate_out;
+    my $report = '';
+    while (sysread($report_in, my $part, 256)) { $report .= $part }
+    if ($report =~ /^(\w+) (\w+)/) { waitpid($pid, 0); return $fail->($1, $2) }
+    reply($conn, state => 'running', pid => $pid, start => $leader_start, elapsed_ms => 0);
+    close $_ for $conn, $listener, $pool_out, $report_in;
+    POSIX::dup2(POSIX::open('/dev/null', O_RDWR), $_) for 0, 1, 2;
+    my %task = (id => $id, dir => $dir, leader => $pid, signals => $signals, began => $began, timeout => $one->{timeout_ms}, grace => $one->{grace_ms}, streams => [$out, $err]);
+    wait_for(\%task);
+    POSIX::_exit(0);
+}
+
+# Between fork and exec. Everything here must end in exec or in a report with the errno.
+sub run_child {
+    my ($id, $one, $many, $fd) = @_;
+    my $give_up = sub { syswrite($fd->{report}, "$_[0] " . errno_name()); POSIX::_exit(127) };
+    close $fd->{gate_out};
+    POSIX::setsid();
+    if (defined $cg) { put_raw("$cg/t-$id/cgroup.procs", $$) or $give_up->('cgroup') }    # before exec: what forks earlier would escape
+    POSIX::_exit(126) unless sysread($fd->{gate}, my $go, 1);
+    my @user = @runner ? @runner : getpwuid($>);
+    if (@runner && $> == 0) {
+        my %groups = ($runner[3] => 1);
+        while (my @group = getgrent()) { $groups{ $group[2] } = 1 if grep { $_ eq $runner[0] } split / /, $group[3] }
+        $! = 0;
+        $) = join ' ', $runner[3], keys %groups;
+        $give_up->('user') if $!;
+        POSIX::setgid($runner[3]) // $give_up->('user');
+        POSIX::setuid($runner[2]) // $give_up->('user');
+        do { $! = &Errno::EPERM; $give_up->('user') } if $> != $runner[2] || $< != $runner[2];
+    }
+    my $home = $user[7] && -d $user[7] ? $user[7] : '/';
+    my $name = $user[0] // $>;
+    my %env = (
+        PATH => '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin', HOME => $home, USER => $name, LOGNAME => $name,
+        SHELL => '/bin/sh', LANG => 'C.UTF-8', (map { split /=/, $_, 2 } @{ $many->{env} // [] }), VIWORKS_TASK_ID => $id,
+    );
+    delete @env{grep { /^(LISTEN_(PID|FDS|FDNAMES)|NOTIFY_SOCKET|VIWORKS_NOTIFY_FD)$/ } keys %env};
+    (defined $one->{cwd} ? chdir $one->{cwd} : chdir $home || chdir '/') or $give_up->('cwd');
+    POSIX::dup2(fileno($fd->{in}), 0) // $give_up->('fds');
+    POSIX::dup2(fileno($fd->{out}), 1) // $give_up->('fds');
+    POSIX::dup2(fileno($fd->{err}), 2) // $give_up->('fds');
+    umask 022;
+    %ENV = %env;
+    $SIG{$_} = 'DEFAULT' for qw(HUP INT QUIT PIPE TERM USR1 USR2 CHLD ALRM TSTP TTIN TTOU);
+    POSIX::sigprocmask(POSIX::SIG_SETMASK(), POSIX::SigSet->new());
+    my @argv = @{ $many->{argv} // [''] };
+    no warnings 'exec';
+    exec { $argv[0] } @argv or $give_up->('exec');
+}
+
+# The rest of a waiter's life: reaps, keeps the deadlines, ends the tree, writes the result. It is the only one that signals its tree.
+sub wait_for {
+    my ($t) = @_;
+    my $deadline = $t->{timeout} ? $t->{began} + $t->{timeout} / 1000 : undef;
+    my ($reason, $kill_at, $leftovers_at, $finished, $killed) = ('exited');
+    my %end = (leftovers => 0, killmode => 'none', escalated => 0, survivors => '');
+    my $read_end = sub {
+        my ($why, $grace) = split / /, slurp("$t->{dir}/end") // return;
+        my $at = monotonic() + $grace / 1000;
+        if (!defined $kill_at) { ($reason, $kill_at) = ($why, $at); polite($t) unless defined $t->{status} }
+        elsif ($at < $kill_at) { $kill_at = $at }
+    };
+    $read_end->();    # it may have been asked for before the signal could reach us
+    while (1) {
+        my $none = reap($t);
+        my $now = monotonic();
+        if (defined $t->{status}) {
+            $finished //= $now;
+            last if $none && !populated($t->{id});
+            $leftovers_at //= $now + LEFTOVER_S;
+        }
+        if (defined $deadline && $now >= $deadline && !defined $kill_at && !defined $t->{status}) {
+            ($reason, $kill_at) = ('timed_out', $now + ($t->{grace} // 0) / 1000);
+            polite($t);
+            next;
+        }
+        if ((defined $kill_at && $now >= $kill_at) || (defined $leftovers_at && $now >= $leftovers_at)) {
+            $end{escalated} = 1 if defined $kill_at && !defined $t->{status};
+            my $count = kill_tree($t, \%end);
+            $end{leftovers} = $count if defined $t->{status} && defined $finished;
+            $finished //= monotonic();
+            last;
+        }
+        my @next = sort { $a <=> $b } grep { defined } $kill_at, $leftovers_at, (defined $kill_at || defined $t->{status} ? () : $deadline);
+        my $wait = @next ? $next[0] - $now : undef;
+        # A cgroup that empties tells nobody here: look again soon, but only in the second after the leader's end.
+        $wait = 0.01 if defined $leftovers_at && (!defined $wait || $wait > 0.01);
+        readable($wait, $t->{signals});
+        $read_end->() if grep { $_ == POSIX::SIGUSR1() } drain_signals($t->{signals});
+    }
+    my $status = $t->{status} // -1;
+    my $oom = ($cg // '') ne '' && (slurp("$cg/t-$t->{id}/memory.events") // '') =~ /^oom_kill ([1-9])/m ? 1 : 0;
+    my %rc = (%end, reason => $reason, code => $status < 0 || $status & 127 ? '' : $status >> 8, signal => $status < 0 ? '' : $status & 127 || '', oom => $oom,
+        duration_ms => int(1000 * ($finished - $t->{began})), out => -s $t->{streams}[0], err => -s $t->{streams}[1]);
+    # A full disk must not lose the exit code: the result is held here until it can be written.
+    select(undef, undef, undef, 1) until put("$t->{dir}/rc", join '', map { "$_=$rc{$_}\n" } sort keys %rc);
+    rmdir "$cg/t-$t->{id}" if defined $cg;
+}
+
+sub polite {
+    my ($t) = @_;
+    thaw($t->{id}, $$);
+    kill 'TERM', -$t->{leader};    # not reaped yet, so the number is still ours
+}
+
+# Kills until nothing is left; at most KILL_S seconds. Gives how many it found alive at first.
+sub kill_tree {
+    my ($t, $end, $root) = @_;
+    my $until = monotonic() + KILL_S;
+    my $found;
+    while (1) {
+        $end->{killmode} = $cg_kill && put_raw("$cg/t-$t->{id}/cgroup.kill", 1) ? 'cgroup' : 'sweep';
+        my @alive = $root ? strays($t->{id}) : descendants($$);
+        if (!defined $found) { my @inside = cgroup_pids($t->{id}); $found = @inside > @alive ? @inside : @alive }
+        kill_exact(POSIX::SIGKILL(), @$_) for @alive;
+        my $none = reap($t);
+        last if ($none || $root) && !populated($t->{id}) && !($root && @alive);
+        if (monotonic() > $until) { $end->{survivors} = join ',', map { $_->[0] } @alive; last }
+        readable(0.005, $t->{signals}) if $t->{signals};
+        drain_signals($t->{signals}) if $t->{signals};
+        select(undef, undef, undef, 0.005) unless $t->{signals};
+    }
+    thaw($t->{id}, $$);
+    return $found;
+}
+
+# Collects the dead; true when this process has no child left (as subreaper: no descendant of the task at all).
+sub reap {
+    my ($t) = @_;
+    while (1) {
+        my $pid = waitpid(-1, POSIX::WNOHANG());
+        return $pid == -1 if $pid <= 0;
+        $t->{status} = $? if $pid == ($t->{leader} // 0);
+    }
+}
+
+sub end_task {
+    my ($conn, $one) = @_;
+    my ($id, $dir) = ($one->{task}, "$tasks/$one->{task}");
+    my %seen = evidence($id);
+    if ($seen{state} eq 'running' || $seen{state} eq 'starting') {
+        put("$dir/end", ($one->{reason} // 'cancelled') . ' ' . ($one->{grace_ms} // 0)) or return reply($conn, state => 'refused', message => "cannot write $dir/end: $!");
+        my ($pid, $start) = split ' ', slurp("$dir/waiter") // '';
+        kill_exact(POSIX::SIGUSR1(), $pid, $start) if $pid;
+        return reply($conn, state => 'ending');
+    }
+    return reply($conn, %seen) if $seen{state} ne 'orphaned';
+    # The waiter is gone: this process takes its place, without the leader's exit code.
+    leave_pool();
+    my $lock;
+    sysopen($lock, "$dir/lock", O_RDWR) && flock($lock, LOCK_EX | LOCK_NB) or return reply($conn, evidence($id));
+    reply($conn, state => 'ending');
+    close $_ for $conn, $listener, $pool_out;
+    my %end = (leftovers => 0, killmode => 'none', escalated => 0, survivors => '');
+    my $until = monotonic() + ($one->{grace_ms} // 0) / 1000;
+    thaw($id, 0);
+    kill_exact(POSIX::SIGTERM(), @$_) for strays($id);
+    select(undef, undef, undef, 0.02) while strays($id) && monotonic() < $until;
+    $end{escalated} = 1 if strays($id);
+    kill_tree({ id => $id }, \%end, 1);
+    my %rc = (%end, reason => $one->{reason} // 'cancelled', code => '', signal => '', lost => 1, oom => 0, duration_ms => 0, out => -s "$dir/out", err => -s "$dir/err");
+    put("$dir/rc", join '', map { "$_=$rc{$_}\n" } sort keys %rc);
+    rmdir "$cg/t-$id" if defined $cg;
+    POSIX::_exit(0);
+}
+
+# What can be said about a task, and nothing more. The order matters: rc may appear between two looks.
+sub evidence {
+    my ($id, $lock) = @_;
+    my $dir = "$tasks/$id";
+    return (task => $id, state => 'unknown') unless -d $dir;
+    my %known = (task => $id, fields("$dir/pid"));
+    delete $known{cgroup};
+    if (my %rc = fields("$dir/rc")) { return (%known, %rc, state => defined $rc{failed} ? 'start_failed' : 'exited', defined $rc{failed} ? (stage => $rc{failed}) : ()) }
+    if (!$lock && sysopen($lock, "$dir/lock", O_RDWR) && !flock($lock, LOCK_SH | LOCK_NB)) {
+        return (%known, state => 'starting') unless defined $known{pid};
+        my $uptime = (split ' ', slurp('/proc/uptime'))[0];
+        my $elapsed = int(1000 * ($uptime - $known{start} / POSIX::sysconf(POSIX::_SC_CLK_TCK())));
+        return (%known, state => 'running', elapsed_ms => $elapsed < 0 ? 0 : $elapsed);
+    }
+    if (my %rc = fields("$dir/rc")) { return (%known, %rc, state => 'exited') }
+    return (%known, state => 'not_started') unless defined $known{pid};
+    return (%known, state => 'indeterminate', message => 'the host was restarted') if $known{boot} ne $boot;
+    return (%known, state => 'orphaned') if strays($id);
+    return (%known, state => 'indeterminate', message => 'the waiting process was killed and the task has ended', out => -s "$dir/out", err => -s "$dir/err");
+}
+
+# Makes sure that an id which has not started never will: a late start request finds the directory or the mark.
+sub seal {
+    my ($id) = @_;
+    my $dir = "$tasks/$id";
+    if (mkdir $dir, 0750) { chown -1, $agent_gid, $dir }
+    elsif (!$!{EEXIST}) { return (task => $id, state => 'refused', message => "cannot make $dir: $!") }
+    sysopen(my $lock, "$dir/lock", O_RDWR | O_CREAT, 0600) or return (task => $id, state => 'refused', message => "cannot open $dir/lock: $!");
+    for (1 .. 200) {
+        if (flock($lock, LOCK_EX | LOCK_NB)) {
+            my %seen = evidence($id, $lock);
+            put("$dir/void", '') if $seen{state} eq 'not_started';
+            return %seen;
+        }
+        my %seen = evidence($id);    # somebody else only looked: their lock is shared and short
+        return %seen if $seen{state} ne 'not_started';
+        select(undef, undef, undef, 0.005);
+    }
+    return (task => $id, state => 'refused', message => "cannot lock $dir/lock");
+}
+
+sub forget_task {
+    my ($id) = @_;
+    my $dir = "$tasks/$id";
+    my %seen = evidence($id);
+    return %seen if $seen{state} =~ /^(unknown|running|starting|orphaned)$/;
+    rmdir "$cg/t-$id" if defined $cg;
+    # The name goes first, so that a half-removed directory is never mistaken for evidence.
+    rename $dir, "$tasks/.gone-$id-$$" or return (task => $id, state => 'refused', message => "cannot rename $dir: $!");
+    unlink map { "$tasks/.gone-$id-$$/$_" } qw(lock void waiter pid rc end in out err);
+    rmdir "$tasks/.gone-$id-$$";
+    return (task => $id, state => 'forgotten');
+}
+
+# Holds a task that outruns its link, or lets it go on. Without cgroups: SIGSTOP, which the task's own parents can see.
+sub pause_task {
+    my ($id, $hold) = @_;
+    my %seen = evidence($id);
+    return %seen if $seen{state} ne 'running';
+    return (task => $id, state => $hold ? 'paused' : 'running') if defined $cg && -e "$cg/t-$id/cgroup.freeze" && put_raw("$cg/t-$id/cgroup.freeze", $hold ? 1 : 0);
+    my ($waiter, $start) = split ' ', slurp("$tasks/$id/waiter") // '';
+    return (task => $id, state => 'refused', message => 'its waiter is not known') unless $waiter && start_time($waiter) eq $start;
+    kill_exact($hold ? POSIX::SIGSTOP() : POSIX::SIGCONT(), @$_) for descendants($waiter);
+    return (task => $id, state => $hold ? 'paused' : 'running');
+}
+
+sub thaw {
+    my ($id, $root) = @_;
+    return if defined $cg && -e "$cg/t-$id/cgroup.freeze" && put_raw("$cg/t-$id/cgroup.freeze", 0);
+    kill_exact(POSIX::SIGCONT(), @$_) for grep { $_->[2] eq 'T' } $root ? descendants($root) : strays($id);
+}
+
+sub list_tasks {
+    opendir(my $handle, $tasks) or return (state => 'refused', message => "cannot read $tasks: $!");
+    return map { my %seen = evidence($_); delete $seen{task}; (task => $_, %seen) } sort grep { /\A[a-z0-9][a-z0-9-]{7,63}\z/ } readdir $handle;
+}
+
+# --- processes -------------------------------------------------------------------------------------------------------
+
+sub stat_of {
+    my $text = slurp("/proc/$_[0]/stat") // return;
+    my ($rest) = $text =~ /\) (.*)/s or return;
+    my @field = split ' ', $rest;
+    return ($field[0], $field[1], $field[19]);    # state, parent, start time
+}
+
+sub start_time { return (stat_of($_[0]))[2] // '' }
+
+# [pid, start time, state] of everything below a process, without zombies (their parent or the subreaper collects them).
+sub descendants {
+    my ($root) = @_;
+    my (@found, %children);
+    if (defined slurp("/proc/$root/task/$root/children")) {
+        %children = ();
+    }
+    else {
+        for my $pid (all_pids()) { my (undef, $parent) = stat_of($pid); push @{ $children{ $parent // 0 } }, $pid }
+    }
+    my @queue = ($root);
+    while (defined(my $at = shift @queue)) {
+        my @below = %children ? @{ $children{$at} // [] } : map { split ' ', slurp($_) // '' } glob("/proc/$at/task/*/children");
+        for my $pid (@below) {
+            my ($state, undef, $start) = stat_of($pid) or next;
+            push @queue, $pid;
+            push @found, [$pid, $start, $state] if $state ne 'Z' && $state ne 'X';
+        }
+    }
+    return @found;
+}
+
+# Without a waiter: the task's cgroup, else whoever carries its id in the environment (misses `env -i`, and says 'sweep').
+sub strays {
+    my ($id) = @_;
+    my @pids = defined $cg && -d "$cg/t-$id" ? cgroup_pids($id) : grep { (slurp("/proc/$_/environ") // '') =~ /(?:\A|\0)VIWORKS_TASK_ID=\Q$id\E(?:\0|\z)/ } all_pids();
+    return grep { defined $_->[1] && $_->[2] ne 'Z' } map { my @s = stat_of($_); [$_, $s[2], $s[0]] } @pids;
+}
+
+sub all_pids { opendir(my $handle, '/proc') or return; return grep { /^\d+$/ } readdir $handle }
+
+# Signals a process only while it is still the one that was looked at (PID reuse): the descriptor pins it, then its start is compared.
+sub kill_exact {
+    my ($signal, $pid, $start) = @_;
+    my $fd = syscall($NR{pidfd_open}, $pid + 0, 0);
+    if ($fd < 0) { return $!{ENOSYS} && start_time($pid) eq $start ? kill($signal, $pid) : 0 }
+    my $sent = start_time($pid) eq $start && syscall($NR{pidfd_send_signal}, $fd + 0, $signal + 0, 0, 0) == 0;
+    POSIX::close($fd);
+    return $sent;
+}
+
+# --- cgroup ----------------------------------------------------------------------------------------------------------
+
+# Our own group in the v2 hierarchy when it is ours to divide (Delegate=yes), else undef. The real root never is.
+sub own_cgroup {
+    my ($mount) = map { (split ' ')[4] } grep { / - cgroup2 / } split /\n/, slurp('/proc/self/mountinfo') // '';
+    my ($path) = (slurp('/proc/self/cgroup') // '') =~ /^0::(.*)$/m;
+    return unless defined $mount && defined $path;
+    $path =~ s{/supervisor$}{};
+    my $base = $mount . ($path eq '/' ? '' : $path);
+    return unless -e "$base/cgroup.type" && (-d "$base/supervisor" || mkdir "$base/supervisor");
+    return put_raw("$base/supervisor/cgroup.procs", $$) ? $base : undef;
+}
+
+sub cgroup_pids { my ($id) = @_; return defined $cg ? split ' ', slurp("$cg/t-$id/cgroup.procs") // '' : () }
+sub populated { my ($id) = @_; return defined $cg && (slurp("$cg/t-$id/cgroup.events") // '') =~ /^populated 1/m }
+
+# --- plumbing --------------------------------------------------------------------------------------------------------
+
+sub reply {
+    my ($conn, @fields) = @_;
+    my $text = '';
+    while (my ($key, $value) = splice @fields, 0, 2) { $text .= "$key=" . ($value // '') . "\0" }
+    my $data = pack('NN', length $text, 0) . $text;
+    while (length $data) { my $wrote = syswrite($conn, $data) // last; substr($data, 0, $wrote, '') }
+    return;
+}
+
+sub read_exact {
+    my ($conn, $length) = @_;
+    my $data = '';
+    while (length $data < $length) { my $got = sysread($conn, $data, $length - length $data, length $data); return unless $got }
+    return $data;
+}
+
+sub leave_pool { $in_pool = 0; syswrite($pool_out, pack 'L', $$); return }
+
+sub signal_fd {
+    my $set = POSIX::SigSet->new(@_);
+    POSIX::sigprocmask(POSIX::SIG_SETMASK(), $set);
+    my $bits = 0;
+    $bits |= 1 << ($_ - 1) for @_;
+    my $mask = pack 'Q', $bits;
+    my $fd = syscall($NR{signalfd4}, -1, $mask, 8, SFD_FLAGS);
+    open(my $handle, '<&=', $fd) or fatal("signalfd: $!");
+    return $handle;
+}
+
+sub drain_signals {
+    my ($handle) = @_;
+    return unless sysread($handle, my $info, 1280);
+    return map { unpack 'L', substr($info, $_ * 128, 4) } 0 .. length($info) / 128 - 1;
+}
+
+sub readable {
+    my ($seconds, @handles) = @_;
+    my $bits = '';
+    vec($bits, fileno($_), 1) = 1 for @handles;
+    return select($bits, undef, undef, $seconds) > 0;
+}
+
+sub monotonic {
+    my $spec = pack 'qq', 0, 0;
+    syscall($NR{clock_gettime}, 1, $spec);
+    my ($s, $ns) = unpack 'qq', $spec;
+    return $s + $ns / 1e9;
+}
+
+sub slurp { open(my $handle, '<:raw', $_[0]) or return; local $/; return scalar readline($handle) // '' }
+sub fields { my $text = slurp($_[0]) // return; return map { split /=/, $_, 2 } grep { /=/ } split /\n/, $text }
+sub put_raw { my ($path, $text) = @_; sysopen(my $handle, $path, O_WRONLY) or return; return syswrite($handle, $text) }
+
+# Whole or not at all: readers never see half of a record.
+sub put {
+    my ($path, $text) = @_;
+    sysopen(my $handle, "$path.tmp", O_WRONLY | O_CREAT | O_TRUNC, 0640) or return;
+    chown -1, $agent_gid, $handle;
+    my $wrote = syswrite($handle, $text) // return;
+    do { $! = &Errno::ENOSPC; return } if $wrote != length $text;
+    close($handle) or return;
+    return rename "$path.tmp", $path;
+}
+
+sub errno_name { my $number = $! + 0; for (keys %!) { return $_ if Errno->can($_) && Errno->can($_)->() == $number } return "E$number" }
+
+sub account {
+    my ($what, $name) = @_;
+    return unless defined $name && $name ne '';
+    my @entry = getpwnam($name);
+    fatal("$what: there is no user $name") unless @entry;
+    return @entry;
+}
+
+sub make_dirs { my ($path) = @_; return 1 if -d $path; make_dirs($1) or return if $path =~ m{^(.+)/[^/]+$}; return mkdir($path, 0755) || -d $path }
+
+sub listen_on {
+    if (@_) { open($listener, '+<&=', $_[0]) or fatal("inherited socket: $!"); fcntl($listener, F_SETFD, FD_CLOEXEC); return }
+    my ($parent) = $socket_path =~ m{^(.*)/};
+    make_dirs($parent) or fatal("cannot make $parent: $!");
+    unlink $socket_path;    # the lock on the tasks directory says that nobody serves it
+    my $mask = umask 0177;
+    socket($listener, AF_UNIX, SOCK_STREAM, 0) && bind($listener, pack_sockaddr_un($socket_path)) && listen($listener, SOMAXCONN) or fatal("cannot listen on $socket_path: $!");
+    umask $mask;
+    chown -1, $agent_gid, $socket_path;
+    chmod 0660, $socket_path;
+}
+
+sub inherited_sockets { return ($ENV{LISTEN_PID} // '') eq $$ && ($ENV{LISTEN_FDS} // 0) > 0 ? (3) : () }
+
+sub manager {
+    my $usec = $ENV{WATCHDOG_USEC};
+    my $handle;
+    if (defined $ENV{VIWORKS_NOTIFY_FD} && open($handle, '>&=', $ENV{VIWORKS_NOTIFY_FD})) { fcntl($handle, F_SETFD, FD_CLOEXEC); return ($handle, $usec) }
+    defined(my $path = $ENV{NOTIFY_SOCKET}) or return;
+    $path =~ s/^@/\0/;
+    socket($handle, AF_UNIX, SOCK_DGRAM, 0) && connect($handle, pack_sockaddr_un($path)) or return;
+    return ($handle, $usec);
+}
+
+sub close_foreign {
+    my %keep = map { $_ => 1 } @_;
+    opendir(my $handle, '/proc/self/fd') or return;
+    my @open = grep { /^\d+$/ && !$keep{$_} } readdir $handle;
+    closedir $handle;
+    POSIX::close($_) for @open;
+}
+
+sub say_json {
+    my ($level, $message, @fields) = @_;
+    my @all = (level => $level, time => POSIX::strftime('%Y-%m-%dT%H:%M:%SZ', gmtime), program => 'launcher', @fields, msg => $message);
+    my @pairs;
+    while (my ($key, $value) = splice @all, 0, 2) { $value =~ s/(["\\])/\\$1/g; $value =~ s/([\x00-\x1f])/sprintf '\\u%04x', ord $1/ge; push @pairs, "\"$key\":\"$value\"" }
+    syswrite(STDOUT, '{' . join(',', @pairs) . "}\n");
+}
+
+sub fatal { my ($message) = @_; print STDERR "launcher: $message\n"; exit 64 }
