@@ -128,7 +128,10 @@ export function inHost(leader: number, script: string, options: ShellOptions = {
     '--root',
     '--wd=/',
   ] as const;
-  return attempt([...enter, 'env', '-i', ...hostEnvironment, 'sh', '-c', script], { timeoutMs: 60_000, ...options });
+  return attempt([...enter, 'env', '-C', '/', '-i', ...hostEnvironment, 'sh', '-c', script], {
+    timeoutMs: 60_000,
+    ...options,
+  });
 }
 
 /** Cuts the host's power. */

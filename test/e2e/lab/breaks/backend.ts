@@ -167,6 +167,19 @@ export const backendBreaks: readonly Break[] = [
     mend: back,
   },
   {
+    id: 'EXP-01',
+    what: '8081 is open to other hosts (latent)',
+    form: 'systemd',
+    inject: (bench) => oldBackend(bench, '--bind 0.0.0.0'),
+    witness: async (bench) => {
+      const [listener] = await listeners(bench, 'be1', 8081);
+      return listener?.address === '0.0.0.0:8081' && (await upgradeThroughNginx(bench)) === 101
+        ? 'listens on 0.0.0.0:8081'
+        : undefined;
+    },
+    mend: back,
+  },
+  {
     id: 'NGX-24',
     what: 'the backend serves its WebSocket at "/" only',
     form: 'systemd',

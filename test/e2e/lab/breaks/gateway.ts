@@ -126,6 +126,15 @@ export const gatewayBreaks: readonly Break[] = [
     text.replace(urlLine, (line) => line.replace('wss://', 'ws://').replace(/(ws:\/\/[^/:"]+)/, '$1:443')),
   ),
   {
+    id: 'CFG-06',
+    what: 'the agent goes past nginx and TLS, straight to 8081 of the backend host',
+    form: 'systemd',
+    inject: (bench) =>
+      changeConfig(bench, (text) => text.replace(urlLine, `$1"ws://${bench.addresses.be1}:8081/ws/agent"`)),
+    witness: async (bench) => ((await idle(bench)) ? 'the gateway has no connection to 443' : undefined),
+    mend: restartGateway,
+  },
+  {
     id: 'CFG-03-OLD',
     what: 'a required key is missing, and an agent of the old kind says so once and stays active and idle',
     form: 'systemd',

@@ -215,7 +215,7 @@ export const sshBreaks: readonly Break[] = [
       await bench.write('be1', '/etc/ssh/sshd_config.d/lab.conf', 'HostKey /etc/ssh/lab_other_key\n');
       await bench.run(
         'be1',
-        "ssh-keygen -q -t ed25519 -N '' -f /etc/ssh/lab_other_key <<< y >/dev/null 2>&1 || ssh-keygen -q -t ed25519 -N '' -f /etc/ssh/lab_other_key; systemctl restart ssh",
+        "rm -f /etc/ssh/lab_other_key*; ssh-keygen -q -t ed25519 -N '' -f /etc/ssh/lab_other_key; systemctl restart ssh",
       );
     },
     witness: async (bench) =>

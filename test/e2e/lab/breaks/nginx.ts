@@ -9,7 +9,8 @@ import {
   withoutLocation,
   withTarget,
 } from '../vhost.ts';
-import { type UpgradeOutcome, upgradeThroughNginx } from '../witness.ts';
+import { journal, type UpgradeOutcome, unit, upgradeDirect, upgradeThroughNginx } from '../witness.ts';
+import type { Workbench } from '../workbench.ts';
 import type { Break } from './break.ts';
 
 const ws = '/ws/';
@@ -37,6 +38,9 @@ function routeBreak(
 const inWs = (edit: (body: string) => string) => (text: string) => editLocation(text, ws, edit);
 const withoutHeaders = (...names: readonly string[]) =>
   inWs((body) => names.reduce((rest, name) => withoutDirective(rest, 'proxy_set_header', name), body));
+
+const routesHealthTo8081 = async (bench: Workbench) =>
+  /location\s+\/\s*\{[^}]*:8081/.test(await bench.read('be1', vhostFile));
 
 export const routeBreaks: readonly Break[] = [
   routeBreak(
@@ -98,9 +102,9 @@ const legacyServer = `server {
 const restartNginx = 'systemctl restart nginx 2>/dev/null || true';
 
 const nginxFailed: Break['witness'] = async (bench) => {
-  const { stdout } = await bench.attempt('be1', 'systemctl is-failed nginx; journalctl -q -o cat -n 20 -u nginx');
-  const emerg = stdout.split('\n').find((line) => line.includes('[emerg]'));
-  return stdout.startsWith('failed') && emerg ? emerg.trim() : undefined;
+  const state = await unit(bench, 'be1', 'nginx.service');
+  const emerg = (await journal(bench, 'be1', 'nginx.service')).split('\n').findLast((line) => line.includes('[emerg]'));
+  return state.ActiveState === 'failed' && emerg ? emerg.trim() : undefined;
 };
 
 const startFault = (id: string, what: string, edit: (text: string) => string): Break => ({
@@ -149,6 +153,21 @@ export const runtimeBreaks: readonly Break[] = [
     },
     mend: vhostBack,
   },
+  {
+    id: 'NGR-02',
+    what: 'the configuration on disk is broken, the workers run the one before it (latent)',
+    form: 'systemd',
+    inject: async (bench) => {
+      await bench.write('be1', vhostFile, (await vhostText(bench)).replace(/proxy_pass\s/, 'proxy_pas '));
+    },
+    witness: async (bench) => {
+      const broken = (await bench.attempt('be1', 'nginx -t -q')).code !== 0;
+      return broken && (await upgradeThroughNginx(bench)) === 101
+        ? 'nginx -t fails, an upgrade still gives 101'
+        : undefined;
+    },
+    mend: vhostBack,
+  },
   startFault('NGR-03', 'the configuration has a syntax error, and nginx was restarted', (text) =>
     text.replace(/proxy_pass\s/, 'proxy_pas '),
   ),
@@ -160,9 +179,14 @@ export const runtimeBreaks: readonly Break[] = [
     what: 'the key does not belong to the certificate, and nginx was restarted',
     form: 'systemd',
     inject: async (bench) => {
+      const text = await vhostText(bench);
+      const certificate = /ssl_certificate\s+([^;]+);/.exec(text)?.[1] ?? '';
+      // A key of another algorithm would do: nginx 1.22 takes it without a word.
       await bench.run(
         'be1',
-        'openssl genpkey -quiet -algorithm ec -pkeyopt ec_paramgen_curve:P-256 -out /etc/nginx/other.key',
+        `case "$(openssl x509 -noout -text -in ${certificate})" in
+           *id-ecPublicKey*) set -- EC -pkeyopt ec_paramgen_curve:P-256;; *ED25519*) set -- ED25519;; *) set -- RSA;;
+         esac; openssl genpkey -algorithm "$@" -out /etc/nginx/other.key 2>/dev/null`,
       );
       await bench.write(
         'be1',
@@ -219,6 +243,11 @@ export const runtimeBreaks: readonly Break[] = [
   },
 ];
 
+const withHttp2 = (text: string) =>
+  /^\s*(http2\s+on;|listen[^;]*\bhttp2\b)/m.test(text)
+    ? `${text}\n# HTTP/2 was on already\n`
+    : text.replace(/listen([^;]*)\bssl\b/g, 'listen$1ssl http2');
+
 /** Things that look wrong to a folk rule, and work. Their witness is that an upgrade gives 101 with the thing in place. */
 function routeTrap(id: string, what: string, edit: (text: string) => string): Break {
   return {
@@ -254,9 +283,7 @@ export const nginxTraps: readonly Break[] = [
   routeTrap('TRAP-NO-HTTP-VERSION', 'proxy_http_version is not set in /ws/', (text) =>
     withoutDirective(text, 'proxy_http_version'),
   ),
-  routeTrap('TRAP-HTTP2', 'the listener speaks HTTP/2 too', (text) =>
-    text.replace(/listen([^;]*)\bssl\b(\s+http2)?/g, 'listen$1ssl http2'),
-  ),
+  routeTrap('TRAP-HTTP2', 'the listener speaks HTTP/2 too', withHttp2),
   routeTrap('TRAP-TLS13', 'TLS 1.3 only', (text) =>
     inTlsServer(withoutDirective(text, 'ssl_protocols'), 'ssl_protocols TLSv1.3;'),
   ),
