@@ -1,8 +1,8 @@
 // docs/config.md: every key of every configuration file, from the schemas that read them.
 import { z } from 'zod';
 import type { ConfigSpec } from '../../agents/runtime/index.ts';
+import { fieldsOf, type JsonSchema } from '../../cli/config/fields.ts';
 import { GENERATED, type Page, table } from './page.ts';
-import { fieldsOf, type JsonSchema } from './schema.ts';
 
 /** Writes down the given configurations. */
 export function configPage(specs: readonly ConfigSpec[]): Page {

@@ -11,8 +11,8 @@ import {
   PROTOCOL_VERSION,
   SUBPROTOCOL,
 } from '../../agents/protocol/index.ts';
+import { fieldsOf, type JsonSchema } from '../../cli/config/fields.ts';
 import { GENERATED, type Page, table } from './page.ts';
-import { fieldsOf, type JsonSchema } from './schema.ts';
 
 /** Writes down every frame, limit and close code. */
 export function wirePage(root: string): Page {

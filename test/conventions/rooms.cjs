@@ -10,6 +10,12 @@ const lazyCommands = [
   'deploy/command.ts',
   'deploy/local/command.ts',
 ];
+const lazyConfigs = [
+  'agents/backend/config.ts',
+  'agents/gateway/config.ts',
+  'agents/gateway/launcher-config.ts',
+  'deploy/inventory/index.ts',
+];
 
 const room = (name, row) => ({ room: name, rooms: [], packages: [], node: false, door: false, files: [], ...row });
 const agentRooms = ['agents/protocol', 'agents/runtime'];
@@ -73,6 +79,6 @@ module.exports = [
     rooms: agentRooms,
     packages: ['commander', '@bomb.sh/tab', 'zod', 'esbuild'],
     node: true,
-    files: lazyCommands,
+    files: [...lazyCommands, ...lazyConfigs],
   }),
 ];
