@@ -1,0 +1,76 @@
+// What goes to one gateway, in lanes: control first, then work, then acks (of which only the newest per task counts).
+// Never more than the high-water mark is put into the socket, so that a ping or a cancel does not wait behind anything.
+import { encodeFrame, type Frame, type FrameType, limits } from '../../protocol/index.ts';
+import type { AckPosition } from '../registry/link.ts';
+
+/** The part of a WebSocket that an outbox uses. */
+export interface Wire {
+  readonly bufferedAmount: number;
+  send(text: string, sent: (error?: Error) => void): void;
+}
+
+/** An outbox. `overflowing` is true when the peer has not read for so long that it should be cut. */
+export interface Outbox {
+  send(frame: Frame): void;
+  ack(taskId: string, position: AckPosition): void;
+  readonly overflowing: boolean;
+}
+
+/** Work waiting for a gateway that does not read: more than this and the link is cut; the engine keeps the tasks. */
+const MAX_HELD_BYTES = 16 * 1024 * 1024;
+
+const CONTROL: ReadonlySet<FrameType> = new Set<FrameType>([
+  'session.challenge',
+  'session.welcome',
+  'session.probed',
+  'session.ping',
+  'session.pong',
+  'session.goaway',
+  'session.refused',
+  'task.cancel',
+]);
+
+/** Creates an outbox in front of a socket. */
+export function createOutbox(wire: Wire): Outbox {
+  const control: string[] = [];
+  const work: string[] = [];
+  const acks = new Map<string, AckPosition>();
+  let heldBytes = 0;
+
+  function next(): string | undefined {
+    const text = control.shift() ?? work.shift();
+    if (text !== undefined) return text;
+    for (const [taskId, position] of acks) {
+      acks.delete(taskId);
+      return encodeFrame({ type: 'task.ack', taskId, ...position });
+    }
+    return undefined;
+  }
+
+  function drain(): void {
+    while (wire.bufferedAmount < limits.SOCKET_HIGH_WATER_BYTES) {
+      const text = next();
+      if (text === undefined) return;
+      heldBytes = Math.max(0, heldBytes - text.length);
+      wire.send(text, (error) => {
+        if (!error && heldBytes + acks.size > 0) drain();
+      });
+    }
+  }
+
+  return {
+    send(frame) {
+      const text = encodeFrame(frame);
+      heldBytes += text.length;
+      (CONTROL.has(frame.type) ? control : work).push(text);
+      drain();
+    },
+    ack(taskId, position) {
+      acks.set(taskId, position);
+      drain();
+    },
+    get overflowing() {
+      return heldBytes > MAX_HELD_BYTES;
+    },
+  };
+}
