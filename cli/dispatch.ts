@@ -40,6 +40,11 @@ async function runCommand(argv: readonly string[], around: Surroundings): Promis
   const { terminal, interrupts } = around;
   const helpFirst = argv[0] === 'help' && argv.length > 1;
   const [name = '', ...words] = helpFirst ? [argv[1] ?? '', ...argv.slice(2), '--help'] : argv;
+  // What the shells' completion scripts call; not for people, so it is in no list.
+  if (name === 'complete') {
+    const { complete } = await import('./completions/complete.ts');
+    return await complete(words.slice(words.indexOf('--') + 1), around);
+  }
   const entry = COMMANDS.find((command) => command.name === name);
   if (!entry) throw unknownCommand(name);
   const parsed = parseCommand(await load(entry), words, terminal.columns);

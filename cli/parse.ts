@@ -43,7 +43,8 @@ interface Sink {
 function build(spec: CommandSpec, path: string, sink: Sink): Command {
   const command = new Command(path)
     .summary(spec.summary)
-    .description(spec.description ?? sentence(spec.summary))
+    .description((spec.description ?? sentence(spec.summary)).replaceAll('\n', ' '))
+    .usage(usageOf(spec))
     .exitOverride()
     .allowExcessArguments(false)
     .configureHelp({ helpWidth: Math.min(sink.columns, 120), sortSubcommands: false })
@@ -79,6 +80,18 @@ function toOption(spec: OptionSpec): Option {
   if (spec.repeatable)
     option.argParser((value: string, previous: unknown) => [...(Array.isArray(previous) ? previous : []), value]);
   return option;
+}
+
+function usageOf(spec: CommandSpec): string {
+  const args = (spec.arguments ?? [])
+    .map((argument) => toArgument(argument))
+    .map((argument) => {
+      const name = argument.variadic ? `${argument.name()}...` : argument.name();
+      return argument.required ? `<${name}>` : `[${name}]`;
+    });
+  const command = spec.subcommands ? [spec.run ? '[command]' : '<command>'] : [];
+  const rest = spec.rest === undefined ? [] : ['--', spec.rest];
+  return ['[options]', ...command, ...args, ...rest].join(' ');
 }
 
 /** Examples and exit codes, which every command has. */

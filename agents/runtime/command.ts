@@ -58,6 +58,8 @@ export interface CommandSpec {
   readonly summary: string;
   readonly description?: string | undefined;
   readonly arguments?: readonly ArgumentSpec[] | undefined;
+  /** What follows `--`, for the usage line: `COMMAND [ARGUMENT...]`. */
+  readonly rest?: string | undefined;
   readonly options?: readonly OptionSpec[] | undefined;
   readonly examples: readonly { readonly command: string; readonly does: string }[];
   readonly exitCodes: readonly { readonly code: number; readonly means: string }[];

@@ -10,6 +10,7 @@ export const runCommand: CommandSpec = {
 Stdout and stderr arrive apart, byte for byte. Ctrl-C cancels the task and waits until nothing of its process tree is
 left; a second Ctrl-C leaves. When the connection or the backend breaks, the task goes on and the output resumes.`,
   arguments: [{ name: 'gateway', help: 'the gateway’s id; `viworks gateways` lists them' }],
+  rest: 'COMMAND [ARGUMENT...]',
   options: [
     { flags: '-t, --timeout <duration>', help: 'end it after this long: 30s, 5m, 1h30m (default: no limit)' },
     { flags: '-e, --env <name=value>', help: 'add a variable to its environment', repeatable: true },

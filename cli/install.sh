@@ -1,0 +1,53 @@
+# Sourced by `npm start` and `npm test`: brings node_modules in step with package-lock.json, and says so.
+# Works with the system's own Node and npm; everything after it runs on the pinned Node that it installs.
+
+# say LABEL TEXT: one line of progress, aligned with those of `viworks up`.
+say() {
+  printf '  %-10s %s\n' "$1" "$2"
+}
+
+# The lock file that node_modules was made from is remembered by its checksum.
+install_packages() {
+  wanted=$(cksum < package-lock.json)
+  stamp=node_modules/.viworks-lock
+  if [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$wanted" ] && [ -x node_modules/.bin/node ]; then
+    say install 'up to date'
+    return 0
+  fi
+  command -v npm > /dev/null || {
+    echo 'viworks: npm is not installed' >&2
+    echo '  remedy: install Node with npm, on Debian: apt-get install nodejs npm' >&2
+    exit 64
+  }
+  say install 'npm ci (about half a minute) …'
+  began=$(date +%s)
+  log=$(mktemp)
+  # The engine warning of an older system Node is of no use here: only npm itself runs on it.
+  if ! npm ci --no-audit --no-fund --loglevel=error > "$log" 2>&1; then
+    cat "$log" >&2
+    rm -f "$log"
+    echo 'viworks: npm ci failed' >&2
+    echo '  remedy: check the network and the registry (npm config get registry), then run it again' >&2
+    exit 1
+  fi
+  packages=$(sed -n 's/^added \([0-9]*\) packages.*/\1/p' "$log")
+  rm -f "$log"
+  if [ ! -x node_modules/.bin/node ]; then
+    echo "viworks: npm did not bring the pinned Node for $(uname -s) $(uname -m)" >&2
+    echo '  remedy: it comes for Linux on x64 and arm64, unless npm was told to omit optional dependencies (npm config get omit)' >&2
+    exit 64
+  fi
+  echo "$wanted" > "$stamp"
+  say install "${packages:-all} packages$(printf '%41s' "$(($(date +%s) - began)) s")"
+}
+
+# The launcher builds by itself when the sources are newer; here it is only said.
+build_program() {
+  began=$(date +%s%N)
+  if [ -n "$(./viworks --version 2>&1 > /dev/null)" ]; then
+    took=$((($(date +%s%N) - began) / 100000000))
+    say build "dist/$(printf '%48s' "$((took / 10)).$((took % 10)) s")"
+  else
+    say build 'up to date'
+  fi
+}
