@@ -28,6 +28,7 @@ export interface Candidate {
   readonly refutation: string | null;
   readonly necessary: readonly Judged[];
   readonly signature: readonly Judged[];
+  readonly supports: readonly Judged[];
   readonly separations: readonly Separation[];
 }
 
@@ -63,7 +64,8 @@ export function gradeCause(rule: CauseRule, scene: Scene, gateway: GatewayTopolo
     else match = proof === 'yes' ? 'complete' : 'partial';
   }
   const view = createView(scene.store, scene.topology, gateway);
-  return { rule, gateway, view, match, refutation, necessary, signature, separations };
+  const supports = judgeAll(rule.supports);
+  return { rule, gateway, view, match, refutation, necessary, signature, supports, separations };
 }
 
 /** Grades all rules for all gateways; a site without gateways is looked at once. */

@@ -40,6 +40,8 @@ export interface CauseRule {
   readonly necessary: readonly Sign[];
   /** With all of these as well it is proven. One that is known not to hold keeps it from being proven. */
   readonly signature: readonly Sign[];
+  /** Shown as evidence when they hold; they decide nothing. */
+  readonly supports: readonly Sign[];
   /** One that holds eliminates the cause, and is the reason given. */
   readonly forbids: readonly Sign[];
   readonly lookalikes: readonly LookAlike[];
@@ -52,7 +54,7 @@ export interface CauseRule {
   readonly help: string;
 }
 
-type Optional = 'forbids' | 'lookalikes' | 'followsFrom' | 'signature' | 'scope' | 'per' | 'title';
+type Optional = 'forbids' | 'supports' | 'lookalikes' | 'followsFrom' | 'signature' | 'scope' | 'per' | 'title';
 
 /** Declares one row of the catalogue. */
 export function defineCause(
@@ -63,6 +65,7 @@ export function defineCause(
   const { title } = rule;
   return {
     forbids: [],
+    supports: [],
     lookalikes: [],
     followsFrom: [],
     signature: [],

@@ -79,7 +79,9 @@ function conclude(selection: Selection, judgements: readonly Judgement[]): Pick<
 function causeReport(chosen: Chosen, topology: Topology): CauseReport {
   const { candidate, confidence, gateways, ruledOut, explains, chain } = chosen;
   const { rule, view } = candidate;
-  const stated = [...candidate.necessary, ...candidate.signature].filter((item) => item.value === 'yes');
+  const stated = [...candidate.necessary, ...candidate.signature, ...candidate.supports].filter(
+    (item) => item.value === 'yes',
+  );
   const separators = candidate.separations.map((item) => item.sign).filter((item) => item.value === 'yes');
   return {
     code: rule.code,

@@ -93,7 +93,7 @@ function mergeGateways(named: readonly Named[], judgements: readonly Judgement[]
   const groups = new Map<string, Named[]>();
   for (const item of named) {
     const { rule, gateway } = item.candidate;
-    const key = rule.per === 'site' ? rule.code : `${rule.code} ${gateway?.id ?? ''}`;
+    const key = [rule.code, rule.scope, rule.host, rule.per === 'site' ? '' : gateway?.id].join(' ');
     groups.set(key, [...(groups.get(key) ?? []), item]);
   }
   return [...groups.values()].flatMap((group) => {

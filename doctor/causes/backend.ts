@@ -1,0 +1,306 @@
+// Causes in the backend's process and its ports: the rows BE-01 to BE-10 of the catalogue.
+import {
+  anyOf,
+  type CauseRule,
+  defineCause,
+  judge,
+  not,
+  sign,
+  signs,
+  some,
+  type Tri,
+  type View,
+} from '../engine/index.ts';
+import { backendCommand, backendUnit, on, remedy } from './texts.ts';
+
+const { backend, logs, parts } = signs;
+const port = (view: View) => view.topology.backend.agentsPort;
+const backendRuns = parts.runs(parts.backendPart);
+
+/** The configuration, or a LISTEN row of the backend's own, names another port than the contract's. */
+export const otherPort = sign(
+  (view) => {
+    const configured = view.value('agent.config', 'be', 'backend')?.agentsPort;
+    const seen = configured ?? backend.otherBackendPorts(view).ports[0];
+    return `the backend is configured for port ${seen ?? 'another'} instead of ${port(view)}`;
+  },
+  (view) => {
+    const config = judge(view, ['agent.config', 'be', 'backend'], (seen): Tri => {
+      if (seen.agentsPort === null) return 'unknown';
+      return seen.agentsPort === port(view) ? 'no' : 'yes';
+    });
+    if (config !== 'unknown' && view.read('agent.config', 'be', 'backend').status === 'known') return config;
+    return judge(view, ['tcp.listeners', backend.backendSeat(view)], (): Tri => {
+      const { ports, certain } = backend.otherBackendPorts(view);
+      if (ports.length === 0) return 'no';
+      return certain ? 'yes' : 'unknown';
+    });
+  },
+);
+const noOtherPort = not(
+  (view) => `the backend is configured for port ${port(view)} and listens on no other`,
+  otherPort,
+);
+
+/** The port is published by a container: then the same fault carries Docker's code. */
+export const publishedByDocker = sign(
+  (view) => `container ${view.topology.backend.container} publishes port ${port(view)}`,
+  (view) => {
+    if (view.topology.backend.supervision !== 'docker') return 'no';
+    return parts
+      .containerIs(parts.backendPart, '', (item) => item.ports.some((one) => one.hostPort === port(view)))
+      .holds(view);
+  },
+);
+
+const claimsToListen = logs.logSays(
+  parts.backendPart,
+  /websocket server (started|listening|running)/i,
+  'its log claims otherwise, and the kernel outranks the log',
+);
+
+const be01 = defineCause({
+  code: 'BE-01',
+  layer: 'backend',
+  hop: 'ws-port',
+  host: 'be',
+  title: (view) => `the backend runs and never opened its WebSocket port ${port(view)}`,
+  necessary: [backendRuns, backend.apiAnswers, backend.agentsNotListening],
+  signature: [backend.directFails],
+  supports: [claimsToListen],
+  forbids: [otherPort, publishedByDocker, parts.startedWithin(parts.backendPart, 5)],
+  lookalikes: [
+    { code: 'BE-10', separator: noOtherPort },
+    { code: 'BE-05', separator: backend.apiAnswers },
+    { code: 'NET-08', separator: backend.agentsNotListening },
+  ],
+  predicts: ['backend.agents.listens', 'backend.agents.upgrades'],
+  remedy: (view) =>
+    remedy(
+      'start or install a backend build that opens its WebSocket listener; a restart helps only if the program on disk is newer than the running one',
+      [...on(view, 'be', backendCommand(view, 'restart'), `ss -ltn | grep :${port(view)}`)],
+    ),
+  help: `The process lives and its API answers, but the WebSocket server was never started: the kernel has no LISTEN row for its port.
+A log line such as "WebSocket server started" proves nothing; the kernel's table does.
+Told from BE-10 by the configured port, from NET-08 (a firewall that rejects) by the missing LISTEN row, from BE-05 by the API that answers.
+Mend the build: the server loop has to run, and failing to bind has to end the process.`,
+});
+
+const neverAccepts = sign(backend.queueRises.claim, (view) => {
+  const rises = backend.queueRises.holds(view);
+  if (rises !== 'unknown') return rises;
+  const waiting = judge(view, ['tcp.listeners', backend.backendSeat(view)], (rows) =>
+    rows.some((row) => row.port === port(view) && row.recvQ > 0),
+  );
+  return waiting === 'yes' && backend.directSilent.holds(view) === 'yes' ? 'yes' : 'unknown';
+});
+
+const be02 = defineCause({
+  code: 'BE-02',
+  layer: 'backend',
+  hop: 'ws-port',
+  host: 'be',
+  title: (view) => `port ${port(view)} is bound, and nothing ever accepts its connections`,
+  necessary: [backend.agentsListens, neverAccepts, backend.directFails, backend.apiAnswers],
+  signature: [
+    backendRuns,
+    anyOf(
+      'a dial connects and hears nothing, or the full queue lets none in',
+      backend.directSilent,
+      backend.directConnectTimeout,
+    ),
+  ],
+  supports: [parts.processIn(parts.backendPart, 'SD', 'sleeps (state S)')],
+  forbids: [parts.processIn(parts.backendPart, 'Tt', 'is stopped (state T)')],
+  lookalikes: [
+    { code: 'BE-03', separator: backend.apiAnswers },
+    { code: 'BE-04', separator: backend.apiAnswers },
+    { code: 'NET-07', separator: neverAccepts },
+    { code: 'http', title: 'the backend accepts and stays silent', separator: backend.queueRises },
+  ],
+  predicts: ['backend.agents.upgrades'],
+  remedy: (view) =>
+    remedy(
+      'install a backend build that runs its accept loop, then restart it',
+      on(view, 'be', backendCommand(view, 'restart'), `ss -ltn | grep :${port(view)}`),
+    ),
+  help: `The socket is bound and listening, so connects succeed; no accept loop runs, so every connection waits in the kernel's queue (Recv-Q climbs by one a dial).
+"Not listening" would be wrong, and so would be "open, hence fine".
+Told from a stopped process (BE-03) and a blocked event loop (BE-04) by the API port, which answers; from a firewall that drops (NET-07) by the queue, which is not empty.`,
+});
+
+const be03 = defineCause({
+  code: 'BE-03',
+  layer: 'backend',
+  hop: 'ws-port',
+  host: 'be',
+  title: 'the backend process is suspended',
+  necessary: [parts.processIn(parts.backendPart, 'Tt', 'is stopped (state T)')],
+  signature: [backend.directFails],
+  supports: [backendRuns, backend.apiSilent],
+  forbids: [backend.directUpgrades],
+  lookalikes: [
+    { code: 'BE-04', separator: parts.processIn(parts.backendPart, 'Tt', 'is in state T, not running') },
+    { code: 'BE-02', separator: parts.processIn(parts.backendPart, 'Tt', 'is in state T, not sleeping') },
+  ],
+  predicts: ['backend.api.answers', 'backend.agents.upgrades', 'backend.agents.listens'],
+  remedy: (view) =>
+    remedy('let the process go on, or restart it', on(view, 'be', `systemctl kill --signal=CONT ${backendUnit(view)}`)),
+  help: `Somebody or something stopped the process (SIGSTOP, a debugger). systemd still says "active"; the kernel says state T, and connections pile up on both ports.`,
+});
+
+const be04 = defineCause({
+  code: 'BE-04',
+  layer: 'backend',
+  hop: 'ws-port',
+  host: 'be',
+  title: "the backend's event loop is blocked",
+  necessary: [
+    backendRuns,
+    backend.apiSilent,
+    backend.agentsListens,
+    backend.directFails,
+    parts.processIn(parts.backendPart, 'RSD', 'is not stopped'),
+  ],
+  signature: [parts.processIn(parts.backendPart, 'R', 'is on the processor (state R)')],
+  lookalikes: [
+    { code: 'BE-03', separator: parts.processIn(parts.backendPart, 'RSD', 'is not in state T') },
+    { code: 'BE-02', separator: backend.apiSilent },
+  ],
+  predicts: ['backend.api.answers', 'backend.agents.upgrades'],
+  remedy: (view) =>
+    remedy(
+      'look at the busy thread first, then restart',
+      on(view, 'be', 'top -H -b -n1 | head -20', backendCommand(view, 'restart')),
+    ),
+  help: `Both ports accept in the kernel and neither answers, while the process uses a whole core: one long computation or a dead lock in the event loop.`,
+});
+
+const stopped = sign(
+  (view) => `${parts.nameOf(view, parts.backendPart)} was stopped (${parts.stateWords(view, parts.backendPart)})`,
+  (view) =>
+    some([
+      judge(
+        view,
+        ['unit.state', 'be', 'backend'],
+        (unit) => unit.loadState === 'loaded' && unit.activeState === 'inactive' && unit.result === 'success',
+      ),
+      parts
+        .containerIs(
+          parts.backendPart,
+          '',
+          (item) => item.state === 'exited' && item.restartPolicy !== 'no' && [0, 137, 143].includes(item.exitCode),
+        )
+        .holds(view),
+    ]),
+);
+
+const be05 = defineCause({
+  code: 'BE-05',
+  layer: 'backend',
+  hop: 'ws-port',
+  host: 'be',
+  title: 'the backend is stopped',
+  necessary: [stopped],
+  signature: [anyOf('no process serves its ports', backend.agentsNotListening, backend.onlySystemdListens)],
+  forbids: [backend.directUpgrades],
+  lookalikes: [
+    { code: 'BE-06', separator: stopped },
+    { code: 'BE-01', separator: stopped },
+  ],
+  predicts: ['backend.process.running', 'backend.api.answers', 'backend.agents.listens', 'backend.agents.upgrades'],
+  remedy: (view) => remedy('start it', on(view, 'be', backendCommand(view, 'start'))),
+  help: `The unit is inactive with result success: somebody stopped it, or it was never started since boot. Sockets that systemd holds for it may still be open; they prove nothing about the service.
+Told from a crash (BE-06) by the result.`,
+});
+
+const addressInUse = logs.logSays(parts.backendPart, /EADDRINUSE|address already in use/i, 'its log says');
+const noSpaceLine = logs.logSays(parts.backendPart, /ENOSPC|no space left/i, 'its log says');
+const configComplaint = anyOf(
+  (view) => {
+    const file = view.value('agent.config', 'be', 'backend');
+    const line = logs.lineOf(view, parts.backendPart, logs.configErrorPattern);
+    return line
+      ? `its last words are about the configuration: ${logs.excerpt(line.text)}`
+      : `its configuration does not hold: ${file?.error?.message ?? ''}`;
+  },
+  logs.logSays(parts.backendPart, logs.configErrorPattern, 'its log says'),
+  sign('its configuration does not hold', (view) =>
+    judge(view, ['agent.config', 'be', 'backend'], (config) => config.error !== null),
+  ),
+);
+
+const be06 = defineCause({
+  code: 'BE-06',
+  layer: 'backend',
+  hop: 'ws-port',
+  host: 'be',
+  title: 'the backend ends at each start because of its configuration',
+  necessary: [parts.crashing(parts.backendPart), configComplaint],
+  forbids: [
+    addressInUse,
+    noSpaceLine,
+    parts.unitIs(parts.backendPart, 'cannot run its program', (unit) => [200, 203, 226].includes(unit.mainStatus)),
+  ],
+  lookalikes: [
+    { code: 'BE-05', separator: parts.crashing(parts.backendPart) },
+    { code: 'BE-07', separator: not('its log does not speak of a port in use', addressInUse) },
+  ],
+  followsFrom: ['BE-15', 'BE-17'],
+  predicts: ['backend.process.running', 'backend.api.answers', 'backend.agents.listens', 'backend.agents.upgrades'],
+  remedy: (view) =>
+    remedy(
+      'correct the line that the error names, then start it',
+      on(view, 'be', `journalctl -u ${backendUnit(view)} -n 20`, backendCommand(view, 'restart')),
+    ),
+  help: `The process starts, refuses its configuration and ends; systemd starts it again. The last line before the exit names the file, the line and the key. "Unit down" and "flapping" are only how it looks.`,
+});
+
+const be07 = defineCause({
+  code: 'BE-07',
+  layer: 'backend',
+  hop: 'ws-port',
+  host: 'be',
+  title: (view) => `another program holds port ${port(view)}`,
+  necessary: [
+    anyOf((view) => backend.agentsPortForeign.claim(view), backend.agentsPortForeign, addressInUse),
+    not('the backend itself is not up', backendRuns),
+  ],
+  signature: [backend.agentsPortForeign],
+  forbids: [backend.directUpgrades],
+  lookalikes: [{ code: 'BE-06', separator: anyOf('the port is taken', addressInUse, backend.agentsPortForeign) }],
+  predicts: ['backend.process.running', 'backend.api.answers', 'backend.agents.upgrades', 'backend.agents.listens'],
+  remedy: (view) =>
+    remedy(
+      'stop the program that holds the port, then start the backend',
+      on(view, 'be', `ss -ltnp | grep :${port(view)}`, backendCommand(view, 'start')),
+    ),
+  help: `The backend cannot bind its port because something else has it; it keeps ending with EADDRINUSE. A port that is open says nothing about who opened it: look at the owner's unit.`,
+});
+
+const be10 = defineCause({
+  code: 'BE-10',
+  layer: 'backend',
+  hop: 'ws-port',
+  host: 'be',
+  title: (view) => `the backend listens on another port than ${port(view)}`,
+  necessary: [backendRuns, backend.agentsNotListening, otherPort],
+  signature: [
+    sign('the kernel shows that other port', (view) => {
+      const configured = view.value('agent.config', 'be', 'backend')?.agentsPort;
+      return judge(view, ['tcp.listeners', backend.backendSeat(view)], (rows) =>
+        rows.some((row) => row.port === configured || backend.otherBackendPorts(view).ports.includes(row.port)),
+      );
+    }),
+  ],
+  lookalikes: [{ code: 'BE-01', separator: otherPort }],
+  predicts: ['backend.agents.listens', 'backend.agents.upgrades'],
+  remedy: (view) =>
+    remedy(
+      `set agents.port = ${port(view)} in the backend's configuration, as nginx and the inventory expect`,
+      on(view, 'be', backendCommand(view, 'restart')),
+    ),
+  help: `The backend works, only not where nginx and the deployment expect it. The contract is the inventory's port; the backend's own configuration differs from it. Pointing nginx at the odd port would hide the difference.`,
+});
+
+export const backendCauses: readonly CauseRule[] = [be01, be02, be03, be04, be05, be06, be07, be10];

@@ -1,0 +1,254 @@
+// Causes in the gateway's configuration: unreadable, incomplete, or naming the wrong place. Holds for agents that end and for agents that sit idle.
+import {
+  allOf,
+  anyOf,
+  type CauseRule,
+  defineCause,
+  judge,
+  not,
+  type Sign,
+  sign,
+  signs,
+  type Tri,
+  type View,
+} from '../engine/index.ts';
+import { saysGaveUp, startLimitLatched } from './gateway-unit.ts';
+import { gatewayUnit, on, remedy } from './texts.ts';
+
+const { backend, gateway, logs, nginx, parts } = signs;
+const place = parts.gatewayPart;
+const predicts = ['gateway.process.running', 'agents.link.up'];
+
+const config = (view: View) => view.value('agent.config', 'gw', 'gateway');
+const complaint = (view: View): string => {
+  const line = logs.lineOf(view, place, logs.configErrorPattern);
+  if (line) return logs.excerpt(line.text);
+  const error = config(view)?.error;
+  return error
+    ? `${config(view)?.path ?? ''}${error.line === null ? '' : `:${error.line}`} ${error.key ? `${error.key}: ` : ''}${error.message}`
+    : '';
+};
+
+const complains: Sign = anyOf(
+  (view) => `the agent says why: ${complaint(view)}`,
+  logs.logSays(place, logs.configErrorPattern, 'its log says'),
+  sign('its configuration does not hold', (view) =>
+    judge(view, ['agent.config', 'gw', 'gateway'], (seen) => seen.error !== null),
+  ),
+);
+const crashes = parts.crashing(place);
+const idle = allOf(
+  (view) => `${parts.nameOf(view, place)} is running and makes no attempt: no socket to the backend, none being opened`,
+  parts.runs(place),
+  gateway.noSockets,
+);
+const noUse = anyOf((view) => (crashes.holds(view) === 'yes' ? crashes.claim(view) : idle.claim(view)), crashes, idle);
+
+/** The file is not TOML at all. Without the file, the wording of the log has to tell. */
+const syntax = sign(
+  (view) => `the file cannot be parsed: ${complaint(view)}`,
+  (view) => {
+    const parsed = judge(view, ['agent.config', 'gw', 'gateway'], (seen) => !seen.parsed);
+    if (parsed !== 'unknown') return parsed;
+    const line = logs.lineOf(view, place, logs.configErrorPattern);
+    if (!line) return 'unknown';
+    return /syntax|parse error|unterminated|unexpected (character|token|end)/i.test(line.text) ? 'yes' : 'no';
+  },
+);
+const parses = not('the file can be parsed; a key in it is missing or wrong', syntax);
+const placeholder = sign(
+  (view) => `the configured URL still holds a placeholder: ${config(view)?.url ?? ''}`,
+  (view) => judge(view, ['agent.config', 'gw', 'gateway'], (seen) => seen.url?.includes('${') ?? false),
+);
+const ranAtAll = sign('the program ran and spoke', (view) =>
+  judge(
+    view,
+    ['unit.state', 'gw', 'gateway'],
+    (unit): Tri => ([200, 203, 226].includes(unit.mainStatus) ? 'no' : 'yes'),
+  ),
+);
+
+const cfg01 = defineCause({
+  code: 'CFG-01',
+  layer: 'configuration',
+  hop: 'gateway',
+  per: 'gateway',
+  host: 'gw',
+  title: "the gateway's URL still holds a placeholder",
+  necessary: [placeholder, gateway.linkDown],
+  lookalikes: [{ code: 'NET-03', separator: placeholder }],
+  predicts,
+  remedy: (view) =>
+    remedy('write the real URL; TOML expands no variables', [
+      `url = "${view.topology.url}"`,
+      ...on(view, 'gw', `systemctl restart ${gatewayUnit(view)}`),
+    ]),
+  help: 'A template was installed without being filled in: the agent tries to resolve a name such as ${BACKEND_URL}. A DNS failure for that name is only the consequence.',
+});
+
+const cfg02 = defineCause({
+  code: 'CFG-02',
+  layer: 'configuration',
+  hop: 'gateway',
+  per: 'gateway',
+  host: 'gw',
+  title: (view) =>
+    `the gateway's configuration cannot be parsed${config(view)?.error?.line ? ` (line ${config(view)?.error?.line})` : ''}`,
+  necessary: [syntax, noUse, gateway.linkDown],
+  forbids: [gateway.linkUp, startLimitLatched],
+  lookalikes: [
+    { code: 'CFG-03', separator: syntax },
+    { code: 'SYS-05', separator: ranAtAll },
+  ],
+  predicts,
+  remedy: (view) =>
+    remedy(
+      'correct the line',
+      on(
+        view,
+        'gw',
+        `viworks gateway --check --config ${config(view)?.path ?? '/opt/viworks/current/etc/gateway.toml'}`,
+        `systemctl restart ${gatewayUnit(view)}`,
+      ),
+    ),
+  help: 'The file is not valid TOML at the line that the error names; nothing of it was used.',
+});
+
+const cfg03 = defineCause({
+  code: 'CFG-03',
+  layer: 'configuration',
+  hop: 'gateway',
+  per: 'gateway',
+  host: 'gw',
+  title: (view) => `the gateway's configuration cannot work: ${complaint(view)}`.slice(0, 200),
+  necessary: [complains, noUse, gateway.linkDown],
+  forbids: [gateway.linkUp, placeholder, syntax, startLimitLatched],
+  lookalikes: [
+    { code: 'CFG-02', separator: parses },
+    { code: 'SYS-05', separator: ranAtAll },
+    { code: 'SYS-21', separator: not('it never tried: its log does not speak of giving up', saysGaveUp) },
+    { code: 'loop', title: 'the network keeps it from connecting', separator: noUse },
+  ],
+  predicts,
+  remedy: (view) =>
+    remedy('correct the key that the message names; until then neither the network nor the backend matters', [
+      ...on(
+        view,
+        'gw',
+        `viworks gateway --check --config ${config(view)?.path ?? '/opt/viworks/current/etc/gateway.toml'}`,
+        `systemctl restart ${gatewayUnit(view)}`,
+      ),
+    ]),
+  help: `A key is missing or has a value that cannot work. Our own agent ends with the error (the unit is failed or restarting, the last line names file, line and key).
+Agents of the old kind log it once and stay "active (running)" without ever opening a socket: the unit's state proves nothing; the missing attempts and the one log line do.
+Told from "gave up" (SYS-21) by the log, from network faults by the attempts that are not made.`,
+});
+
+const cfg04 = defineCause({
+  code: 'CFG-04',
+  layer: 'configuration',
+  hop: 'gateway',
+  per: 'gateway',
+  host: 'gw',
+  title: (view) =>
+    `the gateway is configured for path ${gateway.configuredPath(view) ?? '?'} instead of ${view.topology.path}`,
+  necessary: [
+    gateway.configuredPathDiffers,
+    sign(
+      (view) => `that path gets ${view.value('ws.upgrade', 'gw', 'public-agent-path')?.status ?? 'no 101'}`,
+      (view) => judge(view, ['ws.upgrade', 'gw', 'public-agent-path'], (seen) => !backend.upgraded(seen)),
+    ),
+    anyOf((view) => `${view.topology.path} gets 101`, gateway.gatewayUpgrades, nginx.publicUpgrades),
+  ],
+  forbids: [gateway.linkUp],
+  lookalikes: [
+    {
+      code: 'NGX-01',
+      separator: anyOf(
+        (view) => `nginx routes ${view.topology.path} correctly: 101`,
+        gateway.gatewayUpgrades,
+        nginx.publicUpgrades,
+      ),
+    },
+    {
+      code: 'NGX-24',
+      separator: anyOf(
+        (view) => `the backend serves ${view.topology.path}: 101`,
+        gateway.gatewayUpgrades,
+        nginx.publicUpgrades,
+      ),
+    },
+  ],
+  predicts: ['gateway.url.upgrades', 'agents.link.up'],
+  remedy: (view) =>
+    remedy('write the canonical URL', [
+      `url = "${view.topology.url}"`,
+      ...on(view, 'gw', `systemctl restart ${gatewayUnit(view)}`),
+    ]),
+  help: `nginx and the backend serve the canonical path, the agent asks for another one (often /ws without the slash: a 301, or /agent: a 404). Mend the agent's URL, not nginx.`,
+});
+
+const scheme = sign(
+  (view) => `the configured URL is ${config(view)?.url ?? ''}`,
+  (view) =>
+    judge(view, ['agent.config', 'gw', 'gateway'], (seen) => {
+      if (!seen.url || !view.topology.url.startsWith('wss:') || seen.url.includes('${')) return 'no';
+      return !seen.url.startsWith('wss:') && !bypasses(view, seen.url);
+    }),
+);
+
+function bypasses(view: View, url: string): boolean {
+  return url.startsWith('ws:') && new RegExp(`:${view.topology.backend.agentsPort}(/|$)`).test(url);
+}
+
+const cfg05 = defineCause({
+  code: 'CFG-05',
+  layer: 'configuration',
+  hop: 'gateway',
+  per: 'gateway',
+  host: 'gw',
+  title: "the gateway's URL has the wrong scheme",
+  necessary: [scheme, gateway.linkDown],
+  forbids: [gateway.linkUp],
+  lookalikes: [{ code: 'TLS-03', separator: scheme }],
+  predicts,
+  remedy: (view) =>
+    remedy('write the canonical URL', [
+      `url = "${view.topology.url}"`,
+      ...on(view, 'gw', `systemctl restart ${gatewayUnit(view)}`),
+    ]),
+  help: `ws:// to the TLS port gets a 400 from nginx ("plain HTTP request was sent to HTTPS port"); https:// is refused by the client. TLS itself is fine.`,
+});
+
+const bypass = sign(
+  (view) => `the gateway dials the backend's port directly: ${config(view)?.url ?? ''}`,
+  (view) => judge(view, ['agent.config', 'gw', 'gateway'], (seen) => seen.url !== null && bypasses(view, seen.url)),
+);
+const cfg06 = (scope: 'active' | 'latent'): CauseRule =>
+  defineCause({
+    code: 'CFG-06',
+    layer: 'configuration',
+    hop: 'gateway',
+    per: 'gateway',
+    host: 'gw',
+    scope,
+    title: 'the gateway goes round nginx and TLS',
+    necessary: [bypass, scope === 'active' ? gateway.linkDown : not('and it is connected', gateway.linkDown)],
+    predicts,
+    remedy: (view) =>
+      remedy('write the canonical URL', [
+        `url = "${view.topology.url}"`,
+        ...on(view, 'gw', `systemctl restart ${gatewayUnit(view)}`),
+      ]),
+    help: `The agent talks to the WebSocket port in plain text. It works as long as that port is open to it; when the port is closed, as it should be, the agent is out. Nothing about nginx or certificates matters to it.`,
+  });
+
+export const gatewayConfigCauses: readonly CauseRule[] = [
+  cfg01,
+  cfg02,
+  cfg03,
+  cfg04,
+  cfg05,
+  cfg06('active'),
+  cfg06('latent'),
+];

@@ -1,0 +1,245 @@
+// Causes in nginx while it runs, or fails to: not reloaded, refuses to start, out of connections, stopped, its port taken by another.
+import {
+  allOf,
+  type CauseRule,
+  defineCause,
+  judge,
+  not,
+  sign,
+  signs,
+  some,
+  type Tri,
+  type View,
+} from '../engine/index.ts';
+import { nginxCommand, on, remedy } from './texts.ts';
+
+const { backend, nginx, parts } = signs;
+const down = ['nginx.process.running', 'nginx.agents.upgrades', 'nginx.api.answers', 'network.public.connects'];
+
+const hostNotFound = /\[emerg\].*host not found in upstream/;
+const addressTaken = /\[emerg\].*bind\(\) to .* failed \(98/;
+const keyMismatch = /\[emerg\].*key values mismatch/;
+const anyEmergency =
+  /\[emerg\](?!.*(host not found in upstream|bind\(\) to .* failed \(98|key values mismatch|still could not bind))/;
+
+const ngr01 = defineCause({
+  code: 'NGR-01',
+  layer: 'nginx',
+  hop: 'route',
+  host: 'be',
+  title: "nginx's configuration was corrected and never loaded",
+  necessary: [
+    nginx.publicFails,
+    nginx.nginxRuns,
+    nginx.configNewerThanWorkers,
+    nginx.routeGood,
+    backend.directUpgrades,
+  ],
+  signature: [nginx.publicStatus(301, 302, 400, 403, 404, 405, 426, 502, 503, 504)],
+  lookalikes: [
+    { code: 'NGX-01', separator: nginx.routeGood },
+    { code: 'NGX-02', separator: nginx.routeGood },
+  ],
+  predicts: ['nginx.agents.upgrades', 'nginx.api.answers'],
+  remedy: (view) => remedy('load it', on(view, 'be', nginxCommand(view, 'reload'))),
+  help: `The files on disk are right, the workers are older than the files and still run what was there before. nginx -T prints the files, not what runs; only the live probe shows the difference.`,
+});
+
+const ngr02 = defineCause({
+  code: 'NGR-02',
+  layer: 'nginx',
+  hop: 'route',
+  host: 'be',
+  scope: 'latent',
+  title: "nginx's configuration on disk is broken; its next start will fail",
+  necessary: [
+    nginx.nginxRuns,
+    sign(
+      (view) => `nginx -t fails: ${nginx.emergency(view, /\[emerg\]/) ?? ''}`,
+      (view) => judge(view, ['nginx.test', 'be'], (seen) => !seen.ok && /\[emerg\]/.test(seen.output)),
+    ),
+  ],
+  predicts: [],
+  remedy: (view) => remedy('mend the file before anything restarts nginx', on(view, 'be', 'nginx -t')),
+  help: `A reload with a broken file is refused and the old configuration keeps running, so nothing is out now. A restart or a reboot takes everything down.`,
+});
+
+const ngr03 = defineCause({
+  code: 'NGR-03',
+  layer: 'nginx',
+  hop: 'vhost',
+  host: 'be',
+  title: (view) => `nginx refuses its configuration: ${shorten(nginx.emergency(view, anyEmergency))}`,
+  necessary: [nginx.nginxFailed, nginx.saysEmergency(anyEmergency)],
+  signature: [nginx.publicPortClosed],
+  forbids: [nginx.publicUpgrades],
+  lookalikes: [
+    { code: 'NGR-05', separator: nginx.saysEmergency(anyEmergency) },
+    { code: 'NET-14', separator: nginx.nginxFailed },
+  ],
+  predicts: down,
+  remedy: (view) =>
+    remedy('correct the line that it names, test, start', on(view, 'be', 'nginx -t', nginxCommand(view, 'start'))),
+  help: `nginx ended with [emerg] while reading its configuration. The line names file and number. Certificates and firewalls look guilty from outside, because nothing listens any more.`,
+});
+
+const ngr04 = defineCause({
+  code: 'NGR-04',
+  layer: 'nginx',
+  hop: 'vhost',
+  host: 'be',
+  title: 'nginx cannot start: the key does not belong to the certificate',
+  necessary: [nginx.nginxFailed, nginx.saysEmergency(keyMismatch)],
+  signature: [nginx.publicPortClosed],
+  forbids: [nginx.publicUpgrades],
+  predicts: down,
+  remedy: (view) =>
+    remedy('put the matching key and certificate in place', on(view, 'be', 'nginx -t', nginxCommand(view, 'start'))),
+  help: `The certificate file and the key file were changed one without the other.`,
+});
+
+const ngr05 = defineCause({
+  code: 'NGR-05',
+  layer: 'nginx',
+  hop: 'vhost',
+  host: 'be',
+  title: (view) => `nginx cannot start: the upstream name ${upstreamName(view)} does not resolve`,
+  necessary: [nginx.nginxFailed, nginx.saysEmergency(hostNotFound)],
+  signature: [nginx.publicPortClosed],
+  forbids: [nginx.publicUpgrades],
+  lookalikes: [
+    { code: 'NET-14', separator: nginx.nginxFailed },
+    { code: 'NGR-03', separator: nginx.saysEmergency(hostNotFound) },
+    { code: 'NET-05', separator: nginx.publicPortClosed },
+  ],
+  predicts: down,
+  remedy: (view) =>
+    remedy(
+      'bring the name back (start the container, join it to the network) or name an address; do not point the vhost at another program',
+      [...on(view, 'be', `getent hosts ${upstreamName(view)}`, nginxCommand(view, 'start'))],
+    ),
+  help: `nginx resolves the names in its configuration once, when it starts, and refuses to start if one is unknown, e.g. the name of a container that was removed by a redeploy. The rest of the configuration is fine. Told from a stopped nginx (NET-14) by the failed start and its [emerg] line.`,
+});
+
+const ngr07 = defineCause({
+  code: 'NGR-07',
+  layer: 'nginx',
+  hop: 'vhost',
+  host: 'be',
+  title: 'nginx cannot start: its port is taken',
+  necessary: [nginx.nginxFailed, nginx.saysEmergency(addressTaken)],
+  forbids: [nginx.publicUpgrades],
+  followsFrom: ['NET-15'],
+  predicts: down,
+  remedy: (view) =>
+    remedy(
+      'stop the other program, then start nginx',
+      on(view, 'be', `ss -ltnp | grep :${view.topology.publicPort}`, nginxCommand(view, 'start')),
+    ),
+  help: `bind() failed with 98: another program has the port. nginx -t does not find this; only the start does.`,
+});
+
+const ngr10 = defineCause({
+  code: 'NGR-10',
+  layer: 'nginx',
+  hop: 'tcp',
+  host: 'be',
+  title: 'nginx is out of worker connections',
+  necessary: [
+    nginx.publicFails,
+    signs.logs.logSays(
+      { seat: 'be', part: 'nginx-error' },
+      /worker_connections are not enough/,
+      "nginx's error log says",
+    ),
+  ],
+  signature: [nginx.nginxRuns],
+  predicts: ['nginx.agents.upgrades', 'nginx.api.answers', 'network.public.connects', 'network.tls.verifies'],
+  remedy: (view) =>
+    remedy(
+      'raise worker_connections (two for each tunnel) and worker_rlimit_nofile with it',
+      on(view, 'be', nginxCommand(view, 'reload')),
+    ),
+  help: `Each tunnel takes two connections of a worker. When they are used up, new connections are reset before TLS, and the access log shows nothing.`,
+});
+
+const stopped = sign(
+  (view) => `nginx is stopped (${parts.stateWords(view, parts.nginxPart)})`,
+  (view) =>
+    some([
+      judge(
+        view,
+        ['unit.state', 'be', 'nginx'],
+        (unit) => unit.loadState === 'loaded' && unit.activeState === 'inactive' && unit.result === 'success',
+      ),
+      parts
+        .containerIs(parts.nginxPart, '', (item) => item.state === 'exited' && [0, 137, 143].includes(item.exitCode))
+        .holds(view),
+    ]),
+);
+
+const net14 = defineCause({
+  code: 'NET-14',
+  layer: 'nginx',
+  hop: 'vhost',
+  host: 'be',
+  title: 'nginx is stopped',
+  necessary: [stopped, nginx.publicPortClosed],
+  forbids: [nginx.publicUpgrades],
+  lookalikes: [
+    { code: 'NGR-03', separator: stopped },
+    { code: 'NET-05', separator: nginx.publicPortClosed },
+    { code: 'NET-15', separator: nginx.publicPortClosed },
+  ],
+  predicts: down,
+  remedy: (view) => remedy('start it', on(view, 'be', nginxCommand(view, 'start'))),
+  help: `Nothing listens on the public port because nginx was stopped; its last end was a clean one. Told from a failed start (NGR-03, NGR-05) by the unit's result, from a firewall by the missing LISTEN row.`,
+});
+
+const foreignOwner = sign(
+  (view) => {
+    const row = view.value('tcp.listeners', 'be')?.find((item) => item.port === view.topology.publicPort);
+    return `port ${view.topology.publicPort} belongs to ${row?.process ?? 'another program'}${row?.unit ? ` (${row.unit})` : ''}`;
+  },
+  (view: View) =>
+    judge(view, ['tcp.listeners', 'be'], (rows): Tri => {
+      const own = rows.filter((row) => row.port === view.topology.publicPort);
+      if (own.length === 0) return 'no';
+      return some(
+        own.map((row): Tri => {
+          if (row.process === null || row.ownership !== 'observed') return 'unknown';
+          return ['nginx', 'docker-proxy', 'systemd'].includes(row.process) ? 'no' : 'yes';
+        }),
+      );
+    }),
+);
+
+const net15 = defineCause({
+  code: 'NET-15',
+  layer: 'nginx',
+  hop: 'vhost',
+  host: 'be',
+  title: (view) => `another program than nginx holds port ${view.topology.publicPort}`,
+  necessary: [allOf((view) => foreignOwner.claim(view), foreignOwner), not('nginx itself is not up', nginx.nginxRuns)],
+  forbids: [nginx.publicUpgrades],
+  lookalikes: [{ code: 'TLS-03', separator: foreignOwner }],
+  predicts: [...down, 'network.tls.verifies'],
+  remedy: (view) =>
+    remedy(
+      'stop it, then start nginx',
+      on(view, 'be', `ss -ltnp | grep :${view.topology.publicPort}`, nginxCommand(view, 'start')),
+    ),
+  help: `The port is open and TLS may even answer, with another certificate and another Server header: it is not nginx.`,
+});
+
+function shorten(line: string | null): string {
+  return (line ?? '[emerg] …').replace(/^.*\[emerg\]\s*(\d+#\d+:\s*)?/, '').slice(0, 160);
+}
+
+function upstreamName(view: View): string {
+  return (
+    nginx.emergency(view, hostNotFound)?.match(/host not found in upstream "([^"]+)"/)?.[1] ?? 'in its configuration'
+  );
+}
+
+export const nginxRuntimeCauses: readonly CauseRule[] = [ngr01, ngr02, ngr03, ngr04, ngr05, ngr07, ngr10, net14, net15];
