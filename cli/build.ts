@@ -27,6 +27,7 @@ mkdirSync(dirname(outdir), { recursive: true });
 rmSync(staging, { recursive: true, force: true });
 try {
   await bundle();
+  await bundleHostHelper();
   for (const [name, source] of Object.entries(ASSETS)) {
     if (existsSync(join(ROOT, source))) cpSync(join(ROOT, source), join(staging, name), { recursive: true });
   }
@@ -72,6 +73,25 @@ async function bundle(): Promise<void> {
     plugins: [ownSources(), builtIns(), leftOut()],
     logLevel: 'warning',
     logOverride: { 'ignored-bare-import': 'silent' },
+  });
+}
+
+// The deployer's helper for managed hosts: one file that needs nothing beside it, whose first line the deployer writes.
+async function bundleHostHelper(): Promise<void> {
+  await build({
+    entryPoints: [join(ROOT, 'deploy/host/main.ts')],
+    outfile: join(staging, 'host.cjs'),
+    absWorkingDir: ROOT,
+    bundle: true,
+    format: 'cjs',
+    platform: 'node',
+    target: 'node24',
+    minifySyntax: true,
+    minifyWhitespace: true,
+    legalComments: 'none',
+    define: { __VIWORKS_BUNDLED__: 'true', 'import.meta.dirname': '""' },
+    plugins: [ownSources()],
+    logLevel: 'warning',
   });
 }
 

@@ -39,7 +39,7 @@ export interface BackendPlan {
     readonly http2: boolean;
     readonly clientCertificates: 'off' | 'optional' | 'required';
     readonly container: string | undefined;
-    readonly config: string | undefined;
+    readonly configPath: string | undefined;
   };
 }
 
@@ -127,8 +127,8 @@ export function toInventory(raw: InventoryFile, file: string): Inventory {
         port: backend.nginx.port,
         http2: backend.nginx.http2,
         clientCertificates: backend.nginx.client_certificates,
-        container: backend.nginx.container,
-        config: backend.nginx.config,
+        container: backend.nginx.name,
+        configPath: backend.nginx.config_path,
       },
     },
     gateways: raw.gateways.map((gateway) => ({

@@ -59,8 +59,8 @@ const nginx = z.strictObject({
   port: port.default(443).meta({ description: 'the public TLS port' }),
   http2: z.boolean().default(true),
   client_certificates: z.enum(['off', 'optional', 'required']).default('off'),
-  container: z.string().optional().meta({ description: 'mode container: its name' }),
-  config: fileName.optional().meta({ description: 'mode join or container: the file to work with' }),
+  name: z.string().optional().meta({ description: 'mode container: the name of the container' }),
+  config_path: fileName.optional().meta({ description: 'mode join or container: the file to work with' }),
 });
 
 const backend = z.strictObject({

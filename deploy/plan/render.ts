@@ -166,7 +166,7 @@ export function renderBackendUnits(
 export function renderGatewayUnits(
   templates: Templates,
   paths: UnitPaths,
-  gateway: { readonly id: string; readonly enrolmentToken: string; readonly launcherNotifies: boolean },
+  gateway: { readonly id: string; readonly enrolmentToken: string },
 ): Record<string, string> {
   return {
     'viworks-gateway-agent.service': render(templates, 'systemd/viworks-gateway-agent.service.tmpl', {
@@ -175,10 +175,7 @@ export function renderGatewayUnits(
       enrolment_token: text(gateway.enrolmentToken),
       hardening: hardening(templates),
     }),
-    'viworks-launcher.service': render(templates, 'systemd/viworks-launcher.service.tmpl', {
-      ...programValues(paths, 'launcher'),
-      type: text(gateway.launcherNotifies ? 'notify' : 'exec'),
-    }),
+    'viworks-launcher.service': render(templates, 'systemd/viworks-launcher.service.tmpl', programValues(paths, 'launcher')),
   };
 }
 

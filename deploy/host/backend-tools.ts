@@ -1,0 +1,120 @@
+// What the helper asks of a backend on its own host: tokens from its command line, a canary command through its API.
+import { createHash } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { request } from 'node:http';
+import { join } from 'node:path';
+import { deployErrors } from '../errors.ts';
+import { LAYOUT } from '../plan/layout.ts';
+import { replaceFile, run } from './tools.ts';
+
+const DEPLOY_TOKEN = join(LAYOUT.credentials, 'deploy-token');
+const CANARY_BYTES = 65_536;
+const CANARY_MS = 30_000;
+
+/** Runs the backend's own command line as its own user, and gives the one line that it prints. */
+export async function backendCli(args: readonly string[]): Promise<string> {
+  const account = ['--reuid=viworks-backend', '--regid=viworks-backend', '--init-groups'];
+  const program = [join(LAYOUT.current, 'runtime/node'), join(LAYOUT.current, 'app/dist/main.js'), 'backend'];
+  const config = ['--config', join(LAYOUT.current, 'etc/backend.toml')];
+  const ran = await run(['setpriv', ...account, ...program, ...args, ...config]);
+  const line = ran.stdout.trim();
+  if (ran.code === 0 && line !== '') return line;
+  throw deployErrors.create('VW_DEPLOY_HOST_FAILED', {
+    what: `viworks backend ${args[0]} create`,
+    reason: ran.stderr.trim(),
+  });
+}
+
+/** The deployer's own token on a backend host (0600, root's): made once, used for probes and canaries. */
+export async function deployToken(anew = false): Promise<string> {
+  if (!anew) {
+    const kept = await readFile(DEPLOY_TOKEN, 'utf8').catch(() => '');
+    if (kept.trim() !== '') return kept.trim();
+  }
+  const made = await backendCli(['token', 'create', '--role', 'operator', '--name', 'viworks-deploy']);
+  await replaceFile(DEPLOY_TOKEN, `${made}\n`, 0o600);
+  return made;
+}
+
+/** Runs the canary on a gateway and judges its exit code and every byte. Throws a plain error that says what was wrong. */
+export async function runCanary(api: string, gateway: string): Promise<string> {
+  const first = await canary(api, gateway, await deployToken());
+  // A store that was set up anew does not know the token that was kept.
+  const events = first.status === 401 ? await canary(api, gateway, await deployToken(true)) : first;
+  if (events.status >= 300) throw new Error(`the API answered ${events.status} ${events.text.slice(0, 300)}`);
+  return judgeCanary(events.text);
+}
+
+/** Reads the event stream of a canary. */
+export function judgeCanary(text: string): string {
+  const streams = { out: [] as Buffer[], err: [] as Buffer[] };
+  let end: { outcome?: string; exitCode?: number | null; message?: string } | undefined;
+  for (const event of text.split(/\r?\n\r?\n/)) {
+    const name = /^event: ?(.*)$/m.exec(event)?.[1];
+    const data = /^data: ?(.*)$/m.exec(event)?.[1];
+    if (name === undefined || data === undefined) continue;
+    const body = JSON.parse(data);
+    if (name === 'output') streams[body.stream === 'err' ? 'err' : 'out'].push(Buffer.from(body.data, 'base64'));
+    if (name === 'exit') end = body.task?.end;
+  }
+  const bytes = Buffer.concat(streams.out);
+  if (end === undefined) throw new Error('the canary did not end in time');
+  if (end.exitCode !== 0) throw new Error(`the canary ended with ${JSON.stringify(end)}`);
+  const expected = /[0-9a-f]{64}/.exec(Buffer.concat(streams.err).toString('utf8'))?.[0];
+  const actual = createHash('sha256').update(bytes).digest('hex');
+  if (bytes.length !== CANARY_BYTES || actual !== expected)
+    throw new Error(`the canary's ${bytes.length} bytes arrived changed`);
+  return 'canary ok';
+}
+
+/** Whether the registry lists a gateway as connected. */
+export async function gatewayState(api: string, gateway: string): Promise<string> {
+  const options = { headers: { authorization: `Bearer ${await deployToken()}` } };
+  const answer = await ask(`http://${api}/api/v1/gateways/${encodeURIComponent(gateway)}`, options, '');
+  if (answer.status === 404) return 'unknown';
+  if (answer.status !== 200) throw new Error(`the API answered ${answer.status} ${answer.text.slice(0, 300)}`);
+  return (JSON.parse(answer.text) as { state?: string }).state ?? 'unknown';
+}
+
+function canary(api: string, gateway: string, token: string): Promise<{ status: number; text: string }> {
+  const body = JSON.stringify({
+    verb: 'canary',
+    args: { bytes: CANARY_BYTES },
+    gateways: [gateway],
+    timeoutMs: CANARY_MS,
+    ttlMs: CANARY_MS,
+  });
+  const headers = {
+    authorization: `Bearer ${token}`,
+    accept: 'text/event-stream',
+    'content-type': 'application/json',
+    'content-length': Buffer.byteLength(body),
+  };
+  return ask(`http://${api}/api/v1/commands`, { method: 'POST', headers }, body);
+}
+
+function ask(url: string, options: object, body: string): Promise<{ status: number; text: string }> {
+  return new Promise((resolve, reject) => {
+    const asked = request(
+      url,
+      { agent: false, signal: AbortSignal.timeout(CANARY_MS + 5_000), ...options },
+      (answer) => {
+        const parts: Buffer[] = [];
+        const finish = (): void => {
+          resolve({ status: answer.statusCode ?? 0, text: Buffer.concat(parts).toString('utf8') });
+          asked.destroy();
+        };
+        answer.on('data', (part: Buffer) => {
+          parts.push(part);
+          // The stream of a finished command may stay open: its exit event is the end.
+          if (/(^|\n)event: ?exit\r?\n[\s\S]*?\n\r?\n/.test(Buffer.concat(parts.slice(-8)).toString('latin1')))
+            finish();
+        });
+        answer.on('end', finish);
+        answer.on('error', reject);
+      },
+    );
+    asked.on('error', reject);
+    asked.end(body);
+  });
+}

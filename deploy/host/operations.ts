@@ -1,0 +1,172 @@
+// What the deployer may ask of a host: one function for each operation, by name. Arguments come from a peer that is root here
+// anyway; they are still checked where a slip would write outside of our own directories.
+import { chmod, readFile, rename, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Clock } from '../../agents/runtime/index.ts';
+import { deployErrors } from '../errors.ts';
+import { LAYOUT } from '../plan/layout.ts';
+import { ensureAccounts } from './accounts.ts';
+import { type ActContext, commit, goBack, removeAll, startPart, switchTo } from './activate.ts';
+import { backendCli, deployToken, gatewayState, runCanary } from './backend-tools.ts';
+import { readFacts } from './facts.ts';
+import { type GateContext, type Part, passGates } from './gates.ts';
+import { prepareDirectories, putApp, putRuntime, stageRelease } from './layers.ts';
+import { takeLock } from './lock.ts';
+import { type Drift, isReleaseId, type LayerFile, type ReleaseParcel } from './manifest.ts';
+import { journalTail, readManifest, readState, record, writeState } from './memory.ts';
+import { keepEdited } from './outer.ts';
+import { replaceFile, run, sha256 } from './tools.ts';
+import { validateAsIf } from './validate.ts';
+
+/** What an operation is handed. */
+export interface OperationContext extends ActContext {
+  readonly clock: Clock;
+  /** The raw bytes that were announced with the request. */
+  readonly bytes: AsyncIterable<Buffer>;
+  note(step: string, detail: string): void;
+}
+
+type Operation = (args: never, context: OperationContext) => Promise<unknown>;
+
+const APT_MS = 300_000;
+
+/** Every operation by name. */
+export const OPERATIONS: Readonly<Record<string, Operation>> = {
+  facts: () => readFacts(),
+  lock: async ({ holder }: { holder: string }) => takeLock(holder),
+  'put-runtime': ({ digest }: { digest: string }, { bytes }) => putRuntime(digest, bytes),
+  'put-app': (layer: { digest: string; files: LayerFile[] }, { bytes }) => putApp(layer, bytes),
+  'put-helper': putHelper,
+  packages: installPackages,
+  secrets: putSecrets,
+  accounts: makeAccounts,
+  stage: stage,
+  validate: ({ id }: { id: string }) => validateAsIf(releaseId(id)),
+  'keep-edited': ({ drift }: { drift: Drift[] }) => keepEdited(drift),
+  'read-files': readFiles,
+  switch: ({ id }: { id: string }, context) => switchTo(releaseId(id), context),
+  start: ({ part }: { part: Part }, context) => startPart(part, context),
+  verify: verify,
+  commit: (_: unknown, context) => commit(context),
+  'go-back': async ({ reason }: { reason: string }, context) => goBack(reason, { token: await ownToken() }, context),
+  'mark-bad': ({ id, reason }: { id: string; reason: string }) =>
+    writeFile(join(LAYOUT.releases, releaseId(id), 'BAD'), `${reason}\n`),
+  canary: ({ api, gateway }: { api: string; gateway: string }) => runCanary(api, gateway),
+  'gateway-state': ({ api, gateway }: { api: string; gateway: string }) => gatewayState(api, gateway),
+  'create-token': ({ role, name }: { role: string; name: string }) =>
+    backendCli(['token', 'create', '--role', role, '--name', name]),
+  'create-enrolment': ({ gateway }: { gateway: string }) =>
+    backendCli(['enrolment-token', 'create', '--gateway', gateway]),
+  journal: ({ count }: { count: number }) => journalTail(count),
+  remove: ({ keepData }: { keepData: boolean }, context) => removeAll(keepData, context),
+};
+
+async function verify({ part }: { part: Part }, context: OperationContext): Promise<void> {
+  const state = await readState();
+  const id = state.way?.to ?? state.current;
+  if (id === null) throw new Error('there is no release to verify');
+  const manifest = await readManifest(id);
+  const token = manifest.gates.backend ? await deployToken() : undefined;
+  const gate: GateContext = { clock: context.clock, state, note: context.note, token };
+  await passGates(manifest, part, gate);
+}
+
+// Only a token that exists: on the way back the backend may be unable to make one.
+async function ownToken(): Promise<string | undefined> {
+  const text = await readFile(join(LAYOUT.credentials, 'deploy-token'), 'utf8').catch(() => '');
+  return text.trim() || undefined;
+}
+
+async function stage(parcel: ReleaseParcel, context: OperationContext): Promise<void> {
+  await record(context.clock, { step: 'stage', release: parcel.manifest.id });
+  await stageRelease(parcel);
+}
+
+async function makeAccounts({ release }: { release: string }, context: OperationContext): Promise<void> {
+  const manifest = await readManifest(releaseId(release));
+  await record(context.clock, { step: 'accounts' });
+  const made = await ensureAccounts(manifest.accounts);
+  const state = await readState();
+  await writeState({
+    ...state,
+    made: {
+      ...state.made,
+      accounts: [...state.made.accounts, ...made.accounts],
+      groups: [...state.made.groups, ...made.groups],
+    },
+  });
+}
+
+async function putHelper({ digest }: { digest: string }, { bytes }: OperationContext): Promise<void> {
+  const parts: Buffer[] = [];
+  for await (const part of bytes) parts.push(part);
+  const content = Buffer.concat(parts);
+  if (sha256(content) !== digest) {
+    throw deployErrors.create('VW_DEPLOY_ARTEFACT', {
+      what: 'the host helper arrived damaged',
+      remedy: 'run the deploy again',
+    });
+  }
+  // Kept so that a helper that cannot start does not lock itself out.
+  await rename(LAYOUT.helper, `${LAYOUT.helper}.prev`).catch(() => undefined);
+  await replaceFile(LAYOUT.helper, content, 0o755);
+  await chmod(LAYOUT.helper, 0o755);
+}
+
+async function putSecrets({ files }: { files: { name: string; content: string }[] }): Promise<void> {
+  await prepareDirectories();
+  for (const { name, content } of files) {
+    if (!/^[a-z0-9][a-z0-9._-]{0,100}$/.test(name)) throw new Error(`${name} is no name for a secret`);
+    const file = join(LAYOUT.credentials, name);
+    if ((await readFile(file, 'utf8').catch(() => undefined)) === content) continue;
+    await replaceFile(file, content, 0o600);
+  }
+}
+
+async function installPackages({ names }: { names: string[] }, context: OperationContext): Promise<void> {
+  const missing: string[] = [];
+  for (const name of names) {
+    const { stdout } = await run(['dpkg-query', '-W', '-f', '${db:Status-Abbrev}', name]);
+    if (!stdout.startsWith('ii')) missing.push(name);
+  }
+  if (missing.length === 0) return;
+  await record(context.clock, { step: 'packages', names: missing });
+  // The lock of dpkg may be held by unattended-upgrades for a while.
+  const apt: [string, ...string[]] = [
+    'apt-get',
+    '-q',
+    '-y',
+    '-o',
+    'DPkg::Lock::Timeout=120',
+    '--no-install-recommends',
+  ];
+  let ran = await run([...apt, 'install', ...missing], { ms: APT_MS });
+  if (ran.code !== 0) {
+    await run([...apt, 'update'], { ms: APT_MS });
+    ran = await run([...apt, 'install', ...missing], { ms: APT_MS });
+  }
+  if (ran.code !== 0) {
+    const what = `apt-get install ${missing.join(' ')} failed:\n${ran.stderr.trim().split('\n').slice(-5).join('\n')}`;
+    throw deployErrors.create('VW_DEPLOY_HOST_UNFIT', {
+      what,
+      remedy: `install it by hand: apt-get install ${missing.join(' ')}`,
+    });
+  }
+  const state = await readState();
+  await writeState({ ...state, made: { ...state.made, packages: [...state.made.packages, ...missing] } });
+  context.note('packages', missing.join(', '));
+}
+
+async function readFiles({ paths }: { paths: string[] }): Promise<Record<string, string | null>> {
+  const entries = await Promise.all(
+    paths
+      .filter((path) => path.startsWith(`${LAYOUT.current}/`) || path === LAYOUT.nginxInclude)
+      .map(async (path) => [path, await readFile(path, 'utf8').catch(() => null)] as const),
+  );
+  return Object.fromEntries(entries);
+}
+
+function releaseId(id: string): string {
+  if (!isReleaseId(id)) throw new Error(`${id} is not the id of a release`);
+  return id;
+}

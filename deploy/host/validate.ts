@@ -1,0 +1,112 @@
+// Validates a staged release as if it were switched: in a private mount namespace where /opt/viworks, the units and nginx's
+// directory look as they will afterwards. The live tree stays untouched.
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { deployErrors } from '../errors.ts';
+import { LAYOUT } from '../plan/layout.ts';
+import type { Manifest, OuterEntry } from './manifest.ts';
+import { readManifest } from './memory.ts';
+import { run, sha256 } from './tools.ts';
+
+const STAGE_MS = 20_000;
+const STAND_IN = '/run/viworks-as-if';
+
+/** Runs every check; throws VW_DEPLOY_REFUSED with what the tool said. */
+export async function validateAsIf(id: string): Promise<readonly string[]> {
+  const manifest = await readManifest(id);
+  await verifyFiles(manifest);
+  if (manifest.gates.backend) await refusePortOwners(manifest);
+  const said: string[] = [];
+  if (manifest.nginx) said.push(await asIf(manifest, 'nginx -t', '/usr/sbin/nginx -t -q -e stderr', nginxVerdict));
+  const units = manifest.units.map((unit) => join(LAYOUT.current, 'units', unit.name));
+  if (units.length > 0) {
+    const verify = `systemd-analyze verify --man=no --recursive-errors=no ${units.join(' ')}`;
+    said.push(await asIf(manifest, 'systemd-analyze verify', verify, unitVerdict));
+  }
+  for (const name of programsOf(manifest)) {
+    const node = join(LAYOUT.current, 'runtime/node');
+    const main = join(LAYOUT.current, 'app/dist/main.js');
+    // Without network and without root: the check of a configuration needs neither.
+    const user =
+      name === 'launcher'
+        ? ''
+        : `setpriv --reuid=viworks-${name} --regid=viworks-${name} --init-groups --no-new-privs `;
+    const check = `cd / && exec nice unshare --net -- ${user}${node} ${main} ${name} --check --config ${LAYOUT.current}/etc/${name}.toml`;
+    said.push(await asIf(manifest, `viworks ${name} --check`, check, (ran) => ran.code === 0));
+  }
+  return said;
+}
+
+type Verdict = (ran: { readonly code: number; readonly stderr: string }) => boolean;
+
+const nginxVerdict: Verdict = ({ code, stderr }) => code === 0 && !/\[(emerg|crit|alert|error|warn)\]/.test(stderr);
+// verify talks about every unit that it loads; a mistake in ours has one of our names or our directory in it.
+const unitVerdict: Verdict = ({ code, stderr }) => code === 0 && !/viworks/.test(stderr);
+
+async function asIf(manifest: Manifest, check: string, command: string, verdict: Verdict): Promise<string> {
+  const script = `set -e
+mkdir -p ${STAND_IN}
+mount -t tmpfs -o size=64m,mode=755 viworks-as-if ${STAND_IN}
+mkdir ${STAND_IN}/opt ${STAND_IN}/old
+mount --bind ${LAYOUT.root} ${STAND_IN}/old
+for part in releases runtime app; do mkdir ${STAND_IN}/opt/$part; mount --bind ${LAYOUT.root}/$part ${STAND_IN}/opt/$part; done
+ln -s releases/${manifest.id} ${STAND_IN}/opt/current
+mount --rbind ${STAND_IN}/opt ${LAYOUT.root}
+${manifest.outer.map(outerLines).join('\n')}
+set +e
+${command}
+`;
+  const ran = await run(['unshare', '--mount', '--propagation', 'private', '--', '/bin/sh', '-c', script], {
+    ms: STAGE_MS,
+  });
+  if (verdict(ran)) return check;
+  const reason = (ran.stderr || ran.stdout).trim() || `it ended with code ${ran.code} and said nothing`;
+  throw deployErrors.create('VW_DEPLOY_REFUSED', { check, reason: reason.replace(/^/gm, '  ') });
+}
+
+// Directories are covered by a copy once, then each entry is put into the copy.
+function outerLines(entry: OuterEntry): string {
+  const directory = entry.path.replace(/\/[^/]+$/, '');
+  const cover = `${STAND_IN}/cover${directory.replaceAll('/', '-')}`;
+  const put =
+    entry.kind === 'link'
+      ? `ln -sfn '${entry.target}' '${entry.path}'`
+      : `rm -rf '${entry.path}'; printf %s '${entry.content.replaceAll("'", `'\\''`)}' > '${entry.path}'`;
+  return `if [ -d '${directory}' ] && [ ! -d '${cover}' ]; then cp -a '${directory}' '${cover}'; mount --bind '${cover}' '${directory}'; fi
+if [ -d '${directory}' ]; then ${put}; fi`;
+}
+
+function programsOf(manifest: Manifest): string[] {
+  return [...(manifest.gates.backend ? ['backend'] : []), ...(manifest.gates.gateway ? ['gateway', 'launcher'] : [])];
+}
+
+async function verifyFiles(manifest: Manifest): Promise<void> {
+  for (const file of manifest.files) {
+    const content = await readFile(join(LAYOUT.releases, manifest.id, file.path)).catch(() => undefined);
+    if (content !== undefined && sha256(content) === file.sha256) continue;
+    const what = `${file.path} of ${manifest.id} is damaged on the host`;
+    throw deployErrors.create('VW_DEPLOY_ARTEFACT', { what, remedy: 'run the deploy again' });
+  }
+}
+
+// nginx -t is content with a port that somebody else holds; the reload would then fail silently.
+async function refusePortOwners(manifest: Manifest): Promise<void> {
+  const backend = manifest.gates.backend;
+  if (!backend) return;
+  const wanted = [
+    { port: Number(backend.api.split(':').at(-1)), owners: /systemd|node|perl/ },
+    { port: Number(backend.agents.split(':').at(-1)), owners: /systemd|node|perl/ },
+    ...(manifest.nginx ? [{ port: backend.tls.port, owners: /nginx/ }] : []),
+  ];
+  const { stdout, code } = await run(['ss', '-Hltnp']);
+  if (code !== 0) return;
+  for (const { port, owners } of wanted) {
+    for (const line of stdout.split('\n')) {
+      const [, , , local = ''] = line.trim().split(/\s+/);
+      const owner = /users:\(\("([^"]+)"/.exec(line)?.[1];
+      if (!local.endsWith(`:${port}`) || owner === undefined || owners.test(owner)) continue;
+      const reason = `  port ${port} is taken by ${owner} (${local})`;
+      throw deployErrors.create('VW_DEPLOY_REFUSED', { check: 'the look at the ports', reason });
+    }
+  }
+}
