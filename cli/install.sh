@@ -6,11 +6,9 @@ say() {
   printf '  %-10s %s\n' "$1" "$2"
 }
 
-# The lock file that node_modules was made from is remembered by its checksum.
+# npm writes node_modules/.package-lock.json last, so it is newer than the lock file that it was made from.
 install_packages() {
-  wanted=$(cksum < package-lock.json)
-  stamp=node_modules/.viworks-lock
-  if [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$wanted" ] && [ -x node_modules/.bin/node ]; then
+  if [ node_modules/.package-lock.json -nt package-lock.json ] && [ -x node_modules/.bin/node ]; then
     say install 'up to date'
     return 0
   fi
@@ -37,7 +35,6 @@ install_packages() {
     echo '  remedy: it comes for Linux on x64 and arm64, unless npm was told to omit optional dependencies (npm config get omit)' >&2
     exit 64
   fi
-  echo "$wanted" > "$stamp"
   say install "${packages:-all} packages$(printf '%41s' "$(($(date +%s) - began)) s")"
 }
 
