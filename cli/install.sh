@@ -8,7 +8,7 @@ say() {
 
 # npm writes node_modules/.package-lock.json last, so it is newer than the lock file that it was made from.
 install_packages() {
-  if [ node_modules/.package-lock.json -nt package-lock.json ] && [ -x node_modules/.bin/node ]; then
+  if [ -f node_modules/.package-lock.json ] && ! [ package-lock.json -nt node_modules/.package-lock.json ] && [ -x node_modules/.bin/node ]; then
     say install 'up to date'
     return 0
   fi
