@@ -2,10 +2,11 @@
 
 import { breakLab, mendLab } from './breaks/break.ts';
 import { findBreak } from './breaks/index.ts';
+import { setUpDockerSystem } from './docker-system.ts';
 import { inHost, leaderOf } from './host.ts';
 import { bringDown, bringUp, readState, reboot, reset, rootOf, writeState } from './lab.ts';
 import { filesOf, type HostName, layoutOf } from './layout.ts';
-import { installOldSystem } from './old-system.ts';
+import { installOldSystem, type OldSystemParts } from './old-system.ts';
 import { attempt, type ShellResult } from './shell.ts';
 import { createWorkbench, type Workbench } from './workbench.ts';
 
@@ -36,8 +37,8 @@ export interface Lab {
   break(id: string): Promise<string>;
   /** Takes back the named fault, or all of them in reverse; answers with what it mended. */
   mend(id?: string): Promise<readonly string[]>;
-  /** Installs a working system of the old kind by hand; answers with the file of its authority's certificate. */
-  installOld(): Promise<string>;
+  /** Installs a working system of the old kind by hand, with a certificate of the inventory's own authority. */
+  installOld(): Promise<void>;
   reset(host: HostName): Promise<void>;
   reboot(host: HostName): Promise<void>;
   close(): Promise<void>;
@@ -49,13 +50,28 @@ export async function openLab(options: OpenLabOptions): Promise<Lab> {
   const files = filesOf(layout);
   const say = options.say ?? (() => undefined);
   const { signal } = options;
-  const state = await bringUp(layout, { docker: options.docker ?? false, say, signal });
 
   const run = async (host: HostName, script: string, input?: string): Promise<ShellResult> => {
     const leader = await leaderOf(layout, host);
     if (!leader) throw new Error(`${host} is off`);
     return inHost(leader, script, { signal, ...(input === undefined ? {} : { input }) });
   };
+  const oldSystem = (bench: Workbench): OldSystemParts => ({
+    bench: bench.for('system'),
+    dir: layout.dir,
+    rootOf: (host) => rootOf(layout, host),
+    say,
+  });
+  const state = await bringUp(layout, {
+    docker: options.docker ?? false,
+    say,
+    signal,
+    furnish: async (fresh) => {
+      if (fresh.docker)
+        await setUpDockerSystem(layout, oldSystem(createWorkbench({ layout, state: fresh, run })), signal);
+    },
+  });
+  const workbench = createWorkbench({ layout, state, run });
   const sshArguments = (host: HostName, user = 'root'): readonly string[] => [
     ...['-i', files.identity, '-F', 'none'],
     ...[
@@ -66,7 +82,6 @@ export async function openLab(options: OpenLabOptions): Promise<Lab> {
     ].flatMap((option) => ['-o', option]),
     `${user}@${state.slice.hosts[host]}`,
   ];
-  const workbench: Workbench = createWorkbench({ layout, state, run });
   const broken = async () => (await readState(layout))?.broken ?? [];
   const note = (ids: readonly string[]) => writeState(layout, { ...state, broken: ids });
 
@@ -102,13 +117,7 @@ export async function openLab(options: OpenLabOptions): Promise<Lab> {
       }
       return ids;
     },
-    installOld: () =>
-      installOldSystem({
-        bench: workbench.for('old-system'),
-        dir: layout.dir,
-        rootOf: (host) => rootOf(layout, host),
-        say,
-      }),
+    installOld: () => installOldSystem(oldSystem(workbench)),
     reset: (host) => reset(layout, host, { docker: state.docker, say, signal }),
     reboot: (host) => reboot(layout, host, signal),
     close: () => bringDown(layout),

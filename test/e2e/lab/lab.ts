@@ -20,6 +20,8 @@ export interface LabState {
 
 export interface LabOptions {
   readonly docker: boolean;
+  /** What belongs into a fresh lab of this form, once its hosts are up. */
+  readonly furnish?: (state: LabState) => Promise<void>;
   readonly say: (line: string) => void;
   readonly signal?: AbortSignal | undefined;
 }
@@ -79,6 +81,8 @@ async function build(layout: Layout, options: LabOptions): Promise<LabState> {
   );
   await writeInventories(layout, slice, options.docker);
   const state: LabState = { slice, docker: options.docker, broken: [] };
+  // Only a complete lab has a state: what is interrupted before this line is taken away by the next `up`.
+  await options.furnish?.(state);
   await writeState(layout, state);
   return state;
 }
@@ -126,6 +130,7 @@ async function takeAway(layout: Layout): Promise<void> {
   await removeNetwork(layout);
   await releaseSlices(layout);
   await rm(layout.disks, { recursive: true, force: true });
+  await rm(path.join(layout.dir, 'kept'), { recursive: true, force: true });
   const files = filesOf(layout);
   for (const file of [
     files.state,

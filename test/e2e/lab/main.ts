@@ -97,7 +97,8 @@ const handlers: Readonly<Record<string, Handler>> = {
   },
   'install-old': async (layout) => {
     const lab = await standing(layout);
-    process.stdout.write(`${await lab.installOld()}\n`);
+    await lab.installOld();
+    say('the old system is installed, and its gateway is connected');
     return 0;
   },
   reset: async (layout, [name]) => {

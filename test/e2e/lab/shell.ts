@@ -9,6 +9,8 @@ export interface ShellResult {
 
 export interface ShellOptions {
   readonly input?: string;
+  /** A file of this machine to read standard input from. */
+  readonly inputFile?: string;
   readonly signal?: AbortSignal | undefined;
   readonly env?: Readonly<Record<string, string>>;
   readonly cwd?: string;
@@ -23,8 +25,9 @@ export async function attempt(
   const [file, ...args] = command;
   const result = await execa(file, args, {
     reject: false,
-    stdin: options.input === undefined ? 'ignore' : 'pipe',
+    ...(options.input === undefined && options.inputFile === undefined ? { stdin: 'ignore' as const } : {}),
     ...(options.input === undefined ? {} : { input: options.input }),
+    ...(options.inputFile === undefined ? {} : { inputFile: options.inputFile }),
     ...(options.signal ? { cancelSignal: options.signal } : {}),
     ...(options.env ? { env: options.env } : {}),
     ...(options.cwd ? { cwd: options.cwd } : {}),

@@ -14,6 +14,8 @@ interface Kept {
 }
 
 export interface Workbench {
+  /** The lab's folder on this machine. */
+  readonly dir: string;
   readonly addresses: Readonly<Record<HostName, string>>;
   readonly operator: string;
   readonly nobody: string;
@@ -64,6 +66,7 @@ export function createWorkbench(parts: WorkbenchParts, fault = 'lab'): Workbench
   };
 
   return {
+    dir: parts.layout.dir,
     addresses: parts.state.slice.hosts,
     operator: parts.state.slice.operator,
     nobody: parts.state.slice.nobody,

@@ -1,8 +1,6 @@
 // Faults of the backend's process and ports. Our own backend cannot get into most of them, so a small backend of the old kind
 // takes its unit's place: the same name, the same ports, another program.
-import { readFile } from 'node:fs/promises';
-import path from 'node:path';
-import { repositoryRoot } from '../layout.ts';
+import { programSource } from '../old-system.ts';
 import { backendSockets, backendUnit, oldUnit, program, restartBackend, restartGateway } from '../places.ts';
 import { gatewayConnected, journal, listeners, unit, upgradeDirect, upgradeThroughNginx } from '../witness.ts';
 import type { Workbench } from '../workbench.ts';
@@ -17,11 +15,7 @@ async function oldBackend(bench: Workbench, options: string): Promise<void> {
     'be1',
     `systemctl stop ${backendUnit} ${backendSockets} 2>/dev/null || systemctl stop ${backendUnit} || true`,
   );
-  await bench.write(
-    'be1',
-    program('old-backend.pl'),
-    await readFile(path.join(repositoryRoot, 'test/programs/old-backend.pl'), 'utf8'),
-  );
+  await bench.write('be1', program('old-backend.pl'), await programSource('old-backend.pl'));
   for (const socket of backendSockets.split(' ')) {
     const file = `/etc/systemd/system/${socket}`;
     if ((await bench.attempt('be1', `test -e ${file}`)).code === 0) await bench.remove('be1', file);

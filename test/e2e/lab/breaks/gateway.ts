@@ -1,7 +1,5 @@
 // Faults of the gateway's unit, process and configuration, and of its launcher.
-import { readFile } from 'node:fs/promises';
-import path from 'node:path';
-import { repositoryRoot } from '../layout.ts';
+import { programSource } from '../old-system.ts';
 import { configOf, gatewayUnit, launcherUnit, oldGatewayCommand, oldUnit, program, restartGateway } from '../places.ts';
 import { gatewayConnected, journal, unit } from '../witness.ts';
 import type { Workbench } from '../workbench.ts';
@@ -141,11 +139,7 @@ export const gatewayBreaks: readonly Break[] = [
     inject: async (bench) => {
       const command = await oldGatewayCommand(bench, program('agent.toml'));
       await bench.run('gw1', `systemctl stop ${gatewayUnit}`);
-      await bench.write(
-        'gw1',
-        program('old-gateway.mjs'),
-        await readFile(path.join(repositoryRoot, 'test/programs/old-gateway.mjs'), 'utf8'),
-      );
+      await bench.write('gw1', program('old-gateway.mjs'), await programSource('old-gateway.mjs'));
       await bench.write('gw1', program('agent.toml'), '[outbound]\nagent_id = "gw-lab"\n');
       await bench.remove('gw1', `${unitDir}/${gatewayUnit}`);
       await bench.write('gw1', `${unitDir}/${gatewayUnit}`, oldUnit('viworks gateway agent', command));

@@ -1,6 +1,7 @@
 // The table of all faults and traps.
 import { backendBreaks } from './backend.ts';
 import type { Break } from './break.ts';
+import { dockerBreaks } from './docker.ts';
 import { gatewayBreaks } from './gateway.ts';
 import { networkBreaks, noiseTraps, sshBreaks } from './network.ts';
 import { nginxTraps, routeBreaks, runtimeBreaks } from './nginx.ts';
@@ -14,6 +15,7 @@ export const breaks: readonly Break[] = [
   ...sshBreaks,
   ...nginxTraps,
   ...noiseTraps,
+  ...dockerBreaks,
 ];
 
 export function findBreak(id: string): Break {

@@ -1,5 +1,7 @@
 // Faults of names, packet filters and certificates between the two hosts, and noise that has nothing to do with any of it.
-import { configOf, gatewayUnit, restartGateway } from '../places.ts';
+import { issueCertificate } from '../certificates.ts';
+import { changeVhost, configOf, gatewayUnit, restartGateway, vhostBack } from '../places.ts';
+import { serverName } from '../seed.ts';
 import { gatewayConnected, healthy, upgradeDirect, upgradeThroughNginx } from '../witness.ts';
 import type { Workbench } from '../workbench.ts';
 import type { Break } from './break.ts';
@@ -34,6 +36,33 @@ const onlyGatewayCut: Break['witness'] = async (bench) =>
   (await upgradeThroughNginx(bench)) === 101 && !(await gatewayConnected(bench))
     ? 'this machine gets 101, the gateway has no connection'
     : undefined;
+
+/** nginx serves another certificate of the same authority. */
+function certificateBreak(
+  id: string,
+  what: string,
+  wish: { readonly name: string; readonly shiftDays?: number },
+): Break {
+  const file = '/etc/ssl/private/agents.pem';
+  return {
+    id,
+    what,
+    form: 'systemd',
+    inject: async (bench) => {
+      const issued = await issueCertificate({ dir: bench.dir, ...wish });
+      await bench.write('be1', file, issued.certificatePem + issued.keyPem);
+      await changeVhost(bench, (text) => text.replace(/(ssl_certificate(?:_key)?\s+)[^;]+;/g, `$1${file};`));
+    },
+    witness: async (bench) => {
+      const served = await bench.run(
+        'be1',
+        `echo | openssl s_client -connect 127.0.0.1:443 -servername ${serverName} 2>/dev/null | openssl x509 -noout -dates -ext subjectAltName`,
+      );
+      return !(await gatewayConnected(bench)) ? `nginx serves ${served.trim().replaceAll(/\s+/g, ' ')}` : undefined;
+    },
+    mend: vhostBack,
+  };
+}
 
 export const networkBreaks: readonly Break[] = [
   {
@@ -106,6 +135,12 @@ export const networkBreaks: readonly Break[] = [
     rule: () => 'INPUT -p tcp --dport 8081 -j REJECT --reject-with tcp-reset',
     witness: async (bench) =>
       (await upgradeDirect(bench)) === 'refused' ? 'a dial of 8081 is refused, though a socket listens' : undefined,
+  }),
+  certificateBreak('TLS-01', 'the certificate has expired', { name: serverName, shiftDays: -400 }),
+  certificateBreak('TLS-03', 'the certificate is for another name', { name: 'www.example.test' }),
+  certificateBreak('OTHER-NOT-YET-VALID', 'the certificate is valid from the day after tomorrow on', {
+    name: serverName,
+    shiftDays: 2,
   }),
   {
     id: 'TLS-05',

@@ -9,7 +9,7 @@ import {
   withoutLocation,
   withTarget,
 } from '../vhost.ts';
-import { journal, type UpgradeOutcome, unit, upgradeDirect, upgradeThroughNginx } from '../witness.ts';
+import { journal, type UpgradeOutcome, unit, upgradeThroughNginx } from '../witness.ts';
 import type { Workbench } from '../workbench.ts';
 import type { Break } from './break.ts';
 
@@ -39,7 +39,7 @@ const inWs = (edit: (body: string) => string) => (text: string) => editLocation(
 const withoutHeaders = (...names: readonly string[]) =>
   inWs((body) => names.reduce((rest, name) => withoutDirective(rest, 'proxy_set_header', name), body));
 
-const routesHealthTo8081 = async (bench: Workbench) =>
+const apiGoesToAgentsPort = async (bench: Workbench) =>
   /location\s+\/\s*\{[^}]*:8081/.test(await bench.read('be1', vhostFile));
 
 export const routeBreaks: readonly Break[] = [
@@ -82,6 +82,17 @@ export const routeBreaks: readonly Break[] = [
     [401],
   ),
   routeBreak('NGX-23', 'a typo in the target port', (text) => withTarget(text, ws, 'http://127.0.0.1:8018'), [502]),
+  {
+    id: 'NGX-22',
+    what: 'the bad fix: everything goes to 8081, the API too',
+    form: 'systemd',
+    inject: (bench) => changeVhost(bench, (text) => withTarget(text, '/', 'http://127.0.0.1:8081')),
+    witness: async (bench) =>
+      (await upgradeThroughNginx(bench)) === 101 && (await apiGoesToAgentsPort(bench))
+        ? 'an upgrade gives 101, and / goes to 8081'
+        : undefined,
+    mend: vhostBack,
+  },
   routeBreak(
     'OTHER-REDIRECT',
     '/ws/ is redirected to another name',

@@ -1,0 +1,147 @@
+// Faults of the Docker form of the backend host.
+import {
+  backendContainer,
+  dockerNetwork,
+  dockerVhostFile,
+  image,
+  nginxContainer,
+  runBackend,
+} from '../docker-system.ts';
+import { restartGateway } from '../places.ts';
+import { withoutLocation, withTarget } from '../vhost.ts';
+import { healthy, listeners, upgradeDirect, upgradeThroughNginx } from '../witness.ts';
+import type { Workbench } from '../workbench.ts';
+import type { Break } from './break.ts';
+
+/** Makes the backend's container anew, and lets nginx look its name up again. */
+async function recreateBackend(bench: Workbench, options: string): Promise<void> {
+  await bench.run(
+    'be1',
+    `docker rm -f ${backendContainer} >/dev/null 2>&1; ${runBackend(options)}; docker restart -t 1 ${nginxContainer} >/dev/null`,
+  );
+}
+
+const back = async (bench: Workbench): Promise<void> => {
+  await recreateBackend(bench, '--mode normal');
+  await restartGateway(bench);
+};
+
+const listensInside = async (bench: Workbench): Promise<boolean> => {
+  const pid = (await bench.run('be1', `docker inspect -f '{{.State.Pid}}' ${backendContainer}`)).trim();
+  return (await bench.run('be1', `nsenter -t ${pid} -n ss -Hltn 'sport = :8081'`)).trim() !== '';
+};
+
+const proxyOwns = async (bench: Workbench): Promise<boolean> =>
+  (await listeners(bench, 'be1', 8081)).some(({ owner }) => owner.includes('docker-proxy'));
+
+export const dockerBreaks: readonly Break[] = [
+  {
+    id: 'DOC-01',
+    what: '8081 is published, and nothing listens in the container',
+    form: 'docker',
+    inject: (bench) => recreateBackend(bench, '--mode no-listener'),
+    witness: async (bench) =>
+      (await proxyOwns(bench)) && !(await listensInside(bench)) && (await upgradeDirect(bench, '/health', 8080)) === 200
+        ? 'docker-proxy listens on 8081, nobody does in the container, 8080 answers'
+        : undefined,
+    mend: back,
+  },
+  {
+    id: 'DOC-03',
+    what: 'the backend container was made anew and has another address; nginx holds the old one',
+    form: 'docker',
+    inject: async (bench) => {
+      const squatter = `docker run -d --name cache --network ${dockerNetwork} ${image} sleep infinity >/dev/null`;
+      await bench.run(
+        'be1',
+        `docker rm -f ${backendContainer} >/dev/null; ${squatter}; ${runBackend('--mode normal')}`,
+      );
+      await restartGateway(bench);
+    },
+    witness: async (bench) => {
+      const [through, direct] = [await upgradeThroughNginx(bench), await upgradeDirect(bench)];
+      return through === 502 && direct === 101 ? 'the published port gives 101, nginx 502' : undefined;
+    },
+    mend: async (bench) => {
+      await bench.run('be1', 'docker rm -f -t 1 cache >/dev/null 2>&1 || docker rm -f cache >/dev/null');
+      await back(bench);
+    },
+  },
+  {
+    id: 'DOC-05',
+    what: 'the backend container has no restart policy, and stayed down',
+    form: 'docker',
+    inject: async (bench) => {
+      await bench.run(
+        'be1',
+        `docker update --restart no ${backendContainer} >/dev/null; docker stop -t 1 ${backendContainer} >/dev/null`,
+      );
+    },
+    witness: async (bench) => {
+      const state = await bench.run(
+        'be1',
+        `docker inspect -f '{{.State.Status}} {{.HostConfig.RestartPolicy.Name}}' ${backendContainer}`,
+      );
+      return state.trim() === 'exited no' ? 'exited, with restart policy "no"' : undefined;
+    },
+    mend: back,
+  },
+  {
+    id: 'NGR-05-DOCKER',
+    what: "the backend's container has another name, and nginx was restarted",
+    form: 'docker',
+    inject: async (bench) => {
+      await bench.run(
+        'be1',
+        `docker rename ${backendContainer} ${backendContainer}-new; docker restart -t 1 ${backendContainer}-new ${nginxContainer} >/dev/null`,
+      );
+    },
+    witness: async (bench) => {
+      const log = await bench.attempt(
+        'be1',
+        `docker logs --tail 20 ${nginxContainer} 2>&1; docker inspect -f '{{.State.Status}}' ${nginxContainer}`,
+      );
+      const emerg = log.stdout.split('\n').findLast((line) => line.includes('host not found in upstream'));
+      return emerg && /restarting|exited/.test(log.stdout) ? emerg.trim() : undefined;
+    },
+    mend: async (bench) => {
+      await bench.run('be1', `docker rm -f ${backendContainer}-new >/dev/null`);
+      await back(bench);
+    },
+  },
+  {
+    id: 'NGX-01-DOCKER',
+    what: 'no /ws/ location in the container: everything goes to 8080',
+    form: 'docker',
+    inject: async (bench) => {
+      const text = await bench.read('be1', dockerVhostFile);
+      await bench.write(
+        'be1',
+        dockerVhostFile,
+        withTarget(withoutLocation(text, '/ws/'), '/', `http://${backendContainer}:8080`),
+      );
+      await bench.run('be1', `docker restart -t 1 ${nginxContainer} >/dev/null`);
+    },
+    witness: async (bench) =>
+      (await upgradeThroughNginx(bench)) === 404 ? 'an upgrade through nginx gives 404' : undefined,
+    mend: back,
+  },
+  {
+    id: 'BE-02-DOCKER',
+    what: 'the backend in the container listens on 8081 and never accepts',
+    form: 'docker',
+    inject: (bench) => recreateBackend(bench, '--mode bind-only'),
+    witness: async (bench) =>
+      (await listensInside(bench)) && (await upgradeDirect(bench)) === 'silent'
+        ? 'it listens in the container, and a dial is silent'
+        : undefined,
+    mend: back,
+  },
+  {
+    id: 'TRAP-DOCKER-RECREATED',
+    what: 'the backend container was made anew, and nginx restarted after it',
+    form: 'docker',
+    inject: back,
+    witness: async (bench) => ((await healthy(bench)) ? 'all is well' : undefined),
+  },
+];
