@@ -1,0 +1,85 @@
+// The configuration files of the agents as their units name them, and the trust that a gateway judges TLS with.
+import { type Fact, type Part, unknown } from '../engine/index.ts';
+import { parseAgentConfig } from './agent-config.ts';
+import { type HostRound, look, read, say } from './probe.ts';
+import { quote, type Section } from './script.ts';
+
+/** Which configuration is looked for: by the unit's command line, else in the usual places. */
+export interface ConfigPlace {
+  readonly part: Part & ('backend' | 'gateway');
+  readonly unit: string | null;
+  /** A file that is known beforehand (`viworks up`). */
+  readonly file: string | null;
+  /** Its container, when it runs in one: the file is then read from inside. */
+  readonly container: string | null;
+}
+
+export function configSection(place: ConfigPlace): Section {
+  const unit = place.unit === null ? '' : quote(place.unit);
+  const usual = `/opt/viworks/current/etc/${place.part}.toml /etc/viworks/${place.part}.toml`;
+  return {
+    id: `agent.config.${place.part}`,
+    title: `configuration of the ${place.part}`,
+    body: `f=${quote(place.file ?? '')}
+${place.container === null ? 'r=' : `r=/proc/$($T docker inspect -f '{{.State.Pid}}' ${quote(place.container)} 2>/dev/null)/root`}
+u=${unit}
+if [ -z "$f" ] && [ -n "$u" ] && have systemctl; then
+  f=$($T systemctl show --no-pager -p ExecStart "$u" | tr ' ' '\\n' | grep -E '\\.(toml|json|ya?ml|conf)$' | tail -n 1)
+fi
+[ -n "$f" ] || for c in ${usual}; do [ -e "$r$c" ] && { f=$c; break; }; done
+[ -n "$f" ] || { echo '!absent no configuration file is named'; return; }
+if [ ! -e "$r$f" ] && [ -x "$r\${f%/*}" ]; then echo "--missing $f"; return; fi
+[ -r "$r$f" ] || { echo "!permission $f"; return; }
+echo "--file $(stat -c %Y "$r$f" 2>/dev/null || echo -) $f"; cat "$r$f"`,
+  };
+}
+
+/** What a gateway trusts: the bundle that its configuration names. The roots of the system are only read when it names none. */
+export function trustSection(config: ConfigPlace): Section {
+  return {
+    id: 'tls.trust',
+    title: "the gateway's trust",
+    capBytes: 512 * 1024,
+    body: `config_text() {
+${configSection(config).body}
+}
+f=$(config_text 2>/dev/null | sed -n 's/^[[:space:]]*\\(trust_file\\|ca_file\\|ca_cert\\|ca_bundle\\)[[:space:]]*=[[:space:]]*["'\\'']\\([^"'\\'']*\\).*/\\2/p' | head -n 1)
+[ -n "$f" ] || f=$($T systemctl show --no-pager -p Environment ${quote(config.unit ?? 'viworks-gateway-agent.service')} 2>/dev/null | tr ' ' '\\n' | sed -n 's/.*NODE_EXTRA_CA_CERTS=//p')
+if [ -n "$f" ]; then [ -r "$f" ] || { echo "!permission $f"; return; }; echo "--file bundle $f"; sed -n '/BEGIN CERT/,/END CERT/p' "$f"
+else for f in /etc/ssl/certs/ca-certificates.crt /etc/pki/tls/certs/ca-bundle.crt /etc/ssl/cert.pem; do [ -r "$f" ] && { echo "--file system $f"; cat "$f"; return; }; done; fi`,
+  };
+}
+
+export function configFact(round: HostRound, place: ConfigPlace): Fact {
+  const section = `agent.config.${place.part}`;
+  const looked = look(round, section);
+  const path = /^--(?:file \S+|missing) (.*)/.exec(round.sections.get(section)?.text ?? '')?.[1] ?? '';
+  const reading = read(looked, (text) => parseAgentConfig(text, place.part));
+  const lines =
+    reading.status !== 'known'
+      ? []
+      : reading.value.error
+        ? [
+            `${reading.value.path}${reading.value.error.line ? `:${reading.value.error.line}` : ''}: ${reading.value.error.message}`,
+          ]
+        : Object.entries(reading.value.values).map(([key, value]) => `${key} = ${value}`);
+  return say(round, {
+    key: 'agent.config',
+    subject: place.part,
+    section,
+    command: `cat ${path || '/opt/viworks/current/etc'}`,
+    lines,
+    // Without a file there may still be a configuration that we do not know how to find.
+    reading: reading.status === 'not-applicable' ? unknown('unparsed', reading.why) : reading,
+  });
+}
+
+/** The certificates of the trust section; null when it could not be read. */
+export function trustOf(round: HostRound): { readonly bundle: string; readonly name: string } | null {
+  const looked = look(round, 'tls.trust');
+  if (!looked.ok) return null;
+  const match = /^--file (bundle|system) (.*)\n/.exec(looked.text);
+  if (!match || looked.truncated) return null;
+  const name = match[1] === 'bundle' ? `bundle ${match[2]}` : `system roots of ${round.host}`;
+  return { bundle: looked.text.slice(match[0].length), name };
+}

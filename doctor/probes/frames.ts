@@ -1,0 +1,69 @@
+// Cuts the output of a bundle into its sections while it arrives, so that what came before a hang is not lost. Pure.
+
+/** The output of one section as it came from the host. */
+export interface SectionOutput {
+  readonly id: string;
+  readonly rc: number;
+  readonly text: string;
+  /** The host cut it at the section's cap, or its length does not match what was announced. */
+  readonly truncated: boolean;
+}
+
+/** Takes chunks, gives the sections that are complete by now. */
+export interface FrameReader {
+  push(chunk: Uint8Array): readonly SectionOutput[];
+  /** Whether the end mark was seen: every section ran. */
+  readonly done: boolean;
+  /** What stood outside of any frame (a banner, an error of the shell), at most 2 kB. */
+  readonly noise: string;
+}
+
+interface Open {
+  readonly id: string;
+  readonly rc: number;
+  readonly length: number;
+  readonly capped: boolean;
+}
+
+/** A reader for the frames of one nonce. */
+export function createFrameReader(nonce: string): FrameReader {
+  const mark = Buffer.from(`\n@${nonce} `);
+  let buffer: Buffer = Buffer.alloc(0);
+  let open: Open | undefined;
+  let done = false;
+  let noise = '';
+
+  function close(end: number): SectionOutput | undefined {
+    const bytes = buffer.subarray(0, end);
+    if (!open) {
+      noise = (noise + bytes.toString('utf8')).slice(0, 2000);
+      return undefined;
+    }
+    const truncated = open.capped || bytes.length !== open.length;
+    return { id: open.id, rc: open.rc, text: bytes.toString('utf8'), truncated };
+  }
+
+  return {
+    push(chunk) {
+      buffer = Buffer.concat([buffer, chunk]);
+      const out: SectionOutput[] = [];
+      for (let at = buffer.indexOf(mark); at >= 0 && !done; at = buffer.indexOf(mark)) {
+        const lineEnd = buffer.indexOf(10, at + mark.length);
+        if (lineEnd < 0) break;
+        const finished = close(at);
+        if (finished) out.push(finished);
+        const [id = '', rc = '0', size = '0'] = buffer.toString('utf8', at + mark.length, lineEnd).split(' ');
+        open = { id, rc: Number(rc), length: Number.parseInt(size, 10), capped: size.endsWith('+') };
+        done = id === 'end';
+        buffer = buffer.subarray(lineEnd + 1);
+      }
+      return out;
+    },
+    get done() {
+      return done;
+    },
+    get noise() {
+      return noise;
+    },
+  };
+}

@@ -1,0 +1,178 @@
+// Pure parsers of what a host says about itself.
+import type { DnsAnswer, FirewallRule, HostIdentity, HostsLine, Mount } from '../engine/index.ts';
+
+export function parseIdentity(text: string): HostIdentity {
+  const [kernel = '', uid = '', user = '', , hostname = '', boot = '', init = '', system = ''] = text.split('\n');
+  if (!/^\d+$/.test(uid)) throw new Error('no user id in the answer');
+  const bootSeconds = Number(/^btime (\d+)/.exec(boot)?.[1] ?? Number.NaN);
+  return {
+    hostname,
+    kernel,
+    system: system.replaceAll('"', ''),
+    user,
+    root: uid === '0',
+    systemd: init === 'systemd',
+    bootedAtMs: Number.isFinite(bootSeconds) ? bootSeconds * 1000 : null,
+  };
+}
+
+/** Whether this user's groups may read the journal: `id -Gn` is the fourth line of the identity. */
+export function mayReadJournal(identity: string): boolean {
+  const [, uid, , groups = ''] = identity.split('\n');
+  return uid === '0' || groups.split(' ').some((group) => ['systemd-journal', 'adm', 'wheel'].includes(group));
+}
+
+export function parseMounts(text: string): readonly Mount[] {
+  const [space = '', rest = ''] = text.split('--inodes\n');
+  const [inodes = '', mounts = ''] = rest.split('--mounts\n');
+  const options = new Map<string, { type: string; readOnly: boolean }>();
+  for (const line of mounts.split('\n')) {
+    const [, path = '', type = '', flags = ''] = line.split(' ');
+    options.set(unquoteOctal(path), { type, readOnly: flags.split(',').includes('ro') });
+  }
+  const inodePercent = new Map(dfRows(inodes).map((row) => [row.path, row.percent]));
+  const seen = new Set<string>();
+  return dfRows(space).flatMap((row) => {
+    const mount = options.get(row.path);
+    const pseudo = /^(proc|sysfs|cgroup2?|devpts|mqueue|securityfs|debugfs|tracefs|bpf|pstore)$/.test(
+      mount?.type ?? '',
+    );
+    if (pseudo || seen.has(row.path) || row.percent === null) return [];
+    seen.add(row.path);
+    return [
+      {
+        path: row.path,
+        fileSystem: mount?.type ?? '',
+        usedPercent: row.percent,
+        availableBytes: row.available * 1024,
+        inodesUsedPercent: inodePercent.get(row.path) ?? null,
+        readOnly: mount?.readOnly ?? false,
+      },
+    ];
+  });
+}
+
+function dfRows(text: string) {
+  return text.split('\n').flatMap((line) => {
+    const match = /^\S+\s+\d+\s+\d+\s+(-?\d+)\s+(\d+%|-)\s+(\/.*)$/.exec(line);
+    if (!match) return [];
+    const percent = match[2] === '-' ? null : Number.parseInt(match[2] ?? '', 10);
+    return [{ available: Math.max(0, Number(match[1])), percent, path: match[3] ?? '' }];
+  });
+}
+
+/** /proc/self/mounts writes blanks in paths as \040. */
+function unquoteOctal(path: string): string {
+  return path.replace(/\\(\d{3})/g, (_, code: string) => String.fromCharCode(Number.parseInt(code, 8)));
+}
+
+/** `ip -o addr`, or /proc/net/fib_trie with /proc/net/if_inet6; loopback left out. */
+export function parseAddresses(text: string): readonly string[] {
+  const found = new Set<string>();
+  if (/^\d+: \S+\s+inet6? /m.test(text)) {
+    for (const match of text.matchAll(/^\d+: \S+\s+inet6? ([0-9a-f.:]+)/gm)) found.add(match[1] ?? '');
+  } else {
+    const [trie = '', inet6 = ''] = text.split('--inet6\n');
+    for (const match of trie.matchAll(/\|-- ([\d.]+)\n[^\n]*\/32 host LOCAL/g)) found.add(match[1] ?? '');
+    for (const match of inet6.matchAll(/^([0-9a-f]{32}) /gm)) found.add(shortenV6(match[1] ?? ''));
+  }
+  return [...found].filter((address) => !address.startsWith('127.') && address !== '::1');
+}
+
+/** 32 hex digits → the usual short form. */
+export function shortenV6(hex: string): string {
+  const groups = (hex.match(/.{4}/g) ?? []).map((group) => Number.parseInt(group, 16).toString(16)).join(':');
+  const runs = [...groups.matchAll(/(?:^|:)0(?::0)+(?=:|$)/g)].sort((a, b) => b[0].length - a[0].length);
+  const longest = runs[0];
+  if (!longest) return groups;
+  const before = groups.slice(0, longest.index);
+  const after = groups.slice(longest.index + longest[0].length + 1);
+  return `${before}::${after}`;
+}
+
+export function parseHostsFile(text: string): readonly HostsLine[] {
+  return text.split('\n').flatMap((line, index) => {
+    const [address, ...names] = line.replace(/#.*/, '').trim().split(/\s+/);
+    if (!address || names.length === 0) return [];
+    return [{ line: index + 1, address, names, text: line.trim() }];
+  });
+}
+
+/** `getent ahosts NAME`: exit 2 = the name service has no answer; it does not say whether the name or the service is at fault. */
+export function parseNameAnswer(
+  text: string,
+  about: { readonly name: string; readonly rc: number; readonly hostsAddresses: readonly string[] },
+): DnsAnswer {
+  const addresses = [...new Set(text.split('\n').flatMap((line) => /^([0-9a-f.:]+)\s/i.exec(line)?.[1] ?? []))];
+  const fromFile = addresses.length > 0 && addresses.every((address) => about.hostsAddresses.includes(address));
+  return {
+    name: about.name,
+    addresses,
+    error: addresses.length > 0 ? null : about.rc === 124 ? 'timeout' : 'other',
+    source: fromFile ? 'hosts-file' : addresses.length > 0 ? 'resolver' : 'unknown',
+    milliseconds: null,
+  };
+}
+
+/** `nft list ruleset`, or the lines of iptables-save -c. Only what can meet a TCP path: drops, rejects and base chain policies. */
+export function parseFirewall(text: string): readonly FirewallRule[] {
+  return /^\*filter/m.test(text) ? parseIptables(text) : parseNft(text);
+}
+
+const directions = { input: 'in', output: 'out', forward: 'forward' } as const;
+
+function parseNft(text: string): readonly FirewallRule[] {
+  const rules: FirewallRule[] = [];
+  let chain = '';
+  let direction: FirewallRule['direction'] | null = null;
+  for (const raw of text.split('\n')) {
+    const line = raw.trim();
+    const head = /^chain (\S+) \{/.exec(line);
+    if (head) {
+      chain = head[1] ?? '';
+      direction = directions[chain.toLowerCase() as keyof typeof directions] ?? null;
+    }
+    const hook = /hook (input|output|forward)\b.*?(?:policy (\w+))?;/.exec(line);
+    if (hook) direction = directions[hook[1] as keyof typeof directions];
+    const action = hook ? (line.includes('policy drop') ? 'drop' : null) : /\b(drop|reject)\b/.exec(line)?.[1];
+    if (!action || direction === null) continue;
+    rules.push({
+      chain,
+      direction,
+      action: action as 'drop' | 'reject',
+      port: numberOf(/tcp dport (\d+)/.exec(line)?.[1]),
+      source: /ip6? saddr (\S+)/.exec(line)?.[1] ?? null,
+      destination: /ip6? daddr (\S+)/.exec(line)?.[1] ?? null,
+      interface: /[io]if(?:name)? "?([^"\s]+)"?/.exec(line)?.[1] ?? null,
+      packets: numberOf(/counter packets (\d+)/.exec(line)?.[1]),
+      text: line,
+    });
+  }
+  return rules;
+}
+
+function parseIptables(text: string): readonly FirewallRule[] {
+  return text.split('\n').flatMap((line) => {
+    const match = /^(?:\[(\d+):\d+\] )?-A (\S+) (.*)-j (DROP|REJECT)\b/.exec(line);
+    if (!match) return [];
+    const [, packets, chain = '', matches = '', action = ''] = match;
+    const direction = directions[chain.toLowerCase() as keyof typeof directions] ?? 'in';
+    return [
+      {
+        chain,
+        direction,
+        action: action.toLowerCase() as 'drop' | 'reject',
+        port: numberOf(/--dport (\d+)/.exec(matches)?.[1]),
+        source: /-s (\S+)/.exec(matches)?.[1] ?? null,
+        destination: /-d (\S+)/.exec(matches)?.[1] ?? null,
+        interface: /-[io] (\S+)/.exec(matches)?.[1] ?? null,
+        packets: numberOf(packets),
+        text: line,
+      },
+    ];
+  });
+}
+
+function numberOf(text: string | undefined): number | null {
+  return text === undefined ? null : Number(text);
+}

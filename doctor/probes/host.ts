@@ -1,0 +1,145 @@
+// The machine itself: who and what it is, its clock, file systems, addresses, hosts file, name service, packet filter.
+import { type Fact, known, unknown } from '../engine/index.ts';
+import {
+  parseAddresses,
+  parseFirewall,
+  parseHostsFile,
+  parseIdentity,
+  parseMounts,
+  parseNameAnswer,
+} from './host-output.ts';
+import { type HostRound, look, read, say } from './probe.ts';
+import { quote, type Section } from './script.ts';
+
+const clock: Section = { id: 'host.clock', title: 'clock', body: 'date +%s.%N; date +%z' };
+
+const identity: Section = {
+  id: 'host.identity',
+  title: 'who and what the host is',
+  body: `uname -sr; id -u; id -un; id -Gn; cat /proc/sys/kernel/hostname
+grep ^btime /proc/stat
+if [ -d /run/systemd/system ]; then echo systemd; else echo other; fi
+sed -n 's/^PRETTY_NAME=//p' /etc/os-release 2>/dev/null`,
+};
+
+const mounts: Section = {
+  id: 'host.mounts',
+  title: 'file systems',
+  body: `have df || { echo '!tool df'; return; }
+$T df -kP 2>/dev/null; echo --inodes; $T df -iP 2>/dev/null; echo --mounts; cat /proc/self/mounts`,
+};
+
+const addresses: Section = {
+  id: 'host.addresses',
+  title: 'own addresses',
+  body: `if have ip; then $T ip -o addr 2>/dev/null; else cat /proc/net/fib_trie; echo --inet6; cat /proc/net/if_inet6; fi`,
+};
+
+const hostsFile: Section = {
+  id: 'host.hosts-file',
+  title: '/etc/hosts',
+  capBytes: 16 * 1024,
+  body: 'cat /etc/hosts',
+};
+
+const firewall: Section = {
+  id: 'host.firewall',
+  title: 'packet filter',
+  // Without a filter table in the kernel iptables-save prints nothing; the legacy tools would load modules, so only nft speaks.
+  body: `[ "$(id -u)" = 0 ] || { echo '!permission the rules of the packet filter need root'; return; }
+if have nft; then $T nft list ruleset 2>&1; elif have iptables-nft-save; then $T iptables-nft-save -c 2>/dev/null; else echo '!tool nft'; fi`,
+};
+
+/** The sections that every host gets. */
+export function hostSections(serverName: string): readonly Section[] {
+  const name = quote(serverName);
+  const names: Section = {
+    id: 'host.name',
+    title: `resolve ${serverName}`,
+    body: `have getent || { echo '!tool getent'; return; }
+$T getent ahosts ${name} || return $?`,
+  };
+  return [clock, identity, addresses, hostsFile, names, mounts, firewall];
+}
+
+/** Facts of those sections. */
+export function hostFacts(round: HostRound, serverName: string): readonly Fact[] {
+  const hosts = read(look(round, 'host.hosts-file'), parseHostsFile);
+  const lines = hosts.status === 'known' ? hosts.value : [];
+  const naming = lines.filter((line) => line.names.includes(serverName));
+  return [
+    say(round, {
+      key: 'host.identity',
+      section: 'host.identity',
+      command: 'uname -sr; id; cat /etc/os-release',
+      reading: read(look(round, 'host.identity'), parseIdentity),
+    }),
+    say(round, {
+      key: 'host.addresses',
+      section: 'host.addresses',
+      command: 'ip -o addr',
+      reading: read(look(round, 'host.addresses'), parseAddresses),
+    }),
+    say(round, {
+      key: 'host.hosts-file',
+      section: 'host.hosts-file',
+      command: `grep -n ${serverName} /etc/hosts`,
+      lines: naming.map((line) => `/etc/hosts:${line.line}: ${line.text}`),
+      reading: hosts,
+    }),
+    say(round, {
+      key: 'dns.answer',
+      section: 'host.name',
+      command: `getent ahosts ${serverName}`,
+      reading: nameReading(round, serverName, naming),
+    }),
+    say(round, {
+      key: 'host.mounts',
+      section: 'host.mounts',
+      command: 'df -kP; df -iP',
+      reading: read(look(round, 'host.mounts'), parseMounts),
+    }),
+    say(round, {
+      key: 'firewall.rules',
+      section: 'host.firewall',
+      command: 'nft list ruleset',
+      reading: read(look(round, 'host.firewall'), parseFirewall),
+    }),
+  ];
+}
+
+/** The clock beside ours: half the time between sending and hearing is taken off, the other half is the error. */
+export function clockFact(round: HostRound, times: { readonly sentMs: number; readonly heardMs: number }): Fact {
+  const looked = look(round, 'host.clock');
+  const epochMs = looked.ok ? Math.round(Number.parseFloat(looked.text.split('\n')[0] ?? '') * 1000) : Number.NaN;
+  const half = (times.heardMs - times.sentMs) / 2;
+  // busybox knows no fractions of a second.
+  const coarse = looked.ok && !/^\d+\.\d+/.test(looked.text) ? 1000 : 0;
+  const reading = Number.isFinite(epochMs)
+    ? known({
+        epochMs,
+        offsetMs: Math.round(epochMs - (times.sentMs + half)),
+        errorMs: Math.ceil(half) + coarse,
+      })
+    : unknown(looked.ok ? 'unparsed' : looked.reason);
+  return say(round, { key: 'host.clock', section: 'host.clock', command: 'date +%s.%N', reading });
+}
+
+/** Offset of the host's local time, in ms: nginx writes local time without saying which. */
+export function zoneOffsetMs(round: HostRound): number {
+  const match = /([+-])(\d\d)(\d\d)\s*$/.exec(round.sections.get('host.clock')?.text ?? '');
+  if (!match) return 0;
+  const minutes = Number(match[2]) * 60 + Number(match[3]);
+  return (match[1] === '-' ? -1 : 1) * minutes * 60_000;
+}
+
+function nameReading(round: HostRound, name: string, naming: readonly { readonly address: string }[]) {
+  const looked = look(round, 'host.name');
+  if (!looked.ok && looked.reason === 'timeout') {
+    return known({ name, addresses: [], error: 'timeout' as const, source: 'unknown' as const, milliseconds: null });
+  }
+  const rc = looked.ok ? looked.rc : 0;
+  return read(looked, (text) =>
+    parseNameAnswer(text, { name, rc, hostsAddresses: naming.map((line) => line.address) }),
+  );
+}

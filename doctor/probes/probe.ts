@@ -1,0 +1,100 @@
+// What a probe is: a section of shell text plus a pure parser from its output to facts. Probes look; they decide nothing.
+import { createHash } from 'node:crypto';
+import {
+  type Evidence,
+  type Fact,
+  type FactKey,
+  type FactTypes,
+  fact,
+  known,
+  notApplicable,
+  type Reading,
+  type UnknownReason,
+  unknown,
+  type Vantage,
+} from '../engine/index.ts';
+import type { SectionOutput } from './frames.ts';
+
+/** The outputs of one round on one host, with what is needed to turn them into facts. */
+export interface HostRound {
+  readonly vantage: Vantage;
+  /** Name of the host, for people. */
+  readonly host: string;
+  /** `ssh root@192.0.2.10`, or empty for this machine: goes before the commands in evidence. */
+  readonly via: string;
+  readonly atMs: number;
+  readonly root: boolean;
+  readonly sections: ReadonlyMap<string, SectionOutput>;
+}
+
+/** What is read in a section, or why there is nothing to read. */
+export type Looked =
+  | { readonly ok: true; readonly text: string; readonly rc: number; readonly truncated: boolean }
+  | { readonly ok: false; readonly reason: UnknownReason; readonly detail: string };
+
+/** A section says `!tool ss` or `!permission …` on its first line when it cannot look. */
+export function look(round: HostRound, id: string): Looked {
+  const section = round.sections.get(id);
+  if (!section) return { ok: false, reason: 'timeout', detail: 'the host did not answer this part in time' };
+  const { text, rc, truncated } = section;
+  const refusal = /^!(tool|permission|absent) ?(.*)/.exec(text);
+  if (refusal?.[1] === 'tool') return { ok: false, reason: 'tool-missing', detail: refusal[2] ?? '' };
+  if (refusal?.[1] === 'permission') return { ok: false, reason: 'no-permission', detail: refusal[2] ?? '' };
+  if (rc === 124 && text === '') return { ok: false, reason: 'timeout', detail: 'the command took too long' };
+  return { ok: true, text, rc, truncated };
+}
+
+/** How a fact is told apart and where its evidence comes from. */
+interface Saying<K extends FactKey> {
+  readonly key: K;
+  readonly subject?: string;
+  /** At another vantage than the round's own, for a container's namespace. */
+  readonly vantage?: Vantage;
+  /** The section that it was read from. */
+  readonly section: string;
+  /** Something that a person can paste behind `via`. */
+  readonly command: string;
+  /** The lines that matter; the first ones of the section when left out. */
+  readonly lines?: readonly string[] | undefined;
+  readonly reading: Reading<FactTypes[K]>;
+}
+
+/** Makes the fact. */
+export function say<K extends FactKey>(round: HostRound, saying: Saying<K>): Fact {
+  const text = round.sections.get(saying.section)?.text ?? '';
+  const evidence: Evidence = {
+    host: round.host,
+    atMs: round.atMs,
+    command: round.via ? `${round.via} ${shellWord(saying.command)}` : saying.command,
+    lines: (saying.lines ?? text.split('\n').filter(Boolean)).slice(0, 5).map(short),
+    sha256: text === '' ? '' : createHash('sha256').update(text).digest('hex'),
+  };
+  return fact({
+    key: saying.key,
+    vantage: saying.vantage ?? round.vantage,
+    ...(saying.subject === undefined ? {} : { subject: saying.subject }),
+    probe: saying.section,
+    reading: saying.reading,
+    evidence,
+  });
+}
+
+/** The usual shape: parse the section, or pass on why it could not be looked at. A parser that throws gives `unparsed`. */
+export function read<T>(looked: Looked, parse: (text: string) => T): Reading<T> {
+  if (!looked.ok) return unknown(looked.reason, looked.detail);
+  if (looked.text.startsWith('!absent')) return notApplicable(looked.text.slice(8).trim());
+  try {
+    return known(parse(looked.text));
+  } catch (error) {
+    return unknown('unparsed', error instanceof Error ? error.message : String(error));
+  }
+}
+
+/** One line of evidence stays readable. */
+function short(line: string): string {
+  return line.length > 300 ? `${line.slice(0, 299)}…` : line;
+}
+
+function shellWord(command: string): string {
+  return `'${command.replaceAll("'", `'\\''`)}'`;
+}

@@ -1,0 +1,148 @@
+// Pure parsers of `systemctl show`, of what the process section prints from /proc, and of the journal.
+import type { LogLine, LogTail, ProcessState, UnitState } from '../engine/index.ts';
+import { unitOfCgroupFile } from './socket-output.ts';
+
+type Fields = Readonly<Record<string, string>>;
+
+/** Blocks of `systemctl show A B C`, with every name that a unit answers to. */
+export function parseUnits(text: string): readonly (UnitState & { readonly names: readonly string[] })[] {
+  return text
+    .split(/\n\n+/)
+    .map(fieldsOf)
+    .filter((fields) => fields.Id)
+    .map((fields) => ({ ...unitState(fields), names: (fields.Names ?? '').split(' ').filter(Boolean) }));
+}
+
+function fieldsOf(block: string): Fields {
+  const fields: Record<string, string> = {};
+  for (const line of block.split('\n')) {
+    const at = line.indexOf('=');
+    if (at > 0) fields[line.slice(0, at)] = line.slice(at + 1);
+  }
+  return fields;
+}
+
+const mainCodes: Readonly<Record<string, string>> = { '0': '', '1': 'exited', '2': 'killed', '3': 'dumped' };
+
+function unitState(fields: Fields): UnitState {
+  const pid = Number(fields.MainPID ?? 0);
+  return {
+    name: fields.Id ?? '',
+    loadState: fields.LoadState ?? '',
+    unitFileState: fields.UnitFileState ?? '',
+    activeState: fields.ActiveState ?? '',
+    subState: fields.SubState ?? '',
+    result: fields.Result ?? '',
+    restarts: Number(fields.NRestarts ?? 0),
+    mainStatus: Number(fields.ExecMainStatus ?? 0),
+    mainCode: mainCodes[fields.ExecMainCode ?? '0'] ?? '',
+    mainPid: pid > 0 ? pid : null,
+    execStart: /argv\[\]=(.*?) ; ignore_errors/.exec(fields.ExecStart ?? '')?.[1] ?? '',
+    needDaemonReload: fields.NeedDaemonReload === 'yes',
+    fragmentPath: fields.FragmentPath ?? '',
+    mainStartedAtMs: timeOf(fields.ExecMainStartTimestamp),
+    activeSinceMs: timeOf(fields.ActiveEnterTimestamp),
+    inactiveSinceMs: timeOf(fields.InactiveEnterTimestamp),
+    changedAtMs: timeOf(fields.StateChangeTimestamp),
+    user: fields.User ?? '',
+    restartPolicy: fields.Restart ?? '',
+    type: fields.Type ?? '',
+  };
+}
+
+/** `Fri 2026-11-20 16:03:27 UTC`. */
+function timeOf(text: string | undefined): number | null {
+  const match = /(\d{4}-\d\d-\d\d) (\d\d:\d\d:\d\d) UTC/.exec(text ?? '');
+  return match ? Date.parse(`${match[1]}T${match[2]}Z`) : null;
+}
+
+/** A process as the section saw it; the extra fields serve to find out whose it is. */
+export type SeenProcess = Omit<Extract<ProcessState, { readonly running: true }>, 'running'> & {
+  readonly name: string;
+  readonly parent: number;
+  /** Its pid in its own pid namespace; another number than `pid` means a container. */
+  readonly innerPid: number;
+};
+
+/** The blocks that begin with `--pid N`. */
+export function parseProcesses(
+  text: string,
+  about: { readonly later: string; readonly bootMs: number | null },
+): readonly SeenProcess[] {
+  const [body = '', tail = ''] = text.split('--now ');
+  const now = Number(tail.split(' ')[0]);
+  const ticks = Number(/\n(\d+)\s*$/.exec(tail)?.[1] ?? 100);
+  const laterNow = Number(/--now ([\d.]+)/.exec(about.later)?.[1] ?? Number.NaN);
+  return body.split(/^--pid /m).flatMap((block) => {
+    const pid = Number.parseInt(block, 10);
+    const stat = statOf(/^stat (.*)$/m.exec(block)?.[1] ?? '');
+    if (!Number.isInteger(pid) || !stat) return [];
+    const exe = /^exe (.*)$/m.exec(block)?.[1];
+    const mtime = /^mtime (\d+)$/m.exec(block)?.[1];
+    const limit = /^Max open files\s+(\d+)/m.exec(block)?.[1];
+    const fds = /^fds\s+(\d+)/m.exec(block)?.[1];
+    const inner = /^NSpid:\s+(.*)$/m.exec(block)?.[1]?.trim().split(/\s+/).at(-1);
+    const commandLine = (/^cmdline (.*)$/m.exec(block)?.[1] ?? '').trim();
+    const after = statOf(about.later.split('\n').find((line) => line.startsWith(`${pid} `)) ?? '');
+    const cpu = after && laterNow > now ? ((after.cpuTicks - stat.cpuTicks) / ticks / (laterNow - now)) * 100 : null;
+    return [
+      {
+        pid,
+        name: nameOf(commandLine, exe, stat.name),
+        parent: Number(/^PPid:\s+(\d+)/m.exec(block)?.[1] ?? 0),
+        innerPid: Number(inner ?? pid),
+        state: /^State:\s+(\w)/m.exec(block)?.[1] ?? stat.state,
+        startedAtMs: about.bootMs === null ? null : Math.round(about.bootMs + (stat.startTicks / ticks) * 1000),
+        commandLine,
+        unit: unitOfCgroupFile(/^cgroup\n((?:\d+:.*\n?)*)/m.exec(block)?.[1] ?? ''),
+        binaryDeleted: exe === undefined ? null : exe.endsWith(' (deleted)'),
+        binaryMtimeMs: mtime === undefined ? null : Number(mtime) * 1000,
+        cpuPercent: cpu === null ? null : Math.round(cpu),
+        openFiles: fds === undefined ? null : Number(fds),
+        openFilesLimit: limit === undefined ? null : Number(limit),
+      },
+    ];
+  });
+}
+
+// The kernel's name of a node process is that of its main thread; the program's file says more.
+function nameOf(commandLine: string, exe: string | undefined, comm: string): string {
+  if (comm !== 'MainThread') return comm;
+  const program = (exe ?? commandLine.split(' ')[0] ?? '').replace(/ \(deleted\)$/, '');
+  return program.slice(program.lastIndexOf('/') + 1) || comm;
+}
+
+/** /proc/PID/stat; the name may hold blanks and brackets, so everything is counted from its last bracket. */
+export function statOf(line: string) {
+  const match = /^(\d+) \((.*)\) (\w) (.*)$/.exec(line);
+  if (!match) return undefined;
+  const rest = (match[4] ?? '').split(' ').map(Number);
+  // utime and stime are fields 14 and 15, starttime is field 22 of proc(5); `rest` begins at field 4.
+  return {
+    name: match[2] ?? '',
+    state: match[3] ?? '',
+    cpuTicks: (rest[10] ?? 0) + (rest[11] ?? 0),
+    startTicks: rest[18] ?? 0,
+  };
+}
+
+/** `journalctl -o short-unix`: `1763654607.123456 host ident[pid]: message`. */
+export function parseJournal(
+  text: string,
+  about: { readonly unit: UnitState | undefined; readonly cut: boolean; readonly max: number },
+): LogTail {
+  const all = text.split('\n').flatMap((line): LogLine[] => {
+    const match = /^(\d+\.\d+) \S+ ([^:\s]+): ?(.*)$/.exec(line);
+    if (!match) return line.trim() === '' ? [] : [{ atMs: null, text: line }];
+    return [{ atMs: Math.round(Number(match[1]) * 1000), text: match[3] ?? '' }];
+  });
+  const unit = about.unit;
+  const since = unit?.mainStartedAtMs ?? unit?.changedAtMs ?? null;
+  return {
+    source: 'journal',
+    // systemctl prints whole seconds, the journal microseconds.
+    sinceMs: since,
+    lines: since === null ? all : all.filter((line) => line.atMs === null || line.atMs >= since - 1000),
+    truncated: about.cut || all.length >= about.max,
+  };
+}

@@ -1,0 +1,221 @@
+// Units, main processes and logs of the parts, in one section each: what the service manager says, and what /proc says about it.
+import { type Fact, known, type Part, type ProcessState, type UnitState, unknown } from '../engine/index.ts';
+import { mayReadJournal } from './host-output.ts';
+import { type HostRound, look, read, say } from './probe.ts';
+import { quote, type Section } from './script.ts';
+import { parseJournal, parseProcesses, parseUnits, type SeenProcess } from './service-output.ts';
+import type { Owners } from './sockets.ts';
+
+/** A part and the unit that is expected to run it. */
+export interface PartUnit {
+  readonly part: Part;
+  readonly unit: string;
+}
+
+const properties = [
+  'Id',
+  'Names',
+  'LoadState',
+  'UnitFileState',
+  'ActiveState',
+  'SubState',
+  'Result',
+  'NRestarts',
+  'ExecMainStatus',
+  'ExecMainCode',
+  'ExecMainPID',
+  'MainPID',
+  'ExecStart',
+  'NeedDaemonReload',
+  'FragmentPath',
+  'ExecMainStartTimestamp',
+  'ActiveEnterTimestamp',
+  'InactiveExitTimestamp',
+  'InactiveEnterTimestamp',
+  'StateChangeTimestamp',
+  'User',
+  'Restart',
+  'Type',
+  'Listen',
+].join(',');
+
+/** Lines of a log that are looked at, from its end. */
+const LOG_LINES = 120;
+
+/** Shell that leaves the pids worth looking at in $pids: main processes of the units, owners of the ports, whatever is called viworks. */
+export function serviceSections(units: readonly PartUnit[], ports: readonly number[]): readonly Section[] {
+  const names = units.map((unit) => quote(unit.unit)).join(' ');
+  const show = `TZ=UTC $T systemctl show --no-pager -p ${properties} ${names} 'viworks*'`;
+  const portFilter = ports.map((port) => `sport = :${port}`).join(' or ');
+  return [
+    {
+      id: 'unit.state',
+      title: 'units',
+      body: `[ -d /run/systemd/system ] || { echo '!absent this host does not run systemd'; return; }\n${show}`,
+    },
+    {
+      id: 'process.state',
+      title: 'processes',
+      body: `pids=$( {
+  [ -d /run/systemd/system ] && $T systemctl show --no-pager -p MainPID ${names} | sed -n 's/^MainPID=//p'
+  have ss && $T ss -ltnp '( ${portFilter} )' 2>/dev/null | sed -n 's/.*pid=\\([0-9]*\\).*/\\1/p'
+  grep -la viworks /proc/[0-9]*/cmdline 2>/dev/null | sed -n 's#/proc/\\([0-9]*\\)/.*#\\1#p'
+  } | sort -un | grep -vx 0 | head -n 24 )
+for p in $pids; do
+  [ "$p" = $$ ] && continue
+  echo "--pid $p"; cat /proc/$p/status 2>/dev/null | grep -E '^(State|PPid|Uid|NSpid|VmRSS):'
+  echo "stat $(cat /proc/$p/stat 2>/dev/null)"
+  echo "cmdline $(tr '\\0' ' ' </proc/$p/cmdline 2>/dev/null)"
+  echo "cgroup"; cat /proc/$p/cgroup 2>/dev/null
+  grep '^Max open files' /proc/$p/limits 2>/dev/null
+  e=$(readlink /proc/$p/exe 2>/dev/null) && { echo "exe $e"; echo "mtime $(stat -c %Y "\${e% (deleted)}" 2>/dev/null)"; }
+  [ -r /proc/$p/fd ] && echo "fds $(ls /proc/$p/fd 2>/dev/null | wc -l)"
+done
+echo "--now $(cat /proc/uptime)"; getconf CLK_TCK 2>/dev/null || echo 100`,
+    },
+    ...units
+      .filter((unit) => !unit.unit.endsWith('.socket'))
+      .map((unit) => ({
+        id: `log.tail.${unit.part}`,
+        title: `log of ${unit.unit}`,
+        capBytes: 48 * 1024,
+        // Since the last start: what an older run of the part said proves nothing about this one.
+        body: `have journalctl || { echo '!tool journalctl'; return; }
+t=$(TZ=UTC $T systemctl show --no-pager -p InactiveExitTimestamp ${quote(unit.unit)} | sed 's/.*=//')
+$T journalctl -q --no-pager -o short-unix -n ${LOG_LINES} -u ${quote(unit.unit)} \${t:+"--since=$t"} 2>&1`,
+      })),
+  ];
+}
+
+/** A second look at the CPU time of the same processes, at the end of the round. */
+export const cpuSection: Section = {
+  id: 'process.cpu',
+  title: 'processor time',
+  body: `for p in $(grep -la viworks /proc/[0-9]*/cmdline 2>/dev/null | sed -n 's#/proc/\\([0-9]*\\)/.*#\\1#p' | head -n 16); do
+  cat /proc/$p/stat 2>/dev/null; done; echo "--now $(cat /proc/uptime)"`,
+};
+
+export interface Services {
+  readonly facts: readonly Fact[];
+  readonly units: ReadonlyMap<Part, UnitState>;
+  readonly processes: readonly SeenProcess[];
+  readonly owners: Owners;
+}
+
+/** Facts about units, their processes and their logs. */
+export function serviceFacts(round: HostRound, parts: readonly PartUnit[]): Services {
+  const unitReading = read(look(round, 'unit.state'), parseUnits);
+  const all = unitReading.status === 'known' ? unitReading.value : [];
+  const processes = processesOf(round);
+  const units = new Map<Part, UnitState>();
+  const facts = parts.flatMap(({ part, unit }): Fact[] => {
+    const state = stateOf(all, part, unit);
+    if (state) units.set(part, state);
+    const stateFact = say(round, {
+      key: 'unit.state',
+      subject: part,
+      section: 'unit.state',
+      command: `systemctl status ${unit}`,
+      lines: state ? unitLines(state) : [],
+      reading:
+        unitReading.status !== 'known'
+          ? unitReading
+          : state
+            ? known(state)
+            : unknown('unparsed', `no answer for ${unit}`),
+    });
+    if (part.endsWith('-socket')) return [stateFact];
+    return [stateFact, processFact(round, { part, state, processes }), logFact(round, { part, unit, state })];
+  });
+  const owners = new Map((processes ?? []).map((seen) => [seen.pid, { process: seen.name, unit: seen.unit }] as const));
+  return { facts, units, processes: processes ?? [], owners };
+}
+
+// The expected name, else a viworks unit of the same role under another name that is really running: a name is no fault.
+function stateOf(all: readonly (UnitState & { readonly names: readonly string[] })[], part: Part, unit: string) {
+  const expected = all.find((item) => item.name === unit || item.names.includes(unit));
+  if (expected && expected.loadState !== 'not-found') return withoutNames(expected);
+  const role = part === 'gateway' ? /gateway|viworks-agent/ : part === 'backend' ? /backend/ : null;
+  const other = all.find(
+    (item) => role?.test(item.name) && item.name.endsWith('.service') && item.activeState === 'active',
+  );
+  const found = other ?? expected;
+  return found ? withoutNames(found) : undefined;
+}
+
+function withoutNames({ names: _, ...state }: UnitState & { readonly names: readonly string[] }): UnitState {
+  return state;
+}
+
+function unitLines(state: UnitState): readonly string[] {
+  return [
+    `${state.name}: ${state.loadState} ${state.unitFileState}, ${state.activeState} (${state.subState})`,
+    `result ${state.result}, ${state.mainCode} ${state.mainStatus}, ${state.restarts} restarts`,
+    ...(state.execStart ? [state.execStart] : []),
+  ];
+}
+
+function processesOf(round: HostRound): readonly SeenProcess[] | null {
+  const looked = look(round, 'process.state');
+  if (!looked.ok) return null;
+  const later = look(round, 'process.cpu');
+  const boot = /^btime (\d+)/m.exec(round.sections.get('host.identity')?.text ?? '')?.[1];
+  return parseProcesses(looked.text, {
+    later: later.ok ? later.text : '',
+    bootMs: boot === undefined ? null : Number(boot) * 1000,
+  });
+}
+
+interface PartProcess {
+  readonly part: Part;
+  readonly state: UnitState | undefined;
+  readonly processes: readonly SeenProcess[] | null;
+}
+
+function processFact(round: HostRound, { part, state, processes }: PartProcess): Fact {
+  const found = processes?.find((seen) => seen.pid === state?.mainPid) ?? handStarted(part, state, processes);
+  const dead: ProcessState = { running: false };
+  const reading = processes === null ? unknown('timeout') : known(found ? processState(found) : dead);
+  return say(round, {
+    key: 'process.state',
+    subject: part,
+    section: 'process.state',
+    command: found ? `cat /proc/${found.pid}/status` : 'ps -ef',
+    lines: found ? [`pid ${found.pid}: State ${found.state}`, found.commandLine] : ['no such process'],
+    reading,
+  });
+}
+
+// Without a running unit a process of the same role may have been started by hand.
+function handStarted(part: Part, state: UnitState | undefined, processes: readonly SeenProcess[] | null) {
+  if (state?.activeState === 'active' || (part !== 'backend' && part !== 'gateway')) return undefined;
+  const role = new RegExp(`viworks\\S*(.*\\s${part}\\b|[-_/]${part})`);
+  return processes?.find((seen) => role.test(seen.commandLine) && seen.name !== 'sh');
+}
+
+/** The fact's value of a process that was seen. */
+export function processState(seen: SeenProcess): ProcessState {
+  const { name: _name, parent: _parent, innerPid: _inner, ...value } = seen;
+  return { running: true, ...value };
+}
+
+function logFact(round: HostRound, of: { part: Part; unit: string; state: UnitState | undefined }): Fact {
+  const section = `log.tail.${of.part}`;
+  const looked = look(round, section);
+  const readable = mayReadJournal(round.sections.get('host.identity')?.text ?? '');
+  const none = looked.ok && looked.text.trim() === '';
+  const denied = none && !readable;
+  const reading = denied
+    ? unknown('no-permission', 'the journal needs root or the group systemd-journal')
+    : read(looked, (text) =>
+        parseJournal(text, { unit: of.state, cut: looked.ok && looked.truncated, max: LOG_LINES }),
+      );
+  return say(round, {
+    key: 'log.tail',
+    subject: of.part,
+    section,
+    command: `journalctl -u ${of.unit} -n ${LOG_LINES}`,
+    lines: reading.status === 'known' ? reading.value.lines.slice(-5).map((line) => line.text) : [],
+    reading,
+  });
+}

@@ -1,0 +1,125 @@
+// Listening sockets with their queues and owners, connections to the backend, and counters, from ss or from /proc.
+import { type Connection, type Fact, known, type Listener, type Vantage } from '../engine/index.ts';
+import { type HostRound, look, read, say } from './probe.ts';
+import type { Section } from './script.ts';
+import { parseListenCounters, parseProcSockets, parseSs, type Socket } from './socket-output.ts';
+
+const fallback = 'cat /proc/net/tcp /proc/net/tcp6 2>/dev/null';
+
+/** LISTEN rows with owners. */
+export const listenersSection: Section = {
+  id: 'tcp.listeners',
+  title: 'listening sockets',
+  // The extended form names the cgroup also to an ordinary user; an old ss without it still answers the plain one.
+  body: `if have ss; then $T ss -ltnpe 2>/dev/null || $T ss -ltn; else ${fallback}; fi`,
+};
+
+/** The same once more while a dial is being held. */
+export const queueSection: Section = { ...listenersSection, id: 'tcp.queue', title: 'accept queues during a dial' };
+
+const counters: Section = {
+  id: 'tcp.counters',
+  title: 'overflowed accept queues',
+  body: 'grep ^TcpExt: /proc/net/netstat',
+};
+
+/** What a gateway's host has open towards the backend. Ports only: the names are resolved elsewhere. */
+export function connectionsSection(ports: readonly number[]): Section {
+  const filter = ports.map((port) => `dport = :${port}`).join(' or ');
+  return {
+    id: 'tcp.connections',
+    title: 'connections to the backend',
+    body: `if have ss; then $T ss -tnpe state all '( ${filter} )' 2>/dev/null; else ${fallback}; fi`,
+  };
+}
+
+export const socketSections: readonly Section[] = [listenersSection, counters];
+
+/** pid → command name and unit, as far as other sections of the round saw them: ss calls a node process `MainThread`. */
+export type Owners = ReadonlyMap<number, { readonly process: string; readonly unit: string | null }>;
+
+export function listenersFact(round: HostRound, owners: Owners, section = 'tcp.listeners'): Fact {
+  const reading = read(look(round, section), (text) => listenersOf(text, owners));
+  const rows = reading.status === 'known' ? reading.value : [];
+  return say(round, {
+    key: 'tcp.listeners',
+    section,
+    command: 'ss -ltnpe',
+    lines: rows.map(rowText),
+    reading,
+  });
+}
+
+export function countersFact(round: HostRound): Fact {
+  return say(round, {
+    key: 'tcp.listen-counters',
+    section: 'tcp.counters',
+    command: 'grep ^TcpExt: /proc/net/netstat',
+    reading: read(look(round, 'tcp.counters'), parseListenCounters),
+  });
+}
+
+export function connectionsFact(round: HostRound, owners: Owners, ports: readonly number[]): Fact {
+  const reading = read(look(round, 'tcp.connections'), (text) =>
+    socketsOf(text)
+      .filter((socket) => socket.state !== 'LISTEN' && ports.includes(socket.remotePort))
+      .map((socket) => connectionOf(socket, owners)),
+  );
+  return say(round, { key: 'tcp.connections', section: 'tcp.connections', command: 'ss -tnp state all', reading });
+}
+
+/** Rows of one port, for comparing queues; null when the section could not be read. */
+export function listenersIn(round: HostRound, section: string): readonly Listener[] | null {
+  const looked = look(round, section);
+  return looked.ok ? listenersOf(looked.text, new Map()) : null;
+}
+
+/** LISTEN rows of another network namespace, from /proc/PID/net/tcp{,6}. */
+export function namespaceListeners(
+  round: HostRound,
+  of: { readonly section: string; readonly vantage: Vantage; readonly pid: number; readonly text: string },
+): Fact {
+  return say(round, {
+    key: 'tcp.listeners',
+    vantage: of.vantage,
+    section: of.section,
+    command: `nsenter -t ${of.pid} -n ss -ltn`,
+    lines: listenersOf(of.text, new Map()).map(rowText),
+    reading: known(listenersOf(of.text, new Map())),
+  });
+}
+
+function listenersOf(text: string, owners: Owners): readonly Listener[] {
+  return socketsOf(text)
+    .filter((socket) => socket.state === 'LISTEN')
+    .map((socket) => {
+      const owner = socket.pid === null ? undefined : owners.get(socket.pid);
+      return {
+        address: socket.localAddress,
+        port: socket.localPort,
+        recvQ: socket.recvQ,
+        sendQ: socket.sendQ,
+        uid: socket.uid,
+        pid: socket.pid,
+        process: owner?.process ?? socket.process,
+        unit: owner?.unit ?? socket.unit,
+        ownership: socket.pid !== null || socket.unit !== null ? 'observed' : 'unknown',
+      };
+    });
+}
+
+function connectionOf(socket: Socket, owners: Owners): Connection {
+  const { localAddress, localPort, remoteAddress, remotePort, state, uid, pid } = socket;
+  const unit = socket.unit ?? (pid === null ? null : (owners.get(pid)?.unit ?? null));
+  return { localAddress, localPort, remoteAddress, remotePort, state, uid, pid, unit };
+}
+
+function socketsOf(text: string): readonly Socket[] {
+  return /^\s*sl\s+local_address/m.test(text) ? parseProcSockets(text) : parseSs(text);
+}
+
+function rowText(row: Listener): string {
+  const owner = row.process === null ? '' : ` ${row.process}${row.pid === null ? '' : ` (pid ${row.pid})`}`;
+  const host = row.address.includes(':') ? `[${row.address}]` : row.address;
+  return `LISTEN ${host}:${row.port} Recv-Q ${row.recvQ} Send-Q ${row.sendQ}${owner}${row.unit ? ` ${row.unit}` : ''}`;
+}
