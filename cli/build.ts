@@ -32,7 +32,10 @@ try {
     if (existsSync(join(ROOT, source))) cpSync(join(ROOT, source), join(staging, name), { recursive: true });
   }
   // Makes dist/ complete in itself: it is shipped to hosts without the rest of the package.
-  writeFileSync(join(staging, 'package.json'), `${JSON.stringify({ type: 'module', name: 'viworks', version })}\n`);
+  writeFileSync(
+    join(staging, 'package.json'),
+    `${JSON.stringify({ type: 'module', name: 'viworks', version, revision, committedAt: commitTime() })}\n`,
+  );
   // An edit made while this build ran is newer than the build.
   utimesSync(join(staging, 'main.js'), startedAt, startedAt);
   if (existsSync(outdir)) renameSync(outdir, retired);
@@ -158,6 +161,15 @@ function gitRevision(): string {
     return git(['status', '--porcelain']) === '' ? commit : `${commit}+`;
   } catch {
     return 'unknown'; // A tarball without its history, or no git on the machine.
+  }
+}
+
+// Names releases: the time of the commit, not of the build, so that the same commit gives the same bytes.
+function commitTime(): string {
+  try {
+    return git(['show', '-s', '--format=%cI', 'HEAD']);
+  } catch {
+    return '1970-01-01T00:00:00Z';
   }
 }
 

@@ -50,7 +50,6 @@ const units = (): Record<string, string> => ({
   ...renderGatewayUnits(templates, paths, {
     id: 'gw-1',
     enrolmentToken: '/etc/viworks/credstore/e',
-    
   }),
 });
 
