@@ -1,0 +1,178 @@
+// Causes where the path is fine and commands are not: the launcher, the policy, the token, time.
+import {
+  allOf,
+  anyOf,
+  type CauseRule,
+  defineCause,
+  judge,
+  negate,
+  not,
+  type Sign,
+  sign,
+  signs,
+  some,
+  type View,
+} from '../engine/index.ts';
+import { gatewayUnit, on, remedy } from './texts.ts';
+
+const { backend, gateway, parts } = signs;
+const predicts = ['agents.canary.returns'];
+
+function canarySays(claim: string, ...codes: readonly string[]): Sign {
+  return sign(
+    (view) => {
+      const seen = view.gateway ? view.value('canary', 'op', view.gateway.id) : null;
+      return seen ? `${claim} (${seen.code ?? seen.outcome}${seen.message ? `: ${seen.message}` : ''})` : claim;
+    },
+    (view) =>
+      view.gateway
+        ? judge(
+            view,
+            ['canary', 'op', view.gateway.id],
+            (seen) => codes.includes(seen.code ?? '') || codes.includes(seen.outcome),
+          )
+        : 'no',
+  );
+}
+
+const launcherDown = sign(
+  (view) => `${parts.nameOf(view, parts.launcherPart)} is ${parts.stateWords(view, parts.launcherPart)}`,
+  (view) => {
+    if (!view.gateway?.launcherUnit) return 'no';
+    const active = (part: 'launcher' | 'launcher-socket') =>
+      judge(view, ['unit.state', 'gw', part], (unit) => unit.activeState === 'active');
+    return negate(some([active('launcher'), active('launcher-socket')]));
+  },
+);
+const gatewayInstalled = parts.unitIs(parts.gatewayPart, 'is installed', (unit) => unit.loadState !== 'not-found');
+const refusedToStart = canarySays('the canary command was refused at once', 'start_failed', 'launcher_unavailable');
+const launcherUnit = (view: View) => view.gateway?.launcherUnit ?? 'viworks-launcher.service';
+
+const cmd01 = defineCause({
+  code: 'CMD-01',
+  layer: 'commands',
+  hop: 'canary',
+  per: 'gateway',
+  host: 'gw',
+  title: (view) => `the launcher on ${parts.hostOf(view, 'gw')} is not running, so no command can start`,
+  necessary: [launcherDown, gatewayInstalled],
+  signature: [refusedToStart],
+  supports: [gateway.registryOnline],
+  lookalikes: [
+    { code: 'CMD-02', separator: anyOf('the refusal is start_failed, not denied', refusedToStart, launcherDown) },
+    {
+      code: 'reg',
+      title: 'the gateway is not connected',
+      separator: anyOf('the gateway holds its link', gateway.linkUp, gateway.registryOnline),
+    },
+  ],
+  predicts: ['gateway.launcher.running', 'agents.canary.returns'],
+  remedy: (view) => remedy('start it', on(view, 'gw', `systemctl enable --now ${launcherUnit(view)}`)),
+  help: `The gateway is connected and healthy in the registry; tasks are started by a unit of its own, and that one is down. Every command is refused at once with start_failed. "Connected" is not a success; a command that comes back is.`,
+});
+
+const simple = (of: {
+  code: string;
+  codes: readonly string[];
+  title: string;
+  claim: string;
+  fix: string;
+  commands: (view: View) => readonly string[];
+  help: string;
+}): CauseRule =>
+  defineCause({
+    code: of.code,
+    layer: 'commands',
+    hop: 'canary',
+    per: 'gateway',
+    host: 'gw',
+    title: of.title,
+    necessary: [canarySays(of.claim, ...of.codes)],
+    forbids: [launcherDown],
+    lookalikes: [{ code: 'CMD-01', separator: canarySays(of.claim, ...of.codes) }],
+    predicts,
+    remedy: (view) => remedy(of.fix, of.commands(view)),
+    help: of.help,
+  });
+
+const cmd02 = simple({
+  code: 'CMD-02',
+  codes: ['denied', 'policy_denied'],
+  title: "the gateway's own policy forbids the command",
+  claim: 'the canary command was denied by policy',
+  fix: 'allow the verb in the policy of the gateway',
+  commands: (view) =>
+    on(
+      view,
+      'gw',
+      'grep -n -A3 policy /opt/viworks/current/etc/gateway.toml',
+      `systemctl restart ${gatewayUnit(view)}`,
+    ),
+  help: 'The host itself decides what may run on it; the token and the backend cannot overrule its policy.',
+});
+const cmd03 = simple({
+  code: 'CMD-03',
+  codes: ['storage_unavailable'],
+  title: 'the gateway cannot write its journal',
+  claim: 'the canary command was refused, since its start could not be recorded',
+  fix: 'free or remount the file system of the journal',
+  commands: (view) => on(view, 'gw', 'df -h /var/lib/viworks', 'mount | grep /var/lib'),
+  help: 'A task is started only after its start was written down durably, so that it never runs twice. Without room for that nothing is started.',
+});
+const cmd06 = simple({
+  code: 'CMD-06',
+  codes: ['expired'],
+  title: 'commands expire before the gateway takes them',
+  claim: 'the canary command had expired on arrival',
+  fix: 'set the clock of the gateway',
+  commands: (view) => on(view, 'gw', 'timedatectl'),
+  help: 'Commands carry an end of validity; a clock that is minutes ahead makes each of them late.',
+});
+
+const cmd04 = defineCause({
+  code: 'CMD-04',
+  layer: 'commands',
+  hop: 'canary',
+  host: 'be',
+  title: "the token's role does not allow commands",
+  necessary: [canarySays('the API refused the canary command for this token', 'forbidden')],
+  predicts,
+  remedy: () =>
+    remedy('use a token of role operator', [
+      'viworks backend token create --role operator --name doctor --config /opt/viworks/current/etc/backend.toml',
+    ]),
+  help: 'The API knows the token and its role may only look. Nothing is wrong with the gateways.',
+});
+
+const ws01 = defineCause({
+  code: 'WS-01',
+  layer: 'backend',
+  hop: 'hello',
+  host: 'be',
+  title: 'the backend accepts connections and never answers HELLO',
+  necessary: [
+    backend.directUpgrades,
+    allOf(
+      'after the 101 nothing comes: no challenge, no answer to HELLO',
+      sign('', (view) => (view.topology.kind === 'viworks' ? 'yes' : 'no')),
+      sign('', (view) =>
+        judge(view, ['ws.upgrade', 'be', 'direct'], (seen) => seen.hello === 'silent' || seen.challenged === false),
+      ),
+    ),
+  ],
+  signature: [
+    not(
+      'HELLO is not even refused',
+      sign('', (view) => judge(view, ['ws.upgrade', 'be', 'direct'], (seen) => seen.hello === 'refused')),
+    ),
+  ],
+  predicts: ['agents.hello.answered', 'agents.link.up'],
+  remedy: (view) =>
+    remedy(
+      'install a backend build that handles HELLO',
+      on(view, 'be', `systemctl restart ${view.topology.backend.unit ?? ''}`),
+    ),
+  help: 'The handshake is HTTP; the session is HELLO. A server that upgrades and then says nothing has its message loop missing.',
+});
+
+export const commandCauses: readonly CauseRule[] = [cmd01, cmd02, cmd03, cmd04, cmd06, ws01];

@@ -1,0 +1,237 @@
+// Causes in what everything stands on: full or read-only file systems, limits, clocks; and the backend's latent faults.
+import { anyOf, type CauseRule, defineCause, judge, type Mount, not, sign, signs, type View } from '../engine/index.ts';
+import { backendCommand, backendUnit, gatewayUnit, on, remedy } from './texts.ts';
+
+const { backend, gateway, logs, parts } = signs;
+const place = parts.backendPart;
+const down = ['backend.process.running', 'backend.api.answers', 'backend.agents.listens', 'backend.agents.upgrades'];
+
+/** The mount that holds the backend's state. */
+function stateMount(view: View): Mount | null {
+  const directory = view.value('agent.config', 'be', 'backend')?.values.state_dir ?? '/var/lib/viworks/backend';
+  const mounts = view.value('host.mounts', 'be') ?? [];
+  const holding = mounts.filter(
+    (mount) => mount.path === '/' || directory === mount.path || directory.startsWith(`${mount.path}/`),
+  );
+  return holding.sort((a, b) => b.path.length - a.path.length)[0] ?? null;
+}
+
+const mountIs = (claim: (mount: Mount) => string, test: (mount: Mount) => boolean) =>
+  sign(
+    (view) => {
+      const mount = stateMount(view);
+      return mount ? claim(mount) : "the file system of the backend's state";
+    },
+    (view) =>
+      judge(view, ['host.mounts', 'be'], () => {
+        const mount = stateMount(view);
+        return mount ? test(mount) : 'unknown';
+      }),
+  );
+
+const suffers = (pattern: RegExp) =>
+  anyOf(
+    'and the backend suffers from it',
+    not('it is not running', parts.runs(place)),
+    logs.logSays(place, pattern, 'its log says'),
+    sign('its health page says 503', (view) =>
+      judge(view, ['http.response', 'be', 'api-health'], (seen) => seen.status === 503),
+    ),
+  );
+const noSpace = /ENOSPC|no space left|disk (is )?full|database or disk is full/i;
+const readOnly = /EROFS|read-only file system|readonly database/i;
+
+const be15 = defineCause({
+  code: 'BE-15',
+  layer: 'host',
+  hop: 'host',
+  host: 'be',
+  title: 'the disk of the backend is full',
+  necessary: [
+    mountIs(
+      (mount) => `${mount.path} has ${mount.availableBytes} bytes left (${mount.usedPercent} % used)`,
+      (mount) => mount.availableBytes < 1024 * 1024 || mount.inodesUsedPercent === 100,
+    ),
+    suffers(noSpace),
+  ],
+  signature: [logs.logSays(place, noSpace, 'its log says')],
+  lookalikes: [
+    {
+      code: 'BE-17',
+      separator: mountIs(
+        (mount) => `${mount.path} is writable, only full`,
+        (mount) => !mount.readOnly,
+      ),
+    },
+  ],
+  predicts: down,
+  remedy: (view) =>
+    remedy(
+      'make room, then start the backend',
+      on(view, 'be', 'df -h', 'du -xh / --max-depth=3 | sort -h | tail -20', backendCommand(view, 'restart')),
+    ),
+  help: `Nothing can be written where the backend keeps its state; crashes, truncated files and refused commands follow from that.`,
+});
+
+const be17 = defineCause({
+  code: 'BE-17',
+  layer: 'host',
+  hop: 'host',
+  host: 'be',
+  title: "the backend's file system is mounted read-only",
+  necessary: [
+    mountIs(
+      (mount) => `${mount.path} is mounted read-only`,
+      (mount) => mount.readOnly,
+    ),
+    suffers(readOnly),
+  ],
+  signature: [logs.logSays(place, readOnly, 'its log says')],
+  predicts: down,
+  remedy: (view) =>
+    remedy('look for a disk error first, then remount', on(view, 'be', 'dmesg | tail -30', 'mount -o remount,rw /')),
+  help: `A file system that turns read-only by itself usually has a damaged disk below it.`,
+});
+
+const be13 = defineCause({
+  code: 'BE-13',
+  layer: 'backend',
+  hop: 'ws-port',
+  host: 'be',
+  title: 'the backend is out of file descriptors',
+  necessary: [
+    logs.logSays(place, /EMFILE|too many open files/i, 'its log says'),
+    parts.runs(place),
+    backend.directFails,
+  ],
+  signature: [
+    sign('its descriptors are at the limit', (view) =>
+      judge(view, ['process.state', 'be', 'backend'], (process) => {
+        if (!process.running || process.openFiles === null || process.openFilesLimit === null) return 'unknown';
+        return process.openFiles >= process.openFilesLimit - 4;
+      }),
+    ),
+  ],
+  predicts: ['backend.agents.upgrades'],
+  remedy: (view) =>
+    remedy('raise LimitNOFILE', on(view, 'be', `systemctl edit ${backendUnit(view)}`, backendCommand(view, 'restart'))),
+  help: `Connections are accepted by the kernel and cannot be taken over by the process; what is open already goes on working.`,
+});
+
+const oldBinary = (code: string, host: 'be' | 'gw') =>
+  defineCause({
+    code,
+    layer: host === 'be' ? 'backend' : 'gateway',
+    hop: host === 'be' ? 'ws-port' : 'gateway',
+    per: host === 'be' ? 'site' : 'gateway',
+    host,
+    scope: 'latent',
+    title:
+      host === 'be'
+        ? 'the backend still runs the program from before the upgrade'
+        : 'the gateway agent still runs the program from before the upgrade',
+    necessary: [
+      sign('the program file was replaced after the process started', (view) =>
+        judge(view, ['process.state', host, host === 'be' ? 'backend' : 'gateway'], (process) => {
+          if (!process.running) return false;
+          if (process.binaryDeleted === true) return true;
+          if (process.binaryMtimeMs === null || process.startedAtMs === null) return 'unknown';
+          return process.binaryMtimeMs > process.startedAtMs + 2000;
+        }),
+      ),
+    ],
+    predicts: [],
+    remedy: (view) =>
+      remedy(
+        'restart it',
+        on(view, host, host === 'be' ? backendCommand(view, 'restart') : `systemctl restart ${gatewayUnit(view)}`),
+      ),
+    help: `The file on disk is not what runs. Nothing need be wrong now; the next restart changes versions, perhaps at a bad moment.`,
+  });
+
+const be19 = defineCause({
+  code: 'BE-19',
+  layer: 'backend',
+  hop: 'ws-port',
+  host: 'be',
+  scope: 'latent',
+  title: 'the backend was started by hand, outside of its unit',
+  necessary: [
+    backend.directUpgrades,
+    sign('its port belongs to a login session', (view) =>
+      judge(view, ['tcp.listeners', 'be'], (rows) =>
+        rows.some(
+          (row) =>
+            row.port === view.topology.backend.agentsPort && /^(session-.*\.scope|user@?.*)/.test(row.unit ?? ''),
+        ),
+      ),
+    ),
+  ],
+  predicts: [],
+  remedy: (view) => remedy('stop it and start the unit', on(view, 'be', backendCommand(view, 'start'))),
+  help: `It works, and nobody will start it again after a reboot or a crash.`,
+});
+
+const exposed = defineCause({
+  code: 'EXP-01',
+  layer: 'network',
+  hop: 'ws-port',
+  host: 'be',
+  scope: 'latent',
+  title: (view) => `port ${view.topology.backend.agentsPort} is open to other hosts, in plain text`,
+  necessary: [
+    sign('another host can connect to it', (view) =>
+      judge(view, ['tcp.connect', 'gw', 'agents'], (seen) => seen.outcome === 'connected'),
+    ),
+    sign('it listens beyond loopback', (view) =>
+      judge(view, ['tcp.listeners', 'be'], (rows) =>
+        rows.some((row) => row.port === view.topology.backend.agentsPort && !/^(127\.|::1$)/.test(row.address)),
+      ),
+    ),
+  ],
+  predicts: [],
+  remedy: (view) =>
+    remedy('bind it to loopback, or close it in the firewall', [
+      '[agents] bind = "127.0.0.1"',
+      ...on(view, 'be', backendCommand(view, 'restart')),
+    ]),
+  help: `The WebSocket port is meant for nginx on the same host. Open to others it can be used without TLS.`,
+});
+
+const clk01 = defineCause({
+  code: 'CLK-01',
+  layer: 'host',
+  hop: 'tls',
+  per: 'gateway',
+  host: 'gw',
+  title: (view) => `the clock of ${parts.hostOf(view, 'gw')} is wrong`,
+  necessary: [
+    gateway.clockOff('gw', 300, 'either'),
+    gateway.verification(
+      'gw',
+      'rejects the certificate',
+      (code) => code === 'CERT_NOT_YET_VALID' || code === 'CERT_HAS_EXPIRED',
+    ),
+    gateway.verification(
+      'op',
+      'takes the same certificate for valid in time',
+      (code) => code !== 'CERT_NOT_YET_VALID' && code !== 'CERT_HAS_EXPIRED',
+    ),
+  ],
+  signature: [not('the backend agrees with us', gateway.clockOff('be', 60, 'either'))],
+  lookalikes: [{ code: 'TLS-01', separator: gateway.clockOff('gw', 300, 'either') }],
+  predicts: ['network.tls.verifies'],
+  remedy: (view) => remedy('set the clock and keep it set', on(view, 'gw', 'timedatectl', 'timedatectl set-ntp true')),
+  help: `A certificate is judged with the clock of the one who looks. Here the clock is wrong and the certificate right: the other hosts accept it.`,
+});
+
+export const hostCauses: readonly CauseRule[] = [
+  be15,
+  be17,
+  be13,
+  oldBinary('BE-18', 'be'),
+  oldBinary('SYS-22', 'gw'),
+  be19,
+  exposed,
+  clk01,
+];

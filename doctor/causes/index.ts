@@ -1,0 +1,32 @@
+// The catalogue: every cause that the doctor can name, as data. The rule set, the offline help and the list of tests in one.
+import type { CauseRule } from '../engine/index.ts';
+import { accessCauses } from './access.ts';
+import { backendCauses } from './backend.ts';
+import { commandCauses } from './commands.ts';
+import { dockerCauses } from './docker.ts';
+import { gatewayConfigCauses } from './gateway-config.ts';
+import { gatewayUnitCauses } from './gateway-unit.ts';
+import { hostCauses } from './host.ts';
+import { networkCauses } from './network.ts';
+import { nginxConfigCauses } from './nginx-config.ts';
+import { nginxMoreCauses } from './nginx-more.ts';
+import { nginxRuntimeCauses } from './nginx-runtime.ts';
+import { tlsCauses } from './tls.ts';
+
+export const causes: readonly CauseRule[] = [
+  ...hostCauses,
+  ...backendCauses,
+  ...dockerCauses,
+  ...nginxConfigCauses,
+  ...nginxMoreCauses,
+  ...nginxRuntimeCauses,
+  ...tlsCauses,
+  ...networkCauses,
+  ...gatewayUnitCauses,
+  ...gatewayConfigCauses,
+  ...commandCauses,
+  ...accessCauses,
+];
+
+/** Codes that were used once and must never get another meaning. */
+export const retiredCodes: readonly string[] = [];

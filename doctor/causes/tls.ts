@@ -1,0 +1,138 @@
+// Causes in certificates and trust, as the gateway sees them. Each is judged with the gateway's own trust and compared with another vantage.
+import { anyOf, type CauseRule, defineCause, judge, not, sign, signs, type View } from '../engine/index.ts';
+import { nginxCommand, on, remedy } from './texts.ts';
+
+const { gateway, parts } = signs;
+const predicts = ['network.tls.verifies'];
+const leaf = (view: View) => view.value('tls.certificate', 'gw', 'public')?.chain[0] ?? null;
+const day = (ms: number | undefined) => (ms === undefined ? '?' : new Date(ms).toISOString().slice(0, 10));
+
+const clockRight = not('the clock of the gateway is right', gateway.clockOff('gw', 300, 'either'));
+const expired = gateway.verification('gw', 'finds the certificate expired', (code) => code === 'CERT_HAS_EXPIRED');
+const renewed = sign('the certificate file on disk is another one, and valid', (view) =>
+  judge(view, ['tls.disk-certificate', 'be'], (disk) => {
+    const served = leaf(view);
+    if (!served) return 'unknown';
+    return disk.certificate.serial !== served.serial && disk.certificate.notAfterMs > served.notAfterMs;
+  }),
+);
+
+const tls01 = defineCause({
+  code: 'TLS-01',
+  layer: 'tls',
+  hop: 'tls',
+  host: 'be',
+  title: (view) => `the certificate expired on ${day(leaf(view)?.notAfterMs)}`,
+  necessary: [expired, clockRight],
+  forbids: [renewed],
+  lookalikes: [
+    { code: 'TLS-02', separator: not('the file on disk is no newer than what is served', renewed) },
+    { code: 'CLK-01', separator: clockRight },
+  ],
+  predicts,
+  remedy: (view) =>
+    remedy('renew it, load it, and mend the renewal', [
+      'viworks deploy apply',
+      ...on(view, 'be', nginxCommand(view, 'reload')),
+    ]),
+  help: `The served certificate is past its end, by the gateway's clock and by ours. Reconnecting in a loop is the consequence.`,
+});
+
+const tls02 = defineCause({
+  code: 'TLS-02',
+  layer: 'tls',
+  hop: 'tls',
+  host: 'be',
+  title: 'the certificate was renewed and nginx still serves the old one',
+  necessary: [expired, renewed],
+  lookalikes: [{ code: 'TLS-01', separator: renewed }],
+  predicts,
+  remedy: (view) =>
+    remedy('load it, and let the renewal do so from now on', on(view, 'be', nginxCommand(view, 'reload'))),
+  help: `File and served certificate differ in serial; nginx reads certificates only when it loads its configuration.`,
+});
+
+const tls03 = defineCause({
+  code: 'TLS-03',
+  layer: 'tls',
+  hop: 'tls',
+  host: 'be',
+  title: (view) =>
+    `the certificate is for ${leaf(view)?.names.join(', ') || 'another name'}, not for ${view.topology.serverName}`,
+  necessary: [
+    gateway.verification(
+      'gw',
+      'finds another name in the certificate',
+      (code) => code === 'ERR_TLS_CERT_ALTNAME_INVALID',
+    ),
+    gateway.nameRight,
+  ],
+  lookalikes: [
+    { code: 'NET-01', separator: gateway.nameRight },
+    {
+      code: 'TLS-05',
+      separator: gateway.verification(
+        'gw',
+        'complains of the name, not of the issuer',
+        (code) => code === 'ERR_TLS_CERT_ALTNAME_INVALID',
+      ),
+    },
+  ],
+  predicts,
+  remedy: (view) =>
+    remedy(
+      'serve the certificate of this name from the server block of this name',
+      on(view, 'be', 'nginx -T | grep -n ssl_certificate', nginxCommand(view, 'reload')),
+    ),
+  help: `The gateway reaches the right machine and is shown a certificate for another name: the wrong file, or another server block answered for this name.`,
+});
+
+const issuerCodes = [
+  'UNABLE_TO_GET_ISSUER_CERT_LOCALLY',
+  'UNABLE_TO_GET_ISSUER_CERT',
+  'SELF_SIGNED_CERT_IN_CHAIN',
+  'DEPTH_ZERO_SELF_SIGNED_CERT',
+  'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
+];
+const acceptedElsewhere = anyOf(
+  'others accept the same certificate',
+  gateway.verification('op', 'accepts it', (code) => code === 'OK'),
+  gateway.verification('be', 'accepts it', (code) => code === 'OK'),
+);
+
+const tls05 = defineCause({
+  code: 'TLS-05',
+  layer: 'tls',
+  hop: 'tls',
+  per: 'gateway',
+  host: 'gw',
+  title: (view) => `${parts.hostOf(view, 'gw')} does not know the authority that issued the certificate`,
+  necessary: [
+    gateway.verification('gw', 'does not know the issuer', (code) => issuerCodes.includes(code)),
+    acceptedElsewhere,
+  ],
+  signature: [gateway.nameRight],
+  lookalikes: [
+    {
+      code: 'TLS-03',
+      separator: gateway.verification('gw', 'complains of the issuer, not of the name', (code) =>
+        issuerCodes.includes(code),
+      ),
+    },
+    {
+      code: 'TLS-01',
+      separator: gateway.verification('gw', 'complains of the issuer, not of the time', (code) =>
+        issuerCodes.includes(code),
+      ),
+    },
+  ],
+  predicts,
+  remedy: (view) =>
+    remedy("put the authority's certificate into the gateway's trust file", [
+      'viworks deploy apply',
+      ...on(view, 'gw', 'ls -l /etc/viworks/ca.pem'),
+    ]),
+  help: `The certificate is fine: whoever has the issuing authority in his trust store accepts it. This gateway has not, or its trust file names another one.`,
+});
+
+export const tlsCauses: readonly CauseRule[] = [tls01, tls02, tls03, tls05];
