@@ -1,0 +1,131 @@
+// One connection for one probe: dial from a vantage, TLS with that vantage's trust on top, each with its own deadline.
+import type { Duplex } from 'node:stream';
+import { connect as connectTls, type TLSSocket } from 'node:tls';
+import { type Clock, errnoOf, withDeadline } from '../../agents/runtime/index.ts';
+import type { TlsObservation } from '../engine/index.ts';
+import { DialError, type DialFailure } from './link.ts';
+import { describeCertificate } from './nginx.ts';
+
+/** From the first packet to an open connection, in ms. */
+export const CONNECT_MS = 5_000;
+/** For an answer on an open connection, in ms. */
+export const ANSWER_MS = 3_000;
+
+/** From where a probe dials, and with what trust. */
+export interface Place {
+  dial(host: string, port: number, signal: AbortSignal): Promise<Duplex>;
+  readonly clock: Clock;
+  readonly signal: AbortSignal;
+}
+
+/** PEM certificates, or undefined for the roots that Node brings. */
+export interface Trust {
+  readonly bundle: string | undefined;
+  readonly name: string;
+}
+
+export type Dialled =
+  | { readonly ok: true; readonly stream: Duplex; readonly milliseconds: number }
+  | { readonly ok: false; readonly failure: DialFailure; readonly message: string; readonly milliseconds: number };
+
+/** A TCP connection. Only a stopped run throws. */
+export async function dial(place: Place, host: string, port: number): Promise<Dialled> {
+  const { clock } = place;
+  const began = clock.monotonicMs();
+  const took = (): number => round(clock.monotonicMs() - began);
+  try {
+    const stream = await withDeadline((signal) => place.dial(host, port, signal), {
+      ms: CONNECT_MS,
+      clock,
+      signal: place.signal,
+      onTimeout: () => new DialError('timeout', `no answer within ${CONNECT_MS / 1000} s`),
+    });
+    // A reset that comes later is read from the stream by whoever uses it.
+    stream.on('error', () => undefined);
+    return { ok: true, stream, milliseconds: took() };
+  } catch (error) {
+    place.signal.throwIfAborted();
+    if (error instanceof DialError)
+      return { ok: false, failure: error.failure, message: error.message, milliseconds: took() };
+    const message = error instanceof Error ? error.message : String(error);
+    return { ok: false, failure: 'unreachable', message, milliseconds: took() };
+  }
+}
+
+export type Secured =
+  | { readonly ok: true; readonly stream: TLSSocket; readonly milliseconds: number }
+  | { readonly ok: false; readonly code: string; readonly timedOut: boolean; readonly milliseconds: number };
+
+/** TLS over an open connection. Certificates are judged and not enforced: a probe wants to see what lies behind a bad one, too. */
+export async function secure(
+  place: Place,
+  stream: Duplex,
+  options: { readonly serverName: string; readonly trust: Trust },
+): Promise<Secured> {
+  const { clock } = place;
+  const began = clock.monotonicMs();
+  const took = (): number => round(clock.monotonicMs() - began);
+  const { serverName, trust } = options;
+  const socket = connectTls({
+    socket: stream,
+    servername: serverName,
+    // Agents speak HTTP/1.1: a server that would choose HTTP/2 must not be asked.
+    ALPNProtocols: ['http/1.1'],
+    rejectUnauthorized: false,
+    ...(trust.bundle === undefined ? {} : { ca: trust.bundle }),
+  });
+  return await new Promise((resolve) => {
+    const timer = clock.after(ANSWER_MS, () =>
+      end({ ok: false, code: 'ETIMEDOUT', timedOut: true, milliseconds: took() }),
+    );
+    const end = (result: Secured): void => {
+      timer.cancel();
+      place.signal.removeEventListener('abort', stop);
+      if (!result.ok) socket.destroy();
+      resolve(result);
+    };
+    const stop = (): void => end({ ok: false, code: 'ABORT_ERR', timedOut: false, milliseconds: took() });
+    place.signal.addEventListener('abort', stop, { once: true });
+    socket.once('secureConnect', () => end({ ok: true, stream: socket, milliseconds: took() }));
+    // The error may come again when the stream below closes; only the first one counts.
+    socket.on('error', (error) =>
+      end({ ok: false, code: errnoOf(error) ?? error.message, timedOut: false, milliseconds: took() }),
+    );
+    socket.once('close', () => end({ ok: false, code: 'ECONNRESET', timedOut: false, milliseconds: took() }));
+  });
+}
+
+/** What was seen of TLS. */
+export function observeTls(
+  secured: Secured,
+  about: { readonly address: string; readonly port: number; readonly serverName: string; readonly trust: Trust },
+): TlsObservation {
+  const { address, port, serverName, trust } = about;
+  const base = { address, port, serverName, trust: trust.name };
+  if (!secured.ok) {
+    const handshake = secured.timedOut ? ('timeout' as const) : ('failed' as const);
+    return { ...base, handshake, error: secured.code, protocol: null, chain: [], verification: secured.code };
+  }
+  const { stream } = secured;
+  const chain = [];
+  const seen = new Set<string>();
+  for (let certificate = stream.getPeerX509Certificate(); certificate; certificate = certificate.issuerCertificate) {
+    if (seen.has(certificate.fingerprint256)) break;
+    seen.add(certificate.fingerprint256);
+    chain.push(describeCertificate(certificate));
+  }
+  const refusal: unknown = stream.authorizationError;
+  return {
+    ...base,
+    handshake: 'ok',
+    error: null,
+    protocol: stream.getProtocol(),
+    chain,
+    verification: refusal ? (refusal instanceof Error ? (errnoOf(refusal) ?? refusal.message) : String(refusal)) : 'OK',
+  };
+}
+
+/** Tenths of a millisecond are noise. */
+export function round(milliseconds: number): number {
+  return Math.round(milliseconds * 10) / 10;
+}

@@ -1,0 +1,101 @@
+// One HTTP/1.1 exchange over a connection that is already open. Node's parser on a stream of ours; no pool, no redirects, no HTTP/2.
+import { type IncomingMessage, request } from 'node:http';
+import type { Duplex } from 'node:stream';
+import { type Clock, errnoOf } from '../../agents/runtime/index.ts';
+
+export interface Exchange {
+  readonly method: 'GET' | 'POST';
+  /** Path with query. */
+  readonly path: string;
+  /** The Host header. */
+  readonly host: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body?: string | undefined;
+  readonly clock: Clock;
+  readonly signal: AbortSignal;
+  /** Until the head of the answer, in ms. */
+  readonly answerMs: number;
+}
+
+/** Why no answer came. */
+export type NoAnswer = 'timeout' | 'reset' | 'closed' | 'protocol';
+
+export type Answer =
+  | { readonly kind: 'response'; readonly message: IncomingMessage }
+  | { readonly kind: 'upgraded'; readonly message: IncomingMessage; readonly first: Buffer }
+  | { readonly kind: 'none'; readonly why: NoAnswer; readonly detail: string };
+
+/** Sends one request and waits for the head of the answer. */
+export function exchange(stream: Duplex, options: Exchange): Promise<Answer> {
+  return new Promise((resolve, reject) => {
+    const { clock, signal } = options;
+    const outgoing = request({
+      method: options.method,
+      path: options.path,
+      createConnection: () => stream,
+      setHost: false,
+      headers: { Host: options.host, ...options.headers },
+      insecureHTTPParser: false,
+    });
+    const done = (answer: Answer): void => {
+      timer.cancel();
+      signal.removeEventListener('abort', stop);
+      resolve(answer);
+    };
+    const stop = (): void => {
+      timer.cancel();
+      outgoing.destroy();
+      reject(signal.reason);
+    };
+    const timer = clock.after(options.answerMs, () => {
+      done({ kind: 'none', why: 'timeout', detail: `no answer within ${options.answerMs / 1000} s` });
+      outgoing.destroy();
+    });
+    signal.addEventListener('abort', stop, { once: true });
+    outgoing.on('error', (error) => done({ kind: 'none', why: whyOf(error), detail: error.message }));
+    outgoing.on('response', (message) => done({ kind: 'response', message }));
+    outgoing.on('upgrade', (message, _socket, first) => done({ kind: 'upgraded', message, first }));
+    outgoing.end(options.body);
+  });
+}
+
+function whyOf(error: Error): NoAnswer {
+  const code = errnoOf(error) ?? '';
+  if (code.startsWith('HPE_')) return 'protocol';
+  // Node says "socket hang up" for an orderly end before any byte, too.
+  if (code === 'ECONNRESET' && error.message !== 'socket hang up') return 'reset';
+  return 'closed';
+}
+
+/** Header names in lower case, repeated ones joined. Cookies are nobody's business. */
+export function plainHeaders(message: IncomingMessage): Readonly<Record<string, string>> {
+  const out: Record<string, string> = {};
+  for (const [name, value] of Object.entries(message.headers)) {
+    if (name !== 'set-cookie' && value !== undefined) out[name] = Array.isArray(value) ? value.join(', ') : value;
+  }
+  return out;
+}
+
+/** The body up to a limit; what follows is not read. A body that stops coming gives what was there. */
+export function readBody(
+  message: IncomingMessage,
+  options: { limit: number; clock: Clock; ms: number },
+): Promise<string> {
+  return new Promise((resolve) => {
+    const parts: Buffer[] = [];
+    let size = 0;
+    const finish = (): void => {
+      timer.cancel();
+      resolve(Buffer.concat(parts).subarray(0, options.limit).toString('utf8'));
+    };
+    const timer = options.clock.after(options.ms, finish);
+    message.on('data', (part: Buffer) => {
+      parts.push(part);
+      size += part.length;
+      if (size >= options.limit) finish();
+    });
+    message.on('end', finish);
+    message.on('error', finish);
+    message.on('close', finish);
+  });
+}
