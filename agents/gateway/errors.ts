@@ -25,12 +25,6 @@ export const gatewayErrors = defineErrors({
     retry: 'never',
     exitCode: 64,
   },
-  VW_GATEWAY_UNKNOWN_USER: {
-    message: 'no user {user} on this host ({key})',
-    hint: 'create it, or correct {key} in launcher.toml: getent passwd {user}',
-    retry: 'never',
-    exitCode: 64,
-  },
   VW_GATEWAY_STATE_UNUSABLE: {
     message: 'cannot use the state directory {dir}: {reason}',
     hint: 'give it to the agent’s user, and see that the disk is not full: ls -ld {dir}; df {dir}',

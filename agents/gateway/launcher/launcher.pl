@@ -206,7 +206,8 @@ sub wait_for {
     my $read_end = sub {
         my ($why, $grace) = split / /, slurp("$t->{dir}/end") // return;
         my $at = monotonic() + $grace / 1000;
-        if (!defined $kill_at) { ($reason, $kill_at) = ($why, $at); polite($t) unless defined $t->{status} }
+        if (defined $t->{status}) { $leftovers_at = monotonic() }    # it ended by itself: that stays the truth, the rest is hurried
+        elsif (!defined $kill_at) { ($reason, $kill_at) = ($why, $at); polite($t) }
         elsif ($at < $kill_at) { $kill_at = $at }
     };
     $read_end->();    # it may have been asked for before the signal could reach us
