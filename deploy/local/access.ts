@@ -1,0 +1,109 @@
+// Who may talk to the local backend: the operator's token and context, and the gateway's one-time enrolment.
+import { spawn } from 'node:child_process';
+import { rm, stat, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type Invocation, readContexts, readSecretFile, saveContext } from '../../agents/runtime/index.ts';
+import { localErrors } from './errors.ts';
+import { ask } from './loopback.ts';
+import type { Places } from './places.ts';
+
+/** What is needed to call our own program once. */
+export interface OneShot {
+  readonly program: readonly string[];
+  readonly env: Readonly<Record<string, string>>;
+  readonly signal: AbortSignal;
+}
+
+/** Gives an admin token that the backend takes: the kept one of the context, or a new one, saved as a context. */
+export async function ensureToken(
+  places: Places,
+  options: OneShot & { readonly operator: Invocation['env']; readonly trust: string },
+): Promise<{ token: string; current: boolean }> {
+  const { operator, signal } = options;
+  const name = places.gatewayId;
+  const kept = await keptToken(places, operator, signal);
+  const argv = [
+    'backend',
+    'token',
+    'create',
+    '--role',
+    'admin',
+    '--name',
+    'viworks up',
+    '--config',
+    places.configs.backend,
+  ];
+  const token = kept ?? (await output(argv, options));
+  const { current } = await readContexts(operator);
+  // Somebody's current context is not taken over: a command meant for it must not land here.
+  const makeCurrent = current === undefined || current === name;
+  await saveContext(operator, {
+    name,
+    url: `https://localhost:${places.ports.tls}`,
+    token,
+    trust: options.trust,
+    makeCurrent,
+  });
+  return { token, current: makeCurrent };
+}
+
+async function keptToken(places: Places, env: Invocation['env'], signal: AbortSignal): Promise<string | undefined> {
+  const context = (await readContexts(env)).contexts[places.gatewayId];
+  if (!context) return undefined;
+  const secret = await readSecretFile('API token', context.tokenFile).catch(() => undefined);
+  if (!secret) return undefined;
+  const url = `http://127.0.0.1:${places.ports.api}/api/v1/gateways`;
+  const { status } = await ask({ url, token: secret.reveal(), signal });
+  return status === 200 ? secret.reveal() : undefined;
+}
+
+/** Lets the gateway enrol unless the backend knows it already; gives the file with its one-time token, if one was made. */
+export async function ensureEnrolment(places: Places, token: string, options: OneShot): Promise<string | undefined> {
+  const state = places.states.gateway;
+  const url = `http://127.0.0.1:${places.ports.api}/api/v1/gateways/${places.gatewayId}`;
+  const { status } = await ask({ url, token, signal: options.signal });
+  const known = status === 200;
+  const hasKey = await stat(join(state, 'identity.json')).then(
+    () => true,
+    () => false,
+  );
+  if (known && hasKey) return undefined;
+  // A key that this backend has never seen is of no use any more, nor is the journal of its tasks.
+  if (hasKey) await rm(state, { recursive: true });
+  const argv = [
+    'backend',
+    'enrolment-token',
+    'create',
+    '--gateway',
+    places.gatewayId,
+    '--config',
+    places.configs.backend,
+  ];
+  const once = await output(argv, options);
+  await writeFile(places.enrolmentToken, `${once}\n`, { mode: 0o600 });
+  return places.enrolmentToken;
+}
+
+async function output(argv: readonly string[], { program, env, signal }: OneShot): Promise<string> {
+  const [file = '', ...args] = program;
+  const child = spawn(file, [...args, ...argv], { env, signal, stdio: ['ignore', 'pipe', 'pipe'] });
+  let [out, words] = ['', ''];
+  child.stdout.on('data', (chunk: Buffer) => {
+    out += chunk.toString();
+  });
+  child.stderr.on('data', (chunk: Buffer) => {
+    words += chunk.toString();
+  });
+  const code = await new Promise<number | null>((resolve, reject) => {
+    child.once('error', reject);
+    child.once('close', resolve);
+  });
+  const text = out.trim();
+  if (code === 0 && text !== '') return text;
+  const command = `viworks ${argv.join(' ')}`;
+  throw localErrors.create('VW_UP_COMMAND_FAILED', {
+    command,
+    code: code ?? 1,
+    words: words.trim() || 'it printed nothing',
+  });
+}
