@@ -91,18 +91,17 @@ export const dockerBreaks: readonly Break[] = [
     what: "the backend's container has another name, and nginx was restarted",
     form: 'docker',
     inject: async (bench) => {
+      const renamed = runBackend('--mode normal', `${backendContainer}-new`);
       await bench.run(
         'be1',
-        `docker rename ${backendContainer} ${backendContainer}-new; docker restart -t 1 ${backendContainer}-new ${nginxContainer} >/dev/null`,
+        `docker rm -f ${backendContainer} >/dev/null; ${renamed}; docker restart -t 1 ${nginxContainer} >/dev/null`,
       );
     },
     witness: async (bench) => {
-      const log = await bench.attempt(
-        'be1',
-        `docker logs --tail 20 ${nginxContainer} 2>&1; docker inspect -f '{{.State.Status}}' ${nginxContainer}`,
-      );
-      const emerg = log.stdout.split('\n').findLast((line) => line.includes('host not found in upstream'));
-      return emerg && /restarting|exited/.test(log.stdout) ? emerg.trim() : undefined;
+      // The resolver takes its time to give up, and Docker starts nginx again and again meanwhile.
+      const log = await bench.run('be1', `docker logs --since 30s ${nginxContainer} 2>&1`);
+      const emerg = log.split('\n').findLast((line) => line.includes('host not found in upstream'));
+      return emerg && typeof (await upgradeThroughNginx(bench)) === 'string' ? emerg.trim() : undefined;
     },
     mend: async (bench) => {
       await bench.run('be1', `docker rm -f ${backendContainer}-new >/dev/null`);
