@@ -1,0 +1,13 @@
+// Facts → Report with the whole catalogue: derives what follows from other facts, then lets the engine diagnose. Pure; used live and on replay.
+import { causes } from './causes/index.ts';
+import { checks } from './checks/index.ts';
+import { createFactStore, diagnose, type FactStore, type Report, type RunMeta, type Topology } from './engine/index.ts';
+import { derivedProbe, deriveRoutes } from './nginx/index.ts';
+
+/** The same facts, topology and meta give the same Report, byte for byte. Does not change the store. */
+export function judgeFacts(facts: FactStore, topology: Topology, meta: RunMeta): Report {
+  const observed = facts.all().filter((item) => item.probe !== derivedProbe);
+  const store = createFactStore(observed);
+  for (const item of deriveRoutes(store, topology)) store.add(item);
+  return diagnose({ store, topology }, { checks, causes }, meta);
+}

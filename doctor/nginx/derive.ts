@@ -1,0 +1,76 @@
+// Facts from facts: what nginx's files mean for the requests that matter. Run after the probes and again on replay, never recorded.
+import {
+  type Evidence,
+  type Fact,
+  type FactStore,
+  fact,
+  known,
+  type NginxFiles,
+  type Reading,
+  type RouteFact,
+  type Topology,
+  unknown,
+} from '../engine/index.ts';
+import { parseNginx } from './parse.ts';
+import { routeRequest } from './route.ts';
+
+/** The id under which derived facts are kept; a recording leaves them out. */
+export const derivedProbe = 'derived:nginx';
+
+export function deriveRoutes(store: FactStore, topology: Topology): readonly Fact[] {
+  const reading = store.get('nginx.files', 'be');
+  const source = store.find('nginx.files', 'be');
+  if (!source) return [];
+  const paths: readonly (readonly [subject: string, path: string, upgrade: boolean])[] = [
+    ['agents', topology.path, true],
+    ['api', '/health', false],
+    ...topology.gateways.flatMap((gateway): readonly (readonly [string, string, boolean])[] => {
+      const config = store.get('agent.config', `gw:${gateway.id}`, 'gateway');
+      const url = config.status === 'known' ? config.value.url : null;
+      const path = url?.match(/^[a-z]+:\/\/[^/?#]+([^?#]*)/i)?.[1];
+      return path === undefined ? [] : [[`gw:${gateway.id}`, path || '/', true]];
+    }),
+  ];
+  return paths.map(([subject, path, upgrade]) => {
+    const derived = derive(reading, { store, topology, path, upgrade });
+    const evidence = evidenceFor(source.evidence, derived, reading.status === 'known' ? reading.value : null);
+    return fact({ key: 'nginx.route', vantage: 'be', subject, probe: derivedProbe, reading: derived, evidence });
+  });
+}
+
+interface Question {
+  readonly store: FactStore;
+  readonly topology: Topology;
+  readonly path: string;
+  readonly upgrade: boolean;
+}
+
+function derive(files: Reading<NginxFiles>, { store, topology, path, upgrade }: Question): Reading<RouteFact> {
+  if (files.status !== 'known') return files;
+  const configuration = parseNginx(files.value);
+  if (configuration.directives.length === 0) return unknown('unparsed', `${files.value.entry} could not be read`);
+  const processes = store.get('nginx.processes', 'be');
+  return known(
+    routeRequest(
+      configuration,
+      { host: topology.serverName, port: topology.publicPort, path, tls: topology.url.startsWith('wss:'), upgrade },
+      {
+        agentsPort: topology.backend.agentsPort,
+        heartbeatSeconds: topology.backend.heartbeatSeconds,
+        version: processes.status === 'known' ? processes.value.version : null,
+      },
+    ),
+  );
+}
+
+/** Points at the lines of the file that decide the route. */
+function evidenceFor(of: Evidence, route: Reading<RouteFact>, files: NginxFiles | null): Evidence {
+  if (route.status !== 'known' || !files) return of;
+  const { server, location, target, upgradeHeader, connectionHeader } = route.value;
+  const places = [server, location, target?.place, upgradeHeader.place, connectionHeader.place];
+  const lines = places.flatMap((place) => {
+    const text = place && files.files.find((file) => file.path === place.file)?.text.split('\n')[place.line - 1];
+    return place && text ? [`${place.file}:${place.line}  ${text.trim()}`] : [];
+  });
+  return { ...of, lines: [...new Set(lines)].slice(0, 5) };
+}
