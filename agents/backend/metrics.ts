@@ -7,7 +7,7 @@ const SECONDS = [0.0001, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0
 /** The counters of a backend. */
 export type Metrics = ReturnType<typeof createMetrics>;
 
-/** Creates all of them. `sample` fills the gauges when somebody asks. */
+/** Creates all of them. */
 export function createMetrics(options: { readonly processMetrics: boolean }) {
   const registry = new Registry();
   if (options.processMetrics) collectDefaultMetrics({ register: registry, prefix: 'viworks_' });
@@ -17,8 +17,18 @@ export function createMetrics(options: { readonly processMetrics: boolean }) {
     new Gauge({ name: `viworks_${name}`, help, labelNames, registers: [registry] });
   const histogram = <T extends string>(name: string, help: string, labelNames: readonly T[] = []): Histogram<T> =>
     new Histogram({ name: `viworks_${name}`, help, labelNames, buckets: SECONDS, registers: [registry] });
+  let refresh = (): void => {};
   return {
-    registry,
+    contentType: registry.contentType,
+    /** The text that Prometheus reads. */
+    async scrape(): Promise<string> {
+      refresh();
+      return registry.metrics();
+    },
+    /** `update` sets the gauges before each scrape. */
+    onScrape(update: () => void): void {
+      refresh = update;
+    },
     agentSessions: gauge('agent_sessions', 'sessions by state', ['state']),
     sessionLosses: counter('session_losses_total', 'sessions that ended, by close code', ['code']),
     sessionTakeovers: counter('session_takeovers_total', 'sessions replaced by a newer one of the same gateway'),

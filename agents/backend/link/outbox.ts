@@ -30,16 +30,24 @@ const CONTROL: ReadonlySet<FrameType> = new Set<FrameType>([
   'task.cancel',
 ]);
 
+interface Held {
+  readonly text: string;
+  readonly taskId: string | undefined;
+}
+
 /** Creates an outbox in front of a socket. */
 export function createOutbox(wire: Wire): Outbox {
-  const control: string[] = [];
-  const work: string[] = [];
+  const control: Held[] = [];
+  const work: Held[] = [];
   const acks = new Map<string, AckPosition>();
   let heldBytes = 0;
 
   function next(): string | undefined {
-    const text = control.shift() ?? work.shift();
-    if (text !== undefined) return text;
+    const held = control.shift() ?? work.shift();
+    if (held !== undefined) {
+      heldBytes -= held.text.length;
+      return held.text;
+    }
     for (const [taskId, position] of acks) {
       acks.delete(taskId);
       return encodeFrame({ type: 'task.ack', taskId, ...position });
@@ -51,9 +59,8 @@ export function createOutbox(wire: Wire): Outbox {
     while (wire.bufferedAmount < limits.SOCKET_HIGH_WATER_BYTES) {
       const text = next();
       if (text === undefined) return;
-      heldBytes = Math.max(0, heldBytes - text.length);
       wire.send(text, (error) => {
-        if (!error && heldBytes + acks.size > 0) drain();
+        if (!error && control.length + work.length + acks.size > 0) drain();
       });
     }
   }
@@ -62,7 +69,10 @@ export function createOutbox(wire: Wire): Outbox {
     send(frame) {
       const text = encodeFrame(frame);
       heldBytes += text.length;
-      (CONTROL.has(frame.type) ? control : work).push(text);
+      const taskId = 'taskId' in frame ? frame.taskId : undefined;
+      // A cancel may not overtake the run that it is about: the gateway would not know the task, and then start it.
+      const behind = frame.type === 'task.cancel' && work.some((held) => held.taskId === taskId);
+      (CONTROL.has(frame.type) && !behind ? control : work).push({ text, taskId });
       drain();
     },
     ack(taskId, position) {

@@ -36,6 +36,8 @@ export type SessionEvent =
   | { readonly kind: 'frame'; readonly at: number; readonly frame: Frame; readonly bytes: number }
   | { readonly kind: 'undecodable'; readonly at: number; readonly failure: DecodeFailure }
   | { readonly kind: 'output'; readonly at: number }
+  /** A ping of the WebSocket protocol itself, or an empty frame: life, but not for ever. */
+  | { readonly kind: 'noise'; readonly at: number }
   | { readonly kind: 'tick'; readonly at: number }
   | { readonly kind: 'attached'; readonly at: number }
   | { readonly kind: 'refuse'; readonly name: CloseName; readonly message: string }
@@ -90,6 +92,10 @@ export function reduceSession(state: SessionState, event: SessionEvent): Step {
     case 'output':
       if (state.phase !== 'open') return refuse(state, 'protocol_error', 'output before WELCOME');
       return [{ ...state, lastReceivedAt: event.at, misses: 0 }, []];
+    case 'noise': {
+      const next = alive(state, event.at);
+      return next.allowance < 0 ? refuse(next, 'rate_limited', 'too many frames') : [next, []];
+    }
     case 'undecodable':
       return undecodable(alive(state, event.at), event.failure);
     case 'frame':

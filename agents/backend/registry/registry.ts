@@ -1,12 +1,5 @@
 // Who is enrolled, who is connected, and with what. Enrolled gateways are kept in memory: HELLO may not wait for the disk twice.
-import {
-  BUILT_IN_VERBS,
-  type BuiltInVerb,
-  type CloseName,
-  type http,
-  type Sample,
-  schemaHash,
-} from '../../protocol/index.ts';
+import { BUILT_IN_VERBS, type BuiltInVerb, type http, type Sample, schemaHash } from '../../protocol/index.ts';
 import type { Clock } from '../../runtime/index.ts';
 import type { GatewayHello, GatewayRecord } from '../storage/records.ts';
 import type { Store } from '../storage/store.ts';

@@ -1,0 +1,112 @@
+// One reader of a task's output. Live pieces are passed on as they come; whoever falls behind reads the store at their own
+// pace, so that a slow reader costs the backend one position, not memory.
+import type { http, StreamName } from '../../protocol/index.ts';
+import type { TaskRecord } from '../storage/records.ts';
+import type { Store } from '../storage/store.ts';
+import type { Piece } from './assembly.ts';
+import type { Engine } from './engine.ts';
+
+/** Where a reader stands in both streams. */
+export type Position = Record<StreamName, number>;
+
+/** Where a viewer writes. */
+export interface Sink {
+  /** True while the peer has not taken what was written: nothing more should be. */
+  readonly blocked: boolean;
+  output(taskId: string, output: { stream: StreamName; piece: Piece; position: Readonly<Position> }): void;
+  gap(taskId: string, gap: { stream: StreamName; from: number; to: number; reason: string }): void;
+  state(taskId: string, state: http.TaskState): void;
+  /** Resolves once it is not blocked; rejects when the peer is gone. */
+  drained(): Promise<void>;
+}
+
+/** What to view. */
+export interface ViewOptions {
+  readonly taskId: string;
+  readonly from: Readonly<Position>;
+  /** False: only what is stored now. */
+  readonly follow: boolean;
+  /** Aborted when the reader is gone or the backend drains. */
+  readonly signal: AbortSignal;
+}
+
+/** Largest piece of one event; larger rows are cut, so that a slow reader holds little. */
+const EVENT_BYTES = 64 * 1024;
+const STREAMS: readonly StreamName[] = ['out', 'err'];
+
+/** Passes a task's output on until it has ended (then gives its final record) or, without `follow`, until what is stored was read. */
+export async function viewTask(
+  deps: { readonly engine: Engine; readonly store: Store },
+  sink: Sink,
+  options: ViewOptions,
+): Promise<TaskRecord | undefined> {
+  const { engine, store } = deps;
+  const { taskId, signal } = options;
+  const position: Position = { ...options.from };
+  let ended: TaskRecord | undefined;
+  let wake: () => void = () => {};
+  let behind = !caughtUp();
+
+  function caughtUp(): boolean {
+    const live = engine.live(taskId);
+    return live !== undefined && STREAMS.every((name) => position[name] === live.streams[name].assembly.next);
+  }
+
+  function pass(stream: StreamName, piece: Piece): void {
+    position[stream] = piece.offset + piece.bytes.length;
+    sink.output(taskId, { stream, piece, position });
+  }
+
+  const live = engine.live(taskId);
+  const unwatch = live?.feed.watch({
+    output(stream, piece) {
+      if (!behind && !sink.blocked && piece.offset === position[stream]) pass(stream, piece);
+      else behind = true;
+    },
+    stored() {
+      behind ||= !caughtUp();
+      wake();
+    },
+    state: (state) => sink.state(taskId, state),
+    finished(task) {
+      ended = task;
+      wake();
+    },
+  });
+  const onAbort = (): void => wake();
+  signal.addEventListener('abort', onAbort);
+  try {
+    if (live) sink.state(taskId, live.record.state);
+    else ended = (await engine.task(taskId)).task;
+    while (!signal.aborted) {
+      const woken = new Promise<void>((resolve) => {
+        wake = resolve;
+      });
+      if (sink.blocked) await sink.drained();
+      if ((behind || ended || !options.follow) && (await readStored())) continue;
+      if (ended) return ended;
+      if (!options.follow) return undefined;
+      if (behind && caughtUp()) behind = false;
+      await woken;
+    }
+    return undefined;
+  } finally {
+    unwatch?.();
+    signal.removeEventListener('abort', onAbort);
+  }
+
+  // Passes on one piece per stream; false when the store has nothing more from here on.
+  async function readStored(): Promise<boolean> {
+    let progressed = false;
+    for (const stream of STREAMS) {
+      const found = await store.output(taskId, stream, position[stream]);
+      if (!found) continue;
+      progressed = true;
+      if (found.kind === 'gap') {
+        position[stream] = found.gap.to;
+        sink.gap(taskId, found.gap);
+      } else pass(stream, { offset: found.offset, bytes: found.bytes.subarray(0, EVENT_BYTES) });
+    }
+    return progressed;
+  }
+}

@@ -1,0 +1,147 @@
+// POST and GET of commands. With `Accept: text/event-stream` the answer to a new command is its live output.
+import { createHash } from 'node:crypto';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { z } from 'zod';
+import { BUILT_IN_VERBS, http, limits } from '../../protocol/index.ts';
+import type { CreatedCommand, NewCommand } from '../commands/engine.ts';
+import { viewTask } from '../commands/viewer.ts';
+import { backendErrors } from '../errors.ts';
+import { toCommandBody, toTaskBody } from './bodies.ts';
+import { type App, callerOf, type HttpDeps, requires } from './context.ts';
+import { openEventStream } from './stream.ts';
+
+type Request = z.output<typeof http.commandRequest>;
+
+/** A run frame is one frame; what is left for its other fields is plenty. */
+const MAX_WORK_BYTES = limits.MAX_FRAME_BYTES - 16_384;
+
+/** Registers the routes. */
+export function commandRoutes(app: App, deps: HttpDeps): void {
+  app.post(
+    '/api/v1/commands',
+    {
+      schema: {
+        summary: 'run a verb on gateways',
+        body: http.commandRequest,
+        headers: z.object({ 'idempotency-key': z.string().min(1).max(255).optional(), accept: z.string().optional() }),
+        response: { 200: http.commandBody, 201: http.commandBody },
+      },
+      onRequest: requires(deps, 'operator'),
+    },
+    async (request, reply) => {
+      if (deps.draining.aborted) throw backendErrors.create('VW_BACKEND_DRAINING');
+      const wanted = toNewCommand(deps, request.body, {
+        caller: callerOf(request),
+        key: request.headers['idempotency-key'],
+      });
+      const created = await deps.engine.create(wanted);
+      if (wantsStream(request)) {
+        await streamCommand(deps, reply, created);
+        return reply;
+      }
+      await created.durable;
+      const tasks = created.tasks.map((task) => deps.engine.current(task));
+      return reply.code(created.created ? 201 : 200).send(toCommandBody(created.command, tasks));
+    },
+  );
+
+  app.get(
+    '/api/v1/commands/:commandId',
+    {
+      schema: {
+        summary: 'one command',
+        params: z.object({ commandId: z.string() }),
+        response: { 200: http.commandBody },
+      },
+      onRequest: requires(deps, 'viewer'),
+    },
+    async (request) => {
+      const { commandId } = request.params;
+      const found = await deps.store.command(commandId);
+      if (!found) throw backendErrors.create('VW_BACKEND_NOT_FOUND', { what: 'command', id: commandId, list: 'tasks' });
+      return toCommandBody(
+        found.command,
+        found.tasks.map((task) => deps.engine.current(task)),
+      );
+    },
+  );
+}
+
+async function streamCommand(deps: HttpDeps, reply: FastifyReply, created: CreatedCommand): Promise<void> {
+  const { command, tasks } = created;
+  const stream = openEventStream(reply, { clock: deps.clock, ids: tasks.length === 1 });
+  const signal = AbortSignal.any([stream.gone, deps.draining]);
+  // What comes in before `command` is out is not lost: a viewer reads what it missed from the store.
+  try {
+    await created.durable;
+    stream.event(
+      'command',
+      toCommandBody(
+        command,
+        tasks.map((task) => deps.engine.current(task)),
+      ),
+    );
+    await Promise.all(
+      tasks.map(async ({ taskId }) => {
+        const ended = await viewTask(deps, stream, { taskId, from: { out: 0, err: 0 }, follow: true, signal });
+        if (ended) stream.event('exit', { task: toTaskBody(ended, command) });
+      }),
+    );
+  } catch (error) {
+    // The headers are out: all that is left is to end without `exit`, which a client reads as "resume".
+    deps.logger.debug('stream ended early', { command: command.commandId, reason: String(error) });
+  } finally {
+    stream.end();
+  }
+}
+
+function wantsStream(request: FastifyRequest): boolean {
+  return (request.headers.accept ?? '').includes('text/event-stream');
+}
+
+function toNewCommand(
+  deps: HttpDeps,
+  body: Request,
+  by: { caller: ReturnType<typeof callerOf>; key: string | undefined },
+): NewCommand {
+  const gateways = [...new Set(body.gateways)];
+  for (const gateway of gateways) requireVerb(deps, gateway, body.verb);
+  const args = checkedArgs(body);
+  if (body.stdin !== undefined && Buffer.byteLength(body.stdin, 'base64') > limits.MAX_STDIN_BYTES)
+    throw backendErrors.create('VW_BACKEND_TOO_LARGE', { limitBytes: limits.MAX_STDIN_BYTES });
+  if (JSON.stringify({ args, env: body.env }).length + (body.stdin?.length ?? 0) > MAX_WORK_BYTES)
+    throw backendErrors.create('VW_BACKEND_TOO_LARGE', { limitBytes: MAX_WORK_BYTES });
+  return {
+    gateways,
+    ttlMs: body.ttlMs,
+    request: {
+      verb: body.verb,
+      args,
+      env: body.env,
+      cwd: body.cwd,
+      stdin: body.stdin,
+      timeoutMs: body.timeoutMs,
+      graceMs: body.graceMs,
+      createdBy: by.caller.name,
+      owner: by.caller.tokenId,
+      idempotencyKey: by.key,
+      bodyHash: createHash('sha256').update(JSON.stringify(body)).digest('hex'),
+    },
+  };
+}
+
+// Refused here already where the gateway said what it offers; the gateway judges again by its own policy.
+function requireVerb(deps: HttpDeps, gateway: string, verb: string): void {
+  const record = deps.registry.get(gateway);
+  if (!record) throw backendErrors.create('VW_BACKEND_UNKNOWN_GATEWAY', { gateway });
+  const offered = record.hello ? Object.hasOwn(record.hello.verbs, verb) : Object.hasOwn(BUILT_IN_VERBS, verb);
+  if (!offered) throw backendErrors.create('VW_BACKEND_UNKNOWN_VERB', { verb, gateway });
+}
+
+function checkedArgs(body: Request): Record<string, unknown> {
+  if (!Object.hasOwn(BUILT_IN_VERBS, body.verb)) return body.args;
+  const parsed = BUILT_IN_VERBS[body.verb as keyof typeof BUILT_IN_VERBS].args.safeParse(body.args);
+  if (parsed.success) return parsed.data;
+  const problems = parsed.error.issues.map((issue) => `${['args', ...issue.path].join('.')}: ${issue.message}`);
+  throw backendErrors.create('VW_BACKEND_INVALID', { problems: problems.join('; ') });
+}
