@@ -64,8 +64,22 @@ export async function commit(context: ActContext): Promise<void> {
   if (state.phase !== 'activating' || state.way === null) throw new Error(`there is nothing to commit: ${state.phase}`);
   const { from, to } = state.way;
   await record(context.clock, { step: 'commit', release: to });
-  await writeState({ ...state, phase: 'committed', current: to, previous: from ?? state.previous, way: null });
-  await collectGarbage(to, from ?? state.previous);
+  // A repair of the running release has no new way back.
+  const previous = from === null || from === to ? state.previous : from;
+  await writeState({ ...state, phase: 'committed', current: to, previous, way: null });
+  await collectGarbage(to, previous);
+}
+
+/** Takes back what preparing a release did, when it was refused before the switch. */
+export async function discard(id: string, context: ActContext): Promise<void> {
+  const state = await readState();
+  if (state.phase === 'activating' || state.current === id) return;
+  await record(context.clock, { step: 'discard', release: id });
+  await rm(join(LAYOUT.releases, id), { recursive: true, force: true });
+  if (state.phase !== 'empty') return;
+  await removeAccounts(state.made);
+  await rm(LAYOUT.settings, { recursive: true, force: true });
+  await writeState({ ...state, made: { ...state.made, accounts: [], groups: [] } });
 }
 
 /** Goes back to what was there before the switch and passes its gates; marks the release that failed. */

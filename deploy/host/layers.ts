@@ -78,7 +78,7 @@ export async function putApp(
   await syncDirectory(LAYOUT.apps);
 }
 
-/** Builds a release beside the others; what is there already under this id is replaced only if nothing runs from it. */
+/** Builds a release beside the others, and gives it its name in one rename. */
 export async function stageRelease(parcel: ReleaseParcel): Promise<void> {
   const { manifest, contents } = parcel;
   if (!isReleaseId(manifest.id)) throw refuse(`${manifest.id} is not the id of a release`);
@@ -95,9 +95,13 @@ export async function stageRelease(parcel: ReleaseParcel): Promise<void> {
     flush: true,
   });
   const final = join(LAYOUT.releases, manifest.id);
-  await rm(final, { recursive: true, force: true });
+  // Repairing the release that runs: it is gone for the time between two renames, never for longer.
+  const old = join(LAYOUT.releases, `.old-${manifest.id}`);
+  await rm(old, { recursive: true, force: true });
+  await rename(final, old).catch(() => undefined);
   await rename(staging, final);
   await syncDirectory(LAYOUT.releases);
+  await rm(old, { recursive: true, force: true });
 }
 
 /** Hashes the app layer again and looks whether the runtime is there: what lies on a disk may rot. */

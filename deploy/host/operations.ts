@@ -6,7 +6,7 @@ import type { Clock } from '../../agents/runtime/index.ts';
 import { deployErrors } from '../errors.ts';
 import { LAYOUT } from '../plan/layout.ts';
 import { ensureAccounts } from './accounts.ts';
-import { type ActContext, commit, goBack, removeAll, startPart, switchTo } from './activate.ts';
+import { type ActContext, commit, discard, goBack, removeAll, startPart, switchTo } from './activate.ts';
 import { backendCli, deployToken, gatewayState, runCanary } from './backend-tools.ts';
 import { readFacts } from './facts.ts';
 import { type GateContext, type Part, passGates } from './gates.ts';
@@ -41,6 +41,7 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
   secrets: putSecrets,
   accounts: makeAccounts,
   stage: stage,
+  discard: ({ id }: { id: string }, context) => discard(releaseId(id), context),
   validate: ({ id }: { id: string }) => validateAsIf(releaseId(id)),
   'keep-edited': ({ drift }: { drift: Drift[] }) => keepEdited(drift),
   'read-files': readFiles,
@@ -51,6 +52,8 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
   'go-back': async ({ reason }: { reason: string }, context) => goBack(reason, { token: await ownToken() }, context),
   'mark-bad': ({ id, reason }: { id: string; reason: string }) =>
     writeFile(join(LAYOUT.releases, releaseId(id), 'BAD'), `${reason}\n`),
+  'forget-previous': async () => writeState({ ...(await readState()), previous: null }),
+  'read-manifest': ({ id }: { id: string }) => readManifest(releaseId(id)),
   canary: ({ api, gateway }: { api: string; gateway: string }) => runCanary(api, gateway),
   'gateway-state': ({ api, gateway }: { api: string; gateway: string }) => gatewayState(api, gateway),
   'create-token': ({ role, name }: { role: string; name: string }) =>
@@ -113,12 +116,17 @@ async function putHelper({ digest }: { digest: string }, { bytes }: OperationCon
   await chmod(LAYOUT.helper, 0o755);
 }
 
-async function putSecrets({ files }: { files: { name: string; content: string }[] }): Promise<void> {
+async function putSecrets({
+  files,
+}: {
+  files: { name: string; content: string; ifMissing?: boolean }[];
+}): Promise<void> {
   await prepareDirectories();
-  for (const { name, content } of files) {
+  for (const { name, content, ifMissing } of files) {
     if (!/^[a-z0-9][a-z0-9._-]{0,100}$/.test(name)) throw new Error(`${name} is no name for a secret`);
     const file = join(LAYOUT.credentials, name);
-    if ((await readFile(file, 'utf8').catch(() => undefined)) === content) continue;
+    const kept = await readFile(file, 'utf8').catch(() => undefined);
+    if (kept === content || (ifMissing && kept !== undefined)) continue;
     await replaceFile(file, content, 0o600);
   }
 }

@@ -123,7 +123,7 @@ const host = z.strictObject({
 
 const deploy = z.strictObject({
   waves: z.array(z.union([z.literal('*'), z.array(z.string())])).default(['*']),
-  soak_seconds: z.int().min(0).max(3600).default(15).meta({ description: 'how long the new release has to stay well' }),
+  soak_seconds: z.int().min(0).max(3600).default(3).meta({ description: 'how long the new release has to stay well' }),
   window_seconds: z.int().min(30).max(600).default(60).meta({ description: 'when hosts go back if nobody confirms' }),
 });
 

@@ -1,5 +1,5 @@
 // The life of `viworks up`: claim, start in order, look, show one command, wait, end in reverse order.
-import { cp, readFile, rm, writeFile } from 'node:fs/promises';
+import { cp, rm, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { BUILD, type Invocation } from '../../agents/runtime/index.ts';
 import { issueServerCertificate } from '../ca/authority.ts';
@@ -178,8 +178,6 @@ async function keepProgram(places: Places): Promise<string[]> {
   if (basename(entry) !== 'main.js') return [process.execPath, entry];
   await rm(places.program, { recursive: true, force: true });
   await cp(dirname(entry), places.program, { recursive: true });
-  // So that what runs can be looked at: which build it is.
-  await readFile(join(places.program, 'package.json'));
   return [process.execPath, join(places.program, 'main.js')];
 }
 

@@ -1,0 +1,179 @@
+// The switch of a fleet: backend first, then the gateways, each through its gates; then a soak, then the commit everywhere.
+// Whatever fails takes every host that was switched back to what it ran before.
+import { describe, fromUnknown, ViworksError } from '../../agents/runtime/index.ts';
+import { deployErrors } from '../errors.ts';
+import type { Part } from '../host/gates.ts';
+import { ENROLMENT_SECRET, gatewayOn } from '../plan/release.ts';
+import type { DeployContext, JudgedHost } from './hosts.ts';
+import type { DeployEvent } from './progress.ts';
+
+const VERIFY_MS = 180_000;
+const START_MS = 240_000;
+const BACK_MS = 300_000;
+
+/** Hosts that take part: those that change, and the backend's, which answers for all of them. */
+export interface Fleet {
+  readonly changing: readonly JudgedHost[];
+  readonly backend: JudgedHost;
+}
+
+/** Activates, soaks and commits. On failure every switched host goes back, and VW_DEPLOY_ROLLED_BACK or _HOLD is thrown. */
+export async function activateFleet(fleet: Fleet, context: DeployContext): Promise<void> {
+  const switched: JudgedHost[] = [];
+  try {
+    const backend = fleet.changing.find((host) => host.name === fleet.backend.name);
+    if (backend) await activateBackend(backend, switched, context);
+    context.progress.flush();
+    const gateways = fleet.changing.filter((host) => gatewayOn(context.inventory, host.name));
+    await allOf(gateways.map((host) => activateGateway(host, { fleet, switched, context })));
+    await canaries(fleet, context);
+    context.progress.flush();
+    await soak(fleet, context);
+    for (const host of fleet.changing) await host.link.request('commit');
+  } catch (error) {
+    context.progress.flush();
+    context.signal.throwIfAborted();
+    throw await takeBack(switched, error, context);
+  }
+}
+
+async function activateBackend(host: JudgedHost, switched: JudgedHost[], context: DeployContext): Promise<void> {
+  switched.push(host);
+  await step(host, 'switched', context, () =>
+    host.link.request('switch', { id: host.parcel.manifest.id }, { ms: START_MS }),
+  );
+  await step(host, 'backend started', context, () => host.link.request('start', { part: 'backend' }, { ms: START_MS }));
+  await step(host, 'nginx answers with the new release, ws 101 + HELLO', context, () => verify(host, 'backend'));
+}
+
+async function activateGateway(
+  host: JudgedHost,
+  parts: { fleet: Fleet; switched: JudgedHost[]; context: DeployContext },
+): Promise<void> {
+  const { fleet, switched, context } = parts;
+  const gateway = gatewayOn(context.inventory, host.name);
+  if (!gateway) return;
+  if (!switched.includes(host)) {
+    switched.push(host);
+    await step(host, 'switched', context, () =>
+      host.link.request('switch', { id: host.parcel.manifest.id }, { ms: START_MS }),
+    );
+  }
+  if (!(await isEnrolled(host, fleet, gateway.id))) {
+    await step(host, 'enrolled', context, async () => {
+      const token = await fleet.backend.link.request<string>('create-enrolment', { gateway: gateway.id });
+      await host.link.request('secrets', { files: [{ name: ENROLMENT_SECRET, content: token }] });
+    });
+  }
+  await step(host, 'gateway started', context, () => host.link.request('start', { part: 'gateway' }, { ms: START_MS }));
+  await step(host, 'linked', context, () => verify(host, 'gateway'));
+}
+
+// Both have to know each other: a gateway that kept its key is a stranger to a store that was set up anew.
+async function isEnrolled(host: JudgedHost, fleet: Fleet, gateway: string): Promise<boolean> {
+  if (host.facts?.gatewayEnrolled !== true) return false;
+  return (await fleet.backend.link.request<string>('gateway-state', { api: apiOf(fleet), gateway })) !== 'unknown';
+}
+
+async function canaries(fleet: Fleet, context: DeployContext): Promise<void> {
+  const changing = new Set(fleet.changing.map((host) => host.name));
+  const backendChanged = changing.has(fleet.backend.name);
+  const { gateways } = context.inventory;
+  const asked = gateways.filter((gateway) => backendChanged || changing.has(gateway.host));
+  await allOf(
+    asked.map((gateway) => {
+      const args = { api: apiOf(fleet), gateway: gateway.id };
+      return step({ name: gateway.host }, 'canary ok', context, () =>
+        fleet.backend.link.request('canary', args, { ms: VERIFY_MS }),
+      );
+    }),
+  );
+}
+
+async function soak(fleet: Fleet, context: DeployContext): Promise<void> {
+  const { clock, inventory, progress, signal } = context;
+  const seconds = inventory.deploy.soakSeconds;
+  if (seconds > 0) await clock.sleep(seconds * 1000, signal);
+  await allOf(
+    fleet.changing.map(async (host) => {
+      for (const part of partsOf(host)) await verify(host, part);
+    }),
+  );
+  progress.event({ host: `soak ${seconds} s`, phase: 'soak', step: 'everything still answers', status: 'done' });
+  progress.flush();
+}
+
+function partsOf(host: JudgedHost): Part[] {
+  const { gates } = host.parcel.manifest;
+  return [...(gates.backend ? (['backend'] as const) : []), ...(gates.gateway ? (['gateway'] as const) : [])];
+}
+
+function verify(host: JudgedHost, part: Part): Promise<unknown> {
+  return host.link.request('verify', { part }, { ms: VERIFY_MS });
+}
+
+function apiOf(fleet: Fleet): string {
+  return fleet.backend.parcel.manifest.gates.backend?.api ?? '';
+}
+
+async function takeBack(switched: readonly JudgedHost[], cause: unknown, context: DeployContext): Promise<Error> {
+  const failure = fromUnknown(cause);
+  const reason = describe(cause);
+  const held: string[] = [];
+  // Gateways first: they are to find the old backend when they come back.
+  for (const host of [...switched].reverse()) {
+    try {
+      const to = await step(host, 'back', context, () =>
+        host.link.request<string>('go-back', { reason }, { ms: BACK_MS }),
+      );
+      const where = to === 'absent' ? 'as it was before' : `back on ${to}`;
+      context.progress.event({ host: host.name, phase: 'rollback', step: `is ${where} (verified)`, status: 'done' });
+    } catch (error) {
+      held.push(`${host.name}: ${describe(error)}`);
+    }
+  }
+  context.progress.flush();
+  const host = String(failure.detail.host ?? switched.at(-1)?.name ?? '');
+  if (held.length > 0)
+    return deployErrors.create('VW_DEPLOY_HOLD', { host, reason: `${reason}; and then: ${held.join('; ')}` }, cause);
+  const own = failure instanceof ViworksError && failure.code === 'VW_DEPLOY_HOST_FAILED';
+  const what = own ? String(failure.detail.what) : 'the new release';
+  return deployErrors.create(
+    'VW_DEPLOY_ROLLED_BACK',
+    { host, what, reason: own ? String(failure.detail.reason) : reason },
+    cause,
+  );
+}
+
+async function step<T>(
+  host: { readonly name: string },
+  name: string,
+  context: DeployContext,
+  work: () => Promise<T>,
+): Promise<T> {
+  const started = context.clock.monotonicMs();
+  const event = (status: DeployEvent['status'], detail?: string): void =>
+    context.progress.event({
+      host: host.name,
+      phase: 'activate',
+      step: name,
+      status,
+      ms: context.clock.monotonicMs() - started,
+      detail,
+    });
+  try {
+    const value = await work();
+    event('done');
+    return value;
+  } catch (error) {
+    event('failed', describe(error));
+    throw error;
+  }
+}
+
+// All are waited for, also when one has failed: nobody may be half-way when the way back begins.
+async function allOf(works: readonly Promise<unknown>[]): Promise<void> {
+  const results = await Promise.allSettled(works);
+  const failed = results.find((result) => result.status === 'rejected');
+  if (failed) throw failed.reason;
+}

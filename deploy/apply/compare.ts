@@ -1,0 +1,102 @@
+// What a release would change on a host. Pure: facts and parcel in, a value out that can be printed, tested and applied.
+import type { Drift, HostFacts, Manifest, ReleaseParcel } from '../host/manifest.ts';
+import { unifiedDiff } from '../plan/diff.ts';
+
+/** One rendered file that differs. */
+export interface FileChange {
+  readonly path: string;
+  readonly kind: 'added' | 'changed' | 'removed';
+  readonly diff: readonly string[];
+}
+
+/** What applying would do to one host. */
+export interface HostChange {
+  /** Nothing at all: not even the helper is older. */
+  readonly none: boolean;
+  readonly first: boolean;
+  readonly from: string | null;
+  readonly to: string;
+  readonly files: readonly FileChange[];
+  readonly sendsApp: boolean;
+  readonly sendsRuntime: boolean;
+  readonly sendsHelper: boolean;
+  readonly installs: readonly string[];
+  /** Units that are started or restarted. */
+  readonly restarts: readonly string[];
+  readonly reloadsNginx: boolean;
+  readonly drift: readonly Drift[];
+  /** A reason why "nothing differs" is not "nothing to do". */
+  readonly unsettled: string | undefined;
+}
+
+/** What is compared. */
+export interface Comparison {
+  readonly facts: HostFacts | undefined;
+  readonly parcel: ReleaseParcel;
+  readonly helper: string;
+  readonly packages: readonly string[];
+  /** Contents of the current release by path, as far as they were read. */
+  readonly before: Readonly<Record<string, string | null>>;
+}
+
+/** Compares. A host without facts is a bare one. */
+export function compareHost({ facts, parcel, helper, packages, before }: Comparison): HostChange {
+  const next = parcel.manifest;
+  const current = facts?.manifest ?? null;
+  const phase = facts?.state.phase ?? 'empty';
+  const unsettled =
+    phase === 'activating'
+      ? 'an earlier deploy did not end: it is taken back first'
+      : phase === 'hold'
+        ? 'an earlier deploy was held'
+        : undefined;
+  const same = current?.digest === next.digest;
+  const drift = facts?.drift ?? [];
+  const inactive = facts?.inactive ?? [];
+  const sendsHelper = facts?.helper !== helper;
+  const restarts = next.units
+    .filter((unit) => facts?.state.started[unit.name]?.fingerprint !== unit.fingerprint || inactive.includes(unit.name))
+    .map((unit) => unit.name);
+  return {
+    none: same && drift.length === 0 && inactive.length === 0 && !sendsHelper && unsettled === undefined,
+    first: current === null,
+    from: current?.id ?? null,
+    to: next.id,
+    files: same ? [] : changedFiles(current, parcel, before),
+    sendsApp: !facts?.apps.includes(next.app),
+    sendsRuntime: !facts?.runtimes.includes(next.runtime),
+    sendsHelper,
+    installs: next.nginx && !facts?.nginx ? packages : [],
+    restarts,
+    reloadsNginx: next.nginx && !(same && drift.length === 0),
+    drift,
+    unsettled,
+  };
+}
+
+function changedFiles(
+  current: Manifest | null,
+  parcel: ReleaseParcel,
+  before: Readonly<Record<string, string | null>>,
+): FileChange[] {
+  const old = new Map(current?.files.map((file) => [file.path, file.sha256]));
+  const changes: FileChange[] = [];
+  for (const file of parcel.manifest.files) {
+    if (old.get(file.path) === file.sha256) continue;
+    const kind = old.has(file.path) ? 'changed' : 'added';
+    const earlier = before[file.path] ?? '';
+    const diff = kind === 'changed' ? unifiedDiff(earlier, parcel.contents[file.path] ?? '') : [];
+    if (kind === 'changed' && onlyTheId(diff, current?.id ?? '', parcel.manifest.id)) continue;
+    changes.push({ path: file.path, kind, diff });
+  }
+  const next = new Set(parcel.manifest.files.map((file) => file.path));
+  for (const path of old.keys()) if (!next.has(path)) changes.push({ path, kind: 'removed', diff: [] });
+  return changes;
+}
+
+// Every release carries its id in some files; that alone is not worth a reader's time.
+function onlyTheId(diff: readonly string[], from: string, to: string): boolean {
+  const removed = diff.filter((line) => line.startsWith('-')).map((line) => line.slice(1));
+  const added = diff.filter((line) => line.startsWith('+')).map((line) => line.slice(1));
+  return removed.length === added.length && removed.every((line, index) => line.replaceAll(from, to) === added[index]);
+}
