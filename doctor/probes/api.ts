@@ -1,0 +1,222 @@
+// What the backend's API and the gateway's own health page say: registry, canary, local health. Needs a token for the first two.
+import { createHash } from 'node:crypto';
+import { http as bodies } from '../../agents/protocol/index.ts';
+import {
+  type CanaryResult,
+  type Fact,
+  fact,
+  type GatewayHealth,
+  known,
+  type Reading,
+  type RegistryEntry,
+  type UnknownReason,
+  unknown,
+} from '../engine/index.ts';
+import { dial } from './dial.ts';
+import { exchange, readBody } from './http.ts';
+import { type Endpoint, get, type NetworkVantage } from './network.ts';
+
+/** A canary brings back this many random bytes: more than one packet, less than a credit. */
+const CANARY_BYTES = 4096;
+/** From the request to the exit of the canary, in ms. */
+const CANARY_MS = 5_000;
+
+/** GET /api/v1/health on the gateway's own loopback. */
+export async function gatewayHealthFact(from: NetworkVantage, endpoint: Endpoint): Promise<Fact> {
+  const path = '/api/v1/health';
+  const reading = await get(from, { ...endpoint, path, bodyLimit: 64 * 1024 });
+  let value: Reading<GatewayHealth>;
+  if (reading.status !== 'known') value = reading;
+  else if (reading.value.outcome !== 'response')
+    value = unknown('unreachable', `port ${endpoint.port}: ${reading.value.outcome}`);
+  else value = healthOf(reading.value.status ?? 0, reading.value.body);
+  const seen = value.status === 'known' ? value.value : null;
+  return fact({
+    key: 'gateway.health',
+    vantage: from.vantage,
+    probe: 'gateway.health',
+    reading: value,
+    evidence: {
+      host: from.host,
+      atMs: from.place.clock.now(),
+      command: `${from.via} curl -s http://${endpoint.address}:${endpoint.port}${path}`.trim(),
+      lines: seen ? [`health ${seen.status}: link ${seen.link ?? '?'}, launcher ${seen.launcher ?? '?'}`] : [],
+      sha256: '',
+    },
+  });
+}
+
+function healthOf(status: number, body: string): Reading<GatewayHealth> {
+  const parsed = bodies.healthBody.safeParse(json(body));
+  if (!parsed.success) return unknown('unparsed', 'not a health page of ours');
+  const { parts, version } = parsed.data;
+  const state = (name: string): string | null => parts[name]?.state ?? null;
+  return known({
+    status,
+    healthy: parsed.data.status === 'healthy',
+    link: state('link'),
+    launcher: state('launcher'),
+    version,
+  });
+}
+
+/** GET /api/v1/gateways/ID. */
+export async function registryFact(from: NetworkVantage, of: ApiCall): Promise<Fact> {
+  const path = `/api/v1/gateways/${encodeURIComponent(of.gateway)}`;
+  const reading = of.token === undefined ? noToken() : await askRegistry(from, { ...of, token: of.token }, path);
+  const entry = reading.status === 'known' ? reading.value : null;
+  return apiFact(from, 'registry.entry', {
+    subject: of.gateway,
+    reading,
+    command: `viworks gateways ${of.gateway}`,
+    lines: entry ? [`${of.gateway}: ${entry.listed ? entry.state : 'not listed'}`] : [],
+  });
+}
+
+export interface ApiCall {
+  readonly endpoint: Endpoint;
+  readonly gateway: string;
+  readonly token: string | undefined;
+}
+
+type Authorised = ApiCall & { readonly token: string };
+
+async function askRegistry(from: NetworkVantage, of: Authorised, path: string): Promise<Reading<RegistryEntry>> {
+  const headers = { Authorization: `Bearer ${of.token}` };
+  const reading = await get(from, { ...of.endpoint, path, headers, bodyLimit: 256 * 1024 });
+  if (reading.status !== 'known') return reading;
+  const { outcome, status, body } = reading.value;
+  if (outcome !== 'response') return unknown('unreachable', `the API did not answer: ${outcome}`);
+  if (status === 404) return known({ listed: false, state: '', online: false, lastSeenAtMs: null, address: null });
+  if (status === 401 || status === 403) return unknown('no-token', `the API refused the token with ${status}`);
+  const parsed = bodies.gatewayBody.safeParse(json(body));
+  if (!parsed.success) return unknown('unparsed', `the API answered ${status}`);
+  const { state, lastSeenAt, remoteAddress } = parsed.data;
+  return known({
+    listed: true,
+    state,
+    online: state === 'connected',
+    lastSeenAtMs: lastSeenAt ?? null,
+    address: remoteAddress ?? null,
+  });
+}
+
+/** A command's exit code and bytes come back: nothing less is called connected. */
+export async function canaryFact(from: NetworkVantage, of: ApiCall): Promise<Fact> {
+  const reading = of.token === undefined ? noToken() : await runCanary(from, { ...of, token: of.token });
+  const result = reading.status === 'known' ? reading.value : null;
+  const code = result?.code ? ` ${result.code}` : '';
+  return apiFact(from, 'canary', {
+    subject: of.gateway,
+    reading,
+    command: `viworks run ${of.gateway} -- true`,
+    lines: result
+      ? [`canary on ${of.gateway}: ${result.outcome}${code}${result.message ? `; ${result.message}` : ''}`]
+      : [],
+  });
+}
+
+async function runCanary(from: NetworkVantage, of: Authorised): Promise<Reading<CanaryResult>> {
+  const { place } = from;
+  const began = place.clock.monotonicMs();
+  const dialled = await dial(place, of.endpoint.address, of.endpoint.port);
+  if (!dialled.ok)
+    return unknown(dialled.failure === 'forbidden' ? 'forward-forbidden' : 'unreachable', dialled.message);
+  const request: bodies.CommandRequest = {
+    verb: 'canary',
+    args: { bytes: CANARY_BYTES },
+    gateways: [of.gateway],
+    timeoutMs: CANARY_MS,
+    ttlMs: CANARY_MS,
+  };
+  try {
+    const answer = await exchange(dialled.stream, {
+      method: 'POST',
+      path: '/api/v1/commands',
+      host: of.endpoint.name,
+      headers: {
+        Connection: 'close',
+        Accept: 'text/event-stream',
+        Authorization: `Bearer ${of.token}`,
+        'Content-Type': 'application/json',
+        'User-Agent': from.userAgent('canary'),
+      },
+      body: JSON.stringify(request),
+      clock: place.clock,
+      signal: place.signal,
+      answerMs: CANARY_MS,
+    });
+    const took = (): number => Math.round(place.clock.monotonicMs() - began);
+    if (answer.kind !== 'response') return unknown('unreachable', 'the API did not answer');
+    const text = await readBody(answer.message, { limit: 1024 * 1024, clock: place.clock, ms: CANARY_MS });
+    return judgeCanary(answer.message.statusCode ?? 0, text, took());
+  } finally {
+    dialled.stream.destroy();
+  }
+}
+
+/** The stream of one canary, read as a whole. Pure. */
+export function judgeCanary(status: number, text: string, milliseconds: number): Reading<CanaryResult> {
+  const end = (outcome: CanaryResult['outcome'], code: string | null, message = ''): Reading<CanaryResult> =>
+    known({ outcome, code, message, exitCode: null, milliseconds });
+  if (status >= 400) {
+    const body = bodies.errorBody.safeParse(json(text));
+    const code = body.success ? body.data.code : String(status);
+    const message = body.success ? body.data.message : '';
+    if (status === 401) return unknown('no-token', 'the API refused the token with 401');
+    return end(status === 403 ? 'forbidden' : 'refused', code, message);
+  }
+  const out: Buffer[] = [];
+  const err: Buffer[] = [];
+  let task: bodies.TaskBody | undefined;
+  for (const event of events(text)) {
+    if (event.name === 'output') {
+      const output = bodies.outputEvents.output.safeParse(event.data);
+      if (output.success) (output.data.stream === 'out' ? out : err).push(Buffer.from(output.data.data, 'base64'));
+    }
+    if (event.name === 'exit') task = bodies.outputEvents.exit.safeParse(event.data).data?.task ?? task;
+  }
+  if (!task?.end) return end('timeout', null, 'the command did not end in time');
+  if (task.end.outcome === 'refused') return end('refused', task.end.refusal, task.end.message);
+  if (task.end.outcome === 'expired') return end('offline', 'expired', task.end.message);
+  if (task.end.outcome === 'cancelled_before_start') return end('failed', task.end.outcome);
+  const exitCode = task.end.code ?? null;
+  if (exitCode !== 0) return known({ outcome: 'failed', code: task.end.outcome, message: '', exitCode, milliseconds });
+  const hash = createHash('sha256').update(Buffer.concat(out)).digest('hex');
+  const same = Buffer.concat(err).toString('utf8').trim() === hash;
+  return known({ outcome: same ? 'ok' : 'mismatch', code: null, message: '', exitCode, milliseconds });
+}
+
+function events(text: string): readonly { readonly name: string; readonly data: unknown }[] {
+  return text.split(/\r?\n\r?\n/).map((block) => ({
+    name: /^event: ?(.*)$/m.exec(block)?.[1] ?? '',
+    data: json([...block.matchAll(/^data: ?(.*)$/gm)].map((match) => match[1]).join('\n')),
+  }));
+}
+
+function json(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+function noToken(): { readonly status: 'unknown'; readonly reason: UnknownReason; readonly detail: string } {
+  return unknown('no-token', 'needs a token: --token-file, or a context made by viworks deploy');
+}
+
+function apiFact<K extends 'registry.entry' | 'canary'>(
+  from: NetworkVantage,
+  key: K,
+  of: { subject: string; reading: Extract<Fact, { key: K }>['reading']; command: string; lines: readonly string[] },
+): Fact {
+  return fact({
+    key,
+    vantage: 'op',
+    subject: of.subject,
+    probe: key,
+    reading: of.reading,
+    evidence: { host: from.host, atMs: from.place.clock.now(), command: of.command, lines: of.lines, sha256: '' },
+  } as Parameters<typeof fact<K>>[0]);
+}

@@ -1,0 +1,312 @@
+// Live probes from one vantage, as facts: a dial, TLS, a GET, an upgrade. Each hop alone and the whole path; nothing is decided here.
+import {
+  type Evidence,
+  type Fact,
+  fact,
+  type HttpObservation,
+  type HttpTarget,
+  known,
+  type Reading,
+  type Target,
+  type UpgradeObservation,
+  type UpgradeTarget,
+  unknown,
+  type Vantage,
+} from '../engine/index.ts';
+import { ANSWER_MS, type Dialled, dial, observeTls, type Place, secure, type Trust } from './dial.ts';
+import { exchange, plainHeaders, readBody } from './http.ts';
+import type { DialFailure } from './link.ts';
+import { probeUpgrade } from './upgrade.ts';
+
+/** One vantage: how to dial from it, and how a person would. */
+export interface NetworkVantage {
+  readonly vantage: Vantage;
+  /** Name of the host, for people. */
+  readonly host: string;
+  /** `ssh root@192.0.2.10`, or empty. */
+  readonly via: string;
+  readonly place: Place;
+  readonly userAgent: (probe: string) => string;
+}
+
+/** What is dialled, and under which name. */
+export interface Endpoint {
+  readonly address: string;
+  readonly port: number;
+  /** Host header and server name. */
+  readonly name: string;
+  /** Undefined for a port without TLS. */
+  readonly trust: Trust | undefined;
+}
+
+/** A dial of a port, and TLS on it where there is any. */
+export async function reachFacts(from: NetworkVantage, target: Target, endpoint: Endpoint): Promise<readonly Fact[]> {
+  const dialled = await dial(from.place, endpoint.address, endpoint.port);
+  const where = hostPort(endpoint);
+  const facts: Fact[] = [
+    fact({
+      key: 'tcp.connect',
+      vantage: from.vantage,
+      subject: target,
+      probe: `tcp.connect.${target}`,
+      reading: connectReading(dialled, endpoint),
+      evidence: evidence(from, `nc -vz ${endpoint.address} ${endpoint.port}`, [
+        `connect ${where}: ${dialled.ok ? `connected in ${dialled.milliseconds} ms` : `${dialled.failure} (${dialled.message})`}`,
+      ]),
+    }),
+  ];
+  if (endpoint.trust === undefined) {
+    if (dialled.ok) dialled.stream.destroy();
+    return facts;
+  }
+  const command = `openssl s_client -connect ${where} -servername ${endpoint.name} </dev/null`;
+  if (!dialled.ok) {
+    facts.push(tlsFact(from, unknown(unknownReason(dialled.failure), dialled.message), evidence(from, command, [])));
+    return facts;
+  }
+  const { name: serverName, trust, address, port } = endpoint;
+  const secured = await secure(from.place, dialled.stream, { serverName, trust });
+  const seen = observeTls(secured, { address, port, serverName, trust });
+  if (secured.ok) secured.stream.destroy();
+  dialled.stream.destroy();
+  const leaf = seen.chain[0];
+  const lines = [
+    `handshake ${seen.handshake}${seen.protocol ? ` (${seen.protocol})` : ''}, verification ${seen.verification}, judged with ${seen.trust}`,
+    ...(leaf
+      ? [
+          `subject ${leaf.subject}, names ${leaf.names.join(' ')}, issuer ${leaf.issuer}`,
+          `valid ${day(leaf.notBeforeMs)} to ${day(leaf.notAfterMs)}`,
+        ]
+      : []),
+  ];
+  facts.push(tlsFact(from, known(seen), evidence(from, command, lines)));
+  return facts;
+}
+
+function tlsFact(
+  from: NetworkVantage,
+  reading: Extract<Fact, { key: 'tls.certificate' }>['reading'],
+  seen: Evidence,
+): Fact {
+  return fact({
+    key: 'tls.certificate',
+    vantage: from.vantage,
+    subject: 'public',
+    probe: 'tls.certificate.public',
+    reading,
+    evidence: seen,
+  });
+}
+
+function connectReading(
+  dialled: Dialled,
+  { address, port }: Endpoint,
+): Extract<Fact, { key: 'tcp.connect' }>['reading'] {
+  const { milliseconds } = dialled;
+  if (dialled.ok) return known({ address, port, outcome: 'connected', milliseconds });
+  const { failure, message } = dialled;
+  if (failure === 'forbidden' || failure === 'unresolved') return unknown(unknownReason(failure), message);
+  return known({ address, port, outcome: failure, milliseconds });
+}
+
+function unknownReason(failure: DialFailure): 'forward-forbidden' | 'unreachable' {
+  return failure === 'forbidden' ? 'forward-forbidden' : 'unreachable';
+}
+
+/** One GET. */
+export async function getFact(
+  from: NetworkVantage,
+  target: HttpTarget,
+  of: Endpoint & { readonly path: string },
+): Promise<Fact> {
+  const reading = await get(from, of);
+  const url = `${of.trust ? 'https' : 'http'}://${of.name}:${of.port}${of.path}`;
+  const seen = reading.status === 'known' ? reading.value : null;
+  return fact({
+    key: 'http.response',
+    vantage: from.vantage,
+    subject: target,
+    probe: `http.response.${target}`,
+    reading,
+    evidence: evidence(from, `curl --http1.1 -sS -i -m 3 --connect-to ::${of.address}: ${url}`, [
+      `GET ${of.path} on ${hostPort(of)} → ${seen?.status ?? seen?.outcome ?? 'not sent'}`,
+    ]),
+  });
+}
+
+/** The answer of one GET; an outcome where there is none. */
+export async function get(
+  from: NetworkVantage,
+  of: Endpoint & {
+    readonly path: string;
+    readonly headers?: Readonly<Record<string, string>>;
+    readonly bodyLimit?: number;
+  },
+): Promise<Reading<HttpObservation>> {
+  const { place } = from;
+  const began = place.clock.monotonicMs();
+  const url = `${of.trust ? 'https' : 'http'}://${of.name}:${of.port}${of.path}`;
+  const none = { url, status: null, headers: {}, body: '' };
+  const took = (): number => Math.round((place.clock.monotonicMs() - began) * 10) / 10;
+  const dialled = await dial(place, of.address, of.port);
+  if (!dialled.ok) {
+    if (dialled.failure === 'forbidden') return unknown('forward-forbidden', dialled.message);
+    const outcome = dialled.failure === 'unresolved' ? 'unreachable' : dialled.failure;
+    return known({ ...none, outcome, milliseconds: took() });
+  }
+  let { stream } = dialled;
+  try {
+    if (of.trust) {
+      const secured = await secure(place, stream, { serverName: of.name, trust: of.trust });
+      if (!secured.ok)
+        return known({ ...none, outcome: secured.timedOut ? 'timeout' : 'tls-error', milliseconds: took() });
+      stream = secured.stream;
+    }
+    const answer = await exchange(stream, {
+      method: 'GET',
+      path: of.path,
+      host: of.name,
+      headers: { Connection: 'close', 'User-Agent': from.userAgent('http'), ...of.headers },
+      clock: place.clock,
+      signal: place.signal,
+      answerMs: ANSWER_MS,
+    });
+    if (answer.kind === 'none')
+      return known({ ...none, outcome: answer.why === 'protocol' ? 'closed' : answer.why, milliseconds: took() });
+    const limit = of.bodyLimit ?? 2000;
+    const body =
+      answer.kind === 'response' ? await readBody(answer.message, { limit, clock: place.clock, ms: ANSWER_MS }) : '';
+    const status = answer.message.statusCode ?? null;
+    return known({
+      url,
+      outcome: 'response',
+      status,
+      headers: plainHeaders(answer.message),
+      body,
+      milliseconds: took(),
+    });
+  } finally {
+    stream.destroy();
+    dialled.stream.destroy();
+  }
+}
+
+export interface UpgradeRequest extends Endpoint {
+  readonly path: string;
+  readonly token: string | undefined;
+  readonly onStall?: (() => Promise<void>) | undefined;
+}
+
+/** One upgrade with everything that may follow it. */
+export async function upgradeFact(from: NetworkVantage, target: UpgradeTarget, of: UpgradeRequest): Promise<Fact> {
+  const seen = await probeUpgrade({
+    place: from.place,
+    address: of.address,
+    port: of.port,
+    host: of.name,
+    path: of.path,
+    trust: of.trust,
+    userAgent: from.userAgent(`upgrade-${target}`),
+    token: of.token,
+    onStall: of.onStall,
+  });
+  const reading =
+    seen.ended === 'not-sent' && seen.reached === 'none'
+      ? unknown('forward-forbidden', 'sshd forbids forwards')
+      : known(seen);
+  return upgradeFactOf(from, target, { seen, reading });
+}
+
+/** An upgrade that is left out on purpose, since the dial would start something. */
+export function upgradeNotSent(
+  from: NetworkVantage,
+  target: UpgradeTarget,
+  of: Endpoint & { path: string; why: string },
+): Fact {
+  const seen: UpgradeObservation = {
+    url: `${of.trust ? 'wss' : 'ws'}://${of.name}${of.path}`,
+    address: of.address,
+    port: of.port,
+    path: of.path,
+    reached: 'none',
+    ended: 'not-sent',
+    status: null,
+    headers: {},
+    body: of.why,
+    acceptKeyOk: null,
+    challenged: null,
+    hello: 'not-sent',
+    refusalCode: null,
+    pongReceived: null,
+    closeCode: null,
+    tlsError: null,
+    milliseconds: { tcp: null, tls: null, response: null },
+    attempts: 0,
+    failures: 0,
+  };
+  return upgradeFactOf(from, target, { seen, reading: unknown('not-run', of.why) });
+}
+
+function upgradeFactOf(
+  from: NetworkVantage,
+  target: UpgradeTarget,
+  of: { seen: UpgradeObservation; reading: Reading<UpgradeObservation> },
+): Fact {
+  const { seen, reading } = of;
+  const scheme = seen.url.startsWith('wss') ? 'https' : 'http';
+  const name = new URL(seen.url).hostname;
+  return fact({
+    key: 'ws.upgrade',
+    vantage: from.vantage,
+    subject: target,
+    probe: `ws.upgrade.${target}`,
+    reading,
+    evidence: evidence(
+      from,
+      `curl --http1.1 -sS -i -N -m 3 -H "Connection: Upgrade" -H "Upgrade: websocket" -H "Sec-WebSocket-Version: 13" -H "Sec-WebSocket-Key: $(head -c 16 /dev/urandom | base64)" --connect-to ::${seen.address}: ${scheme}://${name}:${seen.port}${seen.path}`,
+      upgradeLines(seen),
+    ),
+  });
+}
+
+function upgradeLines(seen: UpgradeObservation): readonly string[] {
+  const target = `${seen.address}:${seen.port}${seen.path}`;
+  if (seen.ended === 'not-sent') return [`upgrade ${target}: not sent; ${seen.body}`];
+  if (seen.reached === 'none') return [`upgrade ${target}: ${seen.ended}`];
+  if (seen.status === null)
+    return [`upgrade ${target}: connected${seen.tlsError ? `, TLS ${seen.tlsError}` : ''}, then ${seen.ended}`];
+  const lines = [`upgrade ${target} → ${seen.status}`];
+  if (seen.status !== 101 && seen.body.trim()) lines.push(seen.body.trim().split('\n')[0]?.slice(0, 120) ?? '');
+  if (seen.acceptKeyOk === false) lines.push('the accept key is wrong');
+  if (seen.acceptKeyOk) {
+    const hello = seen.hello === 'refused' ? `HELLO refused (${seen.refusalCode})` : `HELLO ${seen.hello}`;
+    lines.push(
+      [
+        seen.challenged ? 'CHALLENGE' : 'no CHALLENGE',
+        hello,
+        seen.pongReceived ? 'pong' : 'no pong',
+        `close ${seen.closeCode ?? '-'}`,
+      ].join(', '),
+    );
+  }
+  return lines;
+}
+
+function evidence(from: NetworkVantage, command: string, lines: readonly string[]): Evidence {
+  const { place, host, via } = from;
+  return {
+    host: host,
+    atMs: place.clock.now(),
+    command: via ? `${via} '${command.replaceAll("'", `'\\''`)}'` : command,
+    lines,
+    sha256: '',
+  };
+}
+
+function hostPort({ address, port }: { readonly address: string; readonly port: number }): string {
+  return `${address.includes(':') ? `[${address}]` : address}:${port}`;
+}
+
+function day(ms: number): string {
+  return new Date(ms).toISOString().slice(0, 10);
+}
