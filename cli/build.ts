@@ -8,8 +8,9 @@ import { build, type Plugin } from 'esbuild';
 import { ASSETS } from '../agents/runtime/assets.ts';
 
 const ROOT = resolve(import.meta.dirname, '..');
-// CJS dependencies call require(); ESM output has none unless it is made.
-const REQUIRE = "import{createRequire as __vwRequire}from'node:module';const require=__vwRequire(import.meta.url);";
+// CJS dependencies call require() and read __dirname; ESM output has neither unless they are made.
+const REQUIRE =
+  "import{createRequire as __vwRequire}from'node:module';const require=__vwRequire(import.meta.url),__dirname=import.meta.dirname,__filename=import.meta.filename;";
 
 const { values } = parseArgs({
   options: { outdir: { type: 'string', default: join(ROOT, 'dist') }, quiet: { type: 'boolean', default: false } },

@@ -97,7 +97,7 @@ function positionals(spec: CommandSpec, words: readonly string[]): string[] {
   const valued = (leaf.options ?? []).map(flagsOf).filter((flags) => flags.takesValue);
   const takesNext = (word: string | undefined): boolean =>
     valued.some((flags) => word === `--${flags.long}` || (flags.short !== undefined && word === `-${flags.short}`));
-  const depth = words.findLastIndex((word) => word === leaf.name) + 1;
+  const depth = words.lastIndexOf(leaf.name) + 1;
   return words.slice(depth).filter((word, index, all) => !word.startsWith('-') && !takesNext(all[index - 1]));
 }
 

@@ -1,0 +1,37 @@
+// Every command of the table: its row and its own data agree, and its help can be used.
+import { expect, test } from 'vitest';
+import type { CommandSpec } from '../agents/runtime/index.ts';
+import { COMMANDS } from './commands.ts';
+import { renderOverview } from './overview.ts';
+import { parseCommand } from './parse.ts';
+
+const leaves = (spec: CommandSpec, path: readonly string[] = []): { spec: CommandSpec; path: readonly string[] }[] => [
+  { spec, path },
+  ...(spec.subcommands ?? []).flatMap((child) => leaves(child, [...path, child.name])),
+];
+
+test('names are unique and in the overview', () => {
+  const names = COMMANDS.map((command) => command.name);
+  expect(new Set(names).size).toBe(names.length);
+  const overview = renderOverview();
+  for (const { name, summary } of COMMANDS) expect(overview).toContain(`  ${name.padEnd(14)}${summary}`);
+});
+
+test.each(COMMANDS.map((entry) => [entry.name, entry] as const))('%s', async (_name, entry) => {
+  const spec = await entry.load();
+  expect([spec.name, spec.summary]).toEqual([entry.name, entry.summary]);
+  for (const { spec: command, path } of leaves(spec)) {
+    expect(command.run ?? command.subcommands, `${path.join(' ')} does something`).toBeDefined();
+    // A name that only groups subcommands says nothing of its own.
+    if (!command.run) continue;
+    expect(command.examples.length, `${path.join(' ')} has an example`).toBeGreaterThan(0);
+    expect(command.exitCodes.map(({ code }) => code)).toContain(0);
+    for (const { command: example } of command.examples) expect(example).toContain(`viworks ${entry.name}`);
+    const help = parseCommand(spec, [...path, '--help']);
+    const text = help.kind === 'text' ? help.text : '';
+    expect(text).toContain(`Usage: viworks ${[entry.name, ...path].join(' ')}`);
+    for (const option of command.options ?? []) expect(text).toContain(option.flags);
+    expect(text).toMatch(/Examples:[\s\S]*Exit codes:/);
+    expect(Math.max(...text.split('\n').map((line) => line.length))).toBeLessThanOrEqual(120);
+  }
+});
