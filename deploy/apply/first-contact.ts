@@ -19,7 +19,7 @@ R=no; if $S /bin/sh -c : 2>/dev/null; then R=yes; fi
 V=; if [ -x /usr/sbin/nginx ]; then V=$(/usr/sbin/nginx -v 2>&1); V=\${V##*/}; V=\${V%% *}; fi
 D=; for T in flock gzip head sha256sum unshare setpriv perl systemctl; do command -v $T >/dev/null 2>&1 || D="$D $T"; done
 L=no; for F in /usr/lib/*/libstdc++.so.6 /usr/lib64/libstdc++.so.6; do [ -e "$F" ] && L=yes; done
-I=no; [ -s /proc/net/if_inet6 ] && I=yes
+I=no; [ -n "$(cat /proc/net/if_inet6 2>/dev/null)" ] && I=yes
 set -- $(df -Pk /opt | tail -n 1)
 printf '\\n%s {"type":"bare","facts":{"arch":"%s","root":"%s","os":"%s","osVersion":"%s","nginx":"%s","missing":"%s","libstdcxx":"%s","ipv6":"%s","freeKb":"%s","machineId":"%s"}}\\n' ${word} "$(uname -m)" "$R" "$ID" "$VERSION_ID" "$V" "$D" "$L" "$I" "$4" "$(cat /etc/machine-id 2>/dev/null)"
 IFS= read -r N || exit 0
@@ -32,7 +32,7 @@ export function bootstrapScript(word: string): string {
   const helper = LAYOUT.helper;
   return `set -e
 umask 022
-IFS= read -r RS RL HS HL
+read -r RS RL HS HL
 P=${LAYOUT.incoming}/$RS.part
 mkdir -p ${LAYOUT.runtimes}/$RS ${LAYOUT.incoming} ${helper.replace(/\/[^/]+$/, '')}
 chmod 700 ${LAYOUT.incoming}

@@ -166,6 +166,9 @@ async function packRuntime(file: string, packed: string, signal: AbortSignal): P
 
 // The package lies in the node_modules of this checkout or of whoever installed viworks.
 async function findRuntime(name: string): Promise<string> {
+  // The pinned Node runs this program: its packages lie beside each other.
+  const beside = join(dirname(process.execPath), '../..', name, 'bin/node');
+  if (await exists(beside)) return beside;
   for (let directory = import.meta.dirname; ; directory = dirname(directory)) {
     const base = basename(directory) === 'node_modules' ? directory : join(directory, 'node_modules');
     const file = join(base, name, 'bin/node');
