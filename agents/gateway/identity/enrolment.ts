@@ -1,0 +1,68 @@
+// Enrolment at the start of the agent: finds the one-time token, and tries until the backend has taken the key or said no.
+import { access } from 'node:fs/promises';
+import { join } from 'node:path';
+import { limits } from '../../protocol/index.ts';
+import { backoffMs, type Clock, fromUnknown, type Logger, readSecretFile, ViworksError } from '../../runtime/index.ts';
+import { gatewayErrors } from '../errors.ts';
+import { enrol } from './enrol.ts';
+import { type Identity, markEnrolled } from './identity.ts';
+
+/** File of the one-time token: the configured one, else systemd's credential, else none. */
+export async function findToken(
+  options: { readonly configured: string | undefined; readonly credentialsDirectory: string | undefined },
+  signal: AbortSignal,
+): Promise<string | undefined> {
+  signal.throwIfAborted();
+  if (options.configured !== undefined) return options.configured;
+  if (options.credentialsDirectory === undefined) return undefined;
+  const file = join(options.credentialsDirectory, 'enrolment-token');
+  return access(file).then(
+    () => file,
+    () => undefined,
+  );
+}
+
+/** What enrolment at the start needs. */
+export interface EnrolmentDeps {
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly url: string;
+  readonly ca: string | undefined;
+  readonly identity: Identity;
+  readonly fingerprint: string;
+  readonly stateDir: string;
+  /** Undefined when there is none: then only an enrolled identity can go on. */
+  readonly tokenFile: string | undefined;
+  readonly configFile: string;
+  readonly random: () => number;
+}
+
+/** Throws VW_GATEWAY_NOT_ENROLLED when there is neither an enrolled identity nor a token. */
+export function requireEnrolment(deps: Pick<EnrolmentDeps, 'identity' | 'tokenFile' | 'configFile'>): void {
+  if (deps.identity.enrolled || deps.tokenFile !== undefined) return;
+  throw gatewayErrors.create('VW_GATEWAY_NOT_ENROLLED', { gateway: deps.identity.gatewayId, config: deps.configFile });
+}
+
+/** Enrols if need be; with back-off while the backend cannot be reached. Rejects when the backend says no. */
+export async function ensureEnrolled(deps: EnrolmentDeps, signal: AbortSignal): Promise<void> {
+  if (deps.identity.enrolled || deps.tokenFile === undefined) return;
+  const token = await readSecretFile('enrolment token', deps.tokenFile);
+  const { url, ca, fingerprint, identity, logger } = deps;
+  for (let attempt = 0; ; attempt++) {
+    try {
+      await enrol(
+        { url, ca, fingerprint, gatewayId: identity.gatewayId, publicKey: identity.publicKey, token },
+        signal,
+      );
+      await markEnrolled(deps.stateDir, deps.clock.now(), signal);
+      logger.info('gateway enrolled', { gateway: identity.gatewayId });
+      return;
+    } catch (error) {
+      signal.throwIfAborted();
+      if (!(error instanceof ViworksError) || error.retry === 'never') throw error;
+      if (attempt === 0) logger.failure('enrolment will be tried again', fromUnknown(error));
+      const growth = { baseMs: limits.RECONNECT_BASE_MS, capMs: limits.RECONNECT_CAP_MS, random: deps.random };
+      await deps.clock.sleep(backoffMs(attempt, growth), signal);
+    }
+  }
+}
