@@ -21,7 +21,7 @@ install_packages() {
   began=$(date +%s)
   log=$(mktemp)
   # The engine warning of an older system Node is of no use here: only npm itself runs on it.
-  if ! npm ci --no-audit --no-fund --loglevel=error > "$log" 2>&1; then
+  if ! npm ci --include=dev --include=optional --no-audit --no-fund --loglevel=error > "$log" 2>&1; then
     cat "$log" >&2
     rm -f "$log"
     echo 'viworks: npm ci failed' >&2
