@@ -2,7 +2,7 @@
 // Reproducible: the same sources give the same bytes. `node cli/build.ts [--outdir DIR] [--quiet]`
 import { execFileSync } from 'node:child_process';
 import { cpSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
-import { dirname, join, resolve } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { build, type Plugin } from 'esbuild';
 import { ASSETS } from '../agents/runtime/assets.ts';
@@ -27,7 +27,7 @@ const retired = `${outdir}.old-${process.pid}`;
 mkdirSync(dirname(outdir), { recursive: true });
 rmSync(staging, { recursive: true, force: true });
 try {
-  await bundle();
+  const agentFiles = await bundle();
   await bundleHostHelper();
   for (const [name, source] of Object.entries(ASSETS)) {
     if (existsSync(join(ROOT, source))) cpSync(join(ROOT, source), join(staging, name), { recursive: true });
@@ -35,7 +35,7 @@ try {
   // Makes dist/ complete in itself: it is shipped to hosts without the rest of the package.
   writeFileSync(
     join(staging, 'package.json'),
-    `${JSON.stringify({ type: 'module', name: 'viworks', version, revision, committedAt: commitTime() })}\n`,
+    `${JSON.stringify({ type: 'module', name: 'viworks', version, revision, committedAt: commitTime(), agentFiles })}\n`,
   );
   // An edit made while this build ran is newer than the build.
   utimesSync(join(staging, 'main.js'), startedAt, startedAt);
@@ -51,8 +51,10 @@ if (!values.quiet) {
   );
 }
 
-async function bundle(): Promise<void> {
-  await build({
+// Gives the files that managed hosts need: what the agents reach, without the rooms of an operator's machine.
+async function bundle(): Promise<string[]> {
+  const { metafile } = await build({
+    metafile: true,
     entryPoints: { main: join(ROOT, 'cli/main.ts') },
     outdir: staging,
     absWorkingDir: ROOT,
@@ -78,6 +80,19 @@ async function bundle(): Promise<void> {
     logLevel: 'warning',
     logOverride: { 'ignored-bare-import': 'silent' },
   });
+  const reached = new Set<string>();
+  const visit = (output: string): void => {
+    if (reached.has(output)) return;
+    reached.add(output);
+    for (const { path, kind } of metafile.outputs[output]?.imports ?? []) {
+      const entry = metafile.outputs[path]?.entryPoint ?? '';
+      const wanted = kind !== 'dynamic-import' || /^(agents|node_modules)\/|^cli\/[a-z-]+\.ts$|^$/.test(entry);
+      if (wanted && path in metafile.outputs) visit(path);
+    }
+  };
+  for (const [output, { entryPoint }] of Object.entries(metafile.outputs))
+    if (entryPoint === 'cli/main.ts') visit(output);
+  return [...reached].map((output) => basename(output)).sort();
 }
 
 // The deployer's helper for managed hosts: one file that needs nothing beside it, whose first line the deployer writes.

@@ -4,7 +4,7 @@ import { createHash } from 'node:crypto';
 import { createReadStream, createWriteStream } from 'node:fs';
 import { access, mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
-import { basename, dirname, join, relative } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { promisify } from 'node:util';
 import { createGzip, gzip } from 'node:zlib';
@@ -81,10 +81,8 @@ async function findDist(env: Env): Promise<string> {
   throw broken('there is no build to deploy');
 }
 
-// The build wrote its version beside the bundle.
 async function readBuild(dist: string): Promise<Pick<Artefacts, 'version' | 'revision' | 'committedAt'>> {
-  const text = await readFile(join(dist, 'package.json'), 'utf8').catch(() => '{}');
-  const { version, revision, committedAt } = JSON.parse(text) as Partial<Record<string, string>>;
+  const { version, revision, committedAt } = await readPackage(dist);
   return {
     version: version ?? BUILD.version,
     revision: revision ?? BUILD.revision,
@@ -92,11 +90,25 @@ async function readBuild(dist: string): Promise<Pick<Artefacts, 'version' | 'rev
   };
 }
 
-// What only an operator's machine needs is left out of what is shipped.
-const LEFT_OUT = /^(templates\/|host\.cjs$)|\.map$/;
+interface BuildNote {
+  readonly version?: string;
+  readonly revision?: string;
+  readonly committedAt?: string;
+  /** Files of the bundle that a managed host needs. */
+  readonly agentFiles?: readonly string[];
+}
+
+// The build wrote what it is beside the bundle.
+async function readPackage(dist: string): Promise<BuildNote> {
+  return JSON.parse(await readFile(join(dist, 'package.json'), 'utf8').catch(() => '{}')) as BuildNote;
+}
 
 async function readAppLayer(dist: string, signal: AbortSignal): Promise<AppLayer> {
-  const paths = (await listFiles(dist)).filter((path) => !LEFT_OUT.test(path));
+  const { agentFiles } = await readPackage(dist);
+  if (!agentFiles) throw broken(`${dist} does not say what the agents need`);
+  // What only an operator's machine needs is left out of what is shipped.
+  const needed = new Set([...agentFiles, 'package.json', 'notify.pl', 'launcher.pl']);
+  const paths = (await readdir(dist)).filter((path) => needed.has(path)).sort();
   const read = await Promise.all(
     paths.map(async (path) => ({ path: `dist/${path}`, content: await readFile(join(dist, path), { signal }) })),
   );
@@ -114,14 +126,6 @@ async function readAppLayer(dist: string, signal: AbortSignal): Promise<AppLayer
     digestOf: (path) => files.find((file) => file.path === path)?.sha256 ?? '',
     pack: () => promisify(gzip)(Buffer.concat(all.map((file) => file.content))),
   };
-}
-
-async function listFiles(root: string): Promise<string[]> {
-  const entries = await readdir(root, { recursive: true, withFileTypes: true });
-  return entries
-    .filter((entry) => entry.isFile())
-    .map((entry) => relative(root, join(entry.parentPath, entry.name)))
-    .sort();
 }
 
 const ARCHITECTURES: Readonly<Record<string, string>> = { x64: 'x64', x86_64: 'x64', arm64: 'arm64', aarch64: 'arm64' };
