@@ -94,19 +94,28 @@ async function refusePortOwners(manifest: Manifest): Promise<void> {
   const backend = manifest.gates.backend;
   if (!backend) return;
   const wanted = [
-    { port: Number(backend.api.split(':').at(-1)), owners: /systemd|node|perl/ },
-    { port: Number(backend.agents.split(':').at(-1)), owners: /systemd|node|perl/ },
-    ...(manifest.nginx ? [{ port: backend.tls.port, owners: /nginx/ }] : []),
+    { port: Number(backend.api.split(':').at(-1)), ours: /viworks-backend/ },
+    { port: Number(backend.agents.split(':').at(-1)), ours: /viworks-backend/ },
+    ...(manifest.nginx ? [{ port: backend.tls.port, ours: /nginx/ }] : []),
   ];
   const { stdout, code } = await run(['ss', '-Hltnp']);
   if (code !== 0) return;
-  for (const { port, owners } of wanted) {
+  for (const { port, ours } of wanted) {
     for (const line of stdout.split('\n')) {
-      const [, , , local = ''] = line.trim().split(/\s+/);
-      const owner = /users:\(\("([^"]+)"/.exec(line)?.[1];
-      if (!local.endsWith(`:${port}`) || owner === undefined || owners.test(owner)) continue;
-      const reason = `  port ${port} is taken by ${owner} (${local})`;
+      const local = line.trim().split(/\s+/)[3] ?? '';
+      if (!local.endsWith(`:${port}`) || (await belongsTo(line, ours))) continue;
+      const owner = /users:\(\("([^"]+)",pid=(\d+)/.exec(line);
+      const reason = `  port ${port} is taken by ${owner?.[1] ?? 'somebody'} (process ${owner?.[2] ?? 'unknown'}, ${local})`;
       throw deployErrors.create('VW_DEPLOY_REFUSED', { check: 'the look at the ports', reason });
     }
   }
+}
+
+// A listener of ours is held by systemd for a socket unit, or by a process in the cgroup of our unit.
+async function belongsTo(line: string, ours: RegExp): Promise<boolean> {
+  for (const [, pid] of line.matchAll(/pid=(\d+)/g)) {
+    if (pid === '1') return true;
+    if (ours.test(await readFile(`/proc/${pid}/cgroup`, 'utf8').catch(() => ''))) return true;
+  }
+  return false;
 }
