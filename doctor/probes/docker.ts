@@ -8,10 +8,10 @@ import {
   unknown,
   type Vantage,
 } from '../engine/index.ts';
-import { parseContainers, parseDockerLog, parseInnerSockets } from './docker-output.ts';
+import { innerProcesses, parseContainers, parseDockerLog, parseInnerSockets } from './docker-output.ts';
 import { type HostRound, look, read, say } from './probe.ts';
 import { quote, type Section } from './script.ts';
-import type { SeenProcess } from './service-output.ts';
+import { parseProcesses, type SeenProcess } from './service-output.ts';
 import { processState } from './services.ts';
 import { namespaceListeners } from './sockets.ts';
 
@@ -79,6 +79,13 @@ export function findContainer(all: readonly Container[], part: PartContainer): C
 export function containersIn(round: HostRound): readonly Container[] {
   const reading = read(look(round, 'docker.containers'), parseContainers);
   return reading.status === 'known' ? reading.value : [];
+}
+
+/** Main processes of the containers, as the host sees them. */
+export function innerProcessesOf(round: HostRound): readonly SeenProcess[] {
+  const boot = /^btime (\d+)/m.exec(round.sections.get('host.identity')?.text ?? '')?.[1];
+  const bootMs = boot === undefined ? null : Number(boot) * 1000;
+  return parseProcesses(innerProcesses(round.sections.get('docker.inside')?.text ?? ''), { later: '', bootMs });
 }
 
 /** Facts about containers, their processes, logs and inner listeners. */

@@ -9,7 +9,8 @@ import type { Owners } from './sockets.ts';
 /** A part and the unit that is expected to run it. */
 export interface PartUnit {
   readonly part: Part;
-  readonly unit: string;
+  /** Null where nothing supervises it: then its process is looked for by its command line. */
+  readonly unit: string | null;
 }
 
 const properties = [
@@ -44,7 +45,8 @@ const LOG_LINES = 120;
 
 /** Shell that leaves the pids worth looking at in $pids: main processes of the units, owners of the ports, whatever is called viworks. */
 export function serviceSections(units: readonly PartUnit[], ports: readonly number[]): readonly Section[] {
-  const names = units.map((unit) => quote(unit.unit)).join(' ');
+  const named = units.flatMap(({ part, unit }) => (unit === null ? [] : [{ part, unit }]));
+  const names = named.map((unit) => quote(unit.unit)).join(' ');
   const show = `TZ=UTC $T systemctl show --no-pager -p ${properties} ${names} 'viworks*'`;
   const portFilter = ports.map((port) => `sport = :${port}`).join(' or ');
   return [
@@ -73,7 +75,7 @@ for p in $pids; do
 done
 echo "--now $(cat /proc/uptime)"; getconf CLK_TCK 2>/dev/null || echo 100`,
     },
-    ...units
+    ...named
       .filter((unit) => !unit.unit.endsWith('.socket'))
       .map((unit) => ({
         id: `log.tail.${unit.part}`,
@@ -109,6 +111,7 @@ export function serviceFacts(round: HostRound, parts: readonly PartUnit[]): Serv
   const processes = processesOf(round);
   const units = new Map<Part, UnitState>();
   const facts = parts.flatMap(({ part, unit }): Fact[] => {
+    if (unit === null) return [processFact(round, { part, state: undefined, processes })];
     const state = stateOf(all, part, unit);
     if (state) units.set(part, state);
     const stateFact = say(round, {

@@ -89,7 +89,8 @@ export function namespaceListeners(
   });
 }
 
-function listenersOf(text: string, owners: Owners): readonly Listener[] {
+/** LISTEN rows of whatever printed them. */
+export function listenersOf(text: string, owners: Owners): readonly Listener[] {
   return socketsOf(text)
     .filter((socket) => socket.state === 'LISTEN')
     .map((socket) => {

@@ -1,0 +1,61 @@
+// One run from the outside in: open the hosts, one round each, then the live probes. Gives what is known when it ends, however it ends.
+import type { Clock } from '../../agents/runtime/index.ts';
+import type { RemoteTarget } from '../../deploy/remote/index.ts';
+import type { FactStore, Topology } from '../engine/index.ts';
+import type { Trust } from '../probes/dial.ts';
+import { type NetworkContext, probeNetwork } from './network.ts';
+import { lookAtSite, type SiteView } from './rounds.ts';
+import type { RunLog } from './run-log.ts';
+import { openSites } from './sites.ts';
+import type { Hints } from './topology.ts';
+
+export interface CollectOptions {
+  readonly topology: Topology;
+  readonly hints: Hints;
+  readonly targets: ReadonlyMap<string, RemoteTarget>;
+  readonly operatorTrust: Trust;
+  readonly token: string | undefined;
+  readonly sudo: boolean;
+  readonly run: string;
+  readonly version: string;
+  readonly clock: Clock;
+  /** Aborted by the operator or by the deadline of the run. */
+  readonly signal: AbortSignal;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly store: FactStore;
+  readonly log: RunLog;
+  /** After the rounds: lets what was found out be added to what was told. */
+  refine(topology: Topology, views: readonly SiteView[]): Topology;
+}
+
+/** Facts go to the store as they come. Gives the topology as it is known at the end. */
+export async function collect(options: CollectOptions): Promise<Topology> {
+  const { clock, signal, log, env } = options;
+  let { topology } = options;
+  const { targets } = options;
+  const sites = await openSites({ topology, targets, clock, signal, env, log });
+  try {
+    const { hints, sudo } = options;
+    const looks = sites.map((site) => lookAtSite({ topology, hints, sudo, clock, signal, log }, site));
+    const views = (await Promise.all(looks)).filter((view) => view !== null);
+    topology = options.refine(topology, views);
+    if (!signal.aborted) {
+      const network: NetworkContext = { ...options, topology, views };
+      await probeNetwork(network);
+    }
+  } finally {
+    await Promise.allSettled(sites.map((site) => site.link?.close()));
+    for (const site of sites) {
+      if (site.link)
+        log.emit({
+          type: 'host.state',
+          host: site.id,
+          name: site.ref.name,
+          state: 'done',
+          detail: '',
+          atMs: clock.now(),
+        });
+    }
+  }
+  return topology;
+}

@@ -1,0 +1,306 @@
+// Which live probes are sent from where, given what the rounds saw: every hop alone and the whole path, from every vantage in reach.
+import { lookup } from 'node:dns/promises';
+import { type Clock, errnoOf } from '../../agents/runtime/index.ts';
+import {
+  type DnsAnswer,
+  type FactStore,
+  fact,
+  known,
+  type Listener,
+  type Topology,
+  type Vantage,
+} from '../engine/index.ts';
+import { canaryFact, gatewayHealthFact, registryFact } from '../probes/api.ts';
+import type { Trust } from '../probes/dial.ts';
+import { dialFromHere } from '../probes/link.ts';
+import {
+  type Endpoint,
+  getFact,
+  type NetworkVantage,
+  reachFacts,
+  upgradeFact,
+  upgradeNotSent,
+} from '../probes/network.ts';
+import { watchQueue } from './queue.ts';
+import type { SiteView } from './rounds.ts';
+import type { RunLog } from './run-log.ts';
+import type { Hints } from './topology.ts';
+
+export interface NetworkContext {
+  readonly topology: Topology;
+  readonly hints: Hints;
+  readonly store: FactStore;
+  readonly log: RunLog;
+  readonly clock: Clock;
+  readonly signal: AbortSignal;
+  readonly run: string;
+  readonly version: string;
+  readonly token: string | undefined;
+  /** What the operator judges TLS with. */
+  readonly operatorTrust: Trust;
+  readonly views: readonly SiteView[];
+}
+
+const DORMANT = 'its service is inactive behind a socket unit: a dial would start it';
+
+/** Sends all of them, vantages in parallel. */
+export async function probeNetwork(context: NetworkContext): Promise<void> {
+  const { views, topology } = context;
+  const backend = views.find((view) => view.site.id === 'be');
+  const jobs: Promise<void>[] = [fromOperator(context, backend)];
+  if (backend) jobs.push(fromBackend(context, backend));
+  for (const gateway of topology.gateways) {
+    const view = views.find((item) => item.site.id === `gw:${gateway.id}`);
+    if (view) jobs.push(fromGateway(context, view, backend));
+  }
+  await Promise.all(jobs);
+  if (backend) await throughApi(context, backend);
+}
+
+/** Whether a dial of the agents port would start a service that is meant to be down. */
+function dormant({ store }: NetworkContext): boolean {
+  const service = store.get('unit.state', 'be', 'backend');
+  const socket = store.get('unit.state', 'be', 'backend-agents-socket');
+  if (service.status !== 'known' || socket.status !== 'known') return false;
+  return (
+    socket.value.activeState === 'active' && !['active', 'activating', 'reloading'].includes(service.value.activeState)
+  );
+}
+
+function vantageOf(context: NetworkContext, vantage: Vantage, view: SiteView | undefined): NetworkVantage {
+  const { clock, signal, run, version } = context;
+  const link = view?.site.link;
+  return {
+    vantage,
+    host: view?.site.ref.name ?? 'here',
+    via: link?.via ?? '',
+    place: { clock, signal, dial: link ? (host, port, stop) => link.dial(host, port, stop) : dialFromHere },
+    userAgent: (probe) => `viworks-doctor/${version} probe=${run}-${probe}`,
+  };
+}
+
+function isSecure(topology: Topology): boolean {
+  return topology.url.startsWith('wss:');
+}
+
+function publicEndpoint(topology: Topology, address: string, trust: Trust): Endpoint {
+  const { publicPort: port, serverName: name } = topology;
+  return { address, port, name, trust: isSecure(topology) ? trust : undefined };
+}
+
+async function publicProbes(context: NetworkContext, from: NetworkVantage, endpoint: Endpoint): Promise<void> {
+  const { log, topology, token } = context;
+  const title = (what: string): string => `${what} from ${from.host}`;
+  const about = (probe: string, what: string) => ({ probe, vantage: from.vantage, title: title(what) });
+  const { path } = topology;
+  const jobs = [
+    log.probe(about('tcp.connect.public', 'dial the public port'), () => reachFacts(from, 'public', endpoint)),
+  ];
+  if (dormant(context)) {
+    log.fact(upgradeNotSent(from, 'public', { ...endpoint, path, why: DORMANT }));
+  } else {
+    jobs.push(
+      log.probe(about('ws.upgrade.public', 'upgrade through nginx'), async () => [
+        await upgradeFact(from, 'public', { ...endpoint, path, token }),
+      ]),
+      log.probe(about('http.response.public-api', 'GET /health through nginx'), async () => [
+        await getFact(from, 'public-api', { ...endpoint, path: '/health' }),
+      ]),
+    );
+  }
+  await Promise.all(jobs);
+}
+
+async function fromOperator(context: NetworkContext, backend: SiteView | undefined): Promise<void> {
+  const { topology, log, clock, operatorTrust } = context;
+  const from = vantageOf(context, 'op', undefined);
+  await log.probe({ probe: 'dns.answer', vantage: 'op', title: `resolve ${topology.serverName} here` }, async () => {
+    const began = clock.monotonicMs();
+    const answer = await resolveHere(topology.serverName);
+    const value = { ...answer, milliseconds: Math.round(clock.monotonicMs() - began) };
+    const lines = [`${topology.serverName}: ${value.addresses.join(', ') || value.error}`];
+    const evidence = {
+      host: 'here',
+      atMs: clock.now(),
+      command: `getent ahosts ${topology.serverName}`,
+      lines,
+      sha256: '',
+    };
+    return [fact({ key: 'dns.answer', vantage: 'op', probe: 'dns.answer', reading: known(value), evidence })];
+  });
+  // By address: the public name of a lab or of a private network need not resolve here.
+  const address = backend?.site.ref.address ?? topology.backend.host.address;
+  await publicProbes(context, from, publicEndpoint(topology, address, operatorTrust));
+}
+
+async function resolveHere(name: string): Promise<DnsAnswer> {
+  const base = { name, addresses: [] as string[], error: null, source: 'resolver' as const, milliseconds: null };
+  try {
+    return { ...base, addresses: [...new Set((await lookup(name, { all: true })).map((item) => item.address))] };
+  } catch (error) {
+    const code = errnoOf(error);
+    return { ...base, error: code === 'ENOTFOUND' ? 'nxdomain' : code === 'EAI_AGAIN' ? 'temporary' : 'other' };
+  }
+}
+
+async function fromBackend(context: NetworkContext, view: SiteView): Promise<void> {
+  const { topology, log, operatorTrust } = context;
+  const from = vantageOf(context, 'be', view);
+  await Promise.all([
+    publicProbes(context, from, publicEndpoint(topology, listenAddress(context, topology.publicPort), operatorTrust)),
+    directProbes(context, from, view),
+    log.probe({ probe: 'http.response.api-health', vantage: 'be', title: 'GET /health on the API port' }, async () => {
+      if (dormant(context)) return [];
+      return [await getFact(from, 'api-health', { ...apiEndpoint(context, view), path: '/health' })];
+    }),
+  ]);
+}
+
+/** The agents port itself: the canonical path first, and only when that is answered wrongly the paths that tell why. */
+async function directProbes(context: NetworkContext, from: NetworkVantage, view: SiteView): Promise<void> {
+  const { topology, log, store, token } = context;
+  const endpoint = agentsEndpoint(context, view);
+  const title = (what: string): string => `${what} on the agents port`;
+  if (dormant(context)) {
+    log.fact(upgradeNotSent(from, 'direct', { ...endpoint, path: topology.path, why: DORMANT }));
+    return;
+  }
+  await log.probe({ probe: 'tcp.connect.agents', vantage: 'be', title: title('dial') }, () =>
+    reachFacts(from, 'agents', endpoint),
+  );
+  const onStall = watchQueue(context, view, endpoint);
+  await log.probe({ probe: 'ws.upgrade.direct', vantage: 'be', title: title('upgrade') }, async () => [
+    await upgradeFact(from, 'direct', { ...endpoint, path: topology.path, token, onStall }),
+  ]);
+  const seen = store.get('ws.upgrade', 'be', 'direct');
+  if (seen.status !== 'known' || seen.value.reached === 'none' || seen.value.status === null) return;
+  await log.probe({ probe: 'http.response.agents-health', vantage: 'be', title: title('GET /health') }, async () => [
+    await getFact(from, 'agents-health', { ...endpoint, path: '/health' }),
+  ]);
+  if (seen.value.status === 101) return;
+  await log.probe({ probe: 'ws.upgrade.direct-root', vantage: 'be', title: title('upgrade /') }, async () => [
+    await upgradeFact(from, 'direct-root', { ...endpoint, path: '/', token }),
+  ]);
+}
+
+async function fromGateway(context: NetworkContext, view: SiteView, backend: SiteView | undefined): Promise<void> {
+  const { topology, log, store, hints } = context;
+  const id = view.site.id;
+  const from = vantageOf(context, id, view);
+  const trust = view.trust ?? {
+    bundle: undefined,
+    name: 'the roots that Node brings (those of the host could not be read)',
+  };
+  const answer = store.get('dns.answer', id);
+  const resolves = answer.status !== 'known' || answer.value.addresses.length > 0;
+  // Where the name does not resolve the rest of the way is still looked at, by address.
+  const address = resolves ? topology.serverName : topology.backend.host.address;
+  const endpoint = publicEndpoint(topology, address, trust);
+  const config = store.get('agent.config', id, 'gateway');
+  const healthPort =
+    portOf(config.status === 'known' ? config.value.values['local_api.port'] : undefined) ?? hints.gatewayApiPort;
+  const local: Endpoint = { address: '127.0.0.1', port: healthPort, name: 'localhost', trust: undefined };
+  const jobs = [publicProbes(context, from, endpoint)];
+  if (topology.kind === 'viworks') {
+    jobs.push(
+      log.probe({ probe: 'gateway.health', vantage: id, title: "the gateway's own health" }, async () => [
+        await gatewayHealthFact(from, local),
+      ]),
+    );
+  }
+  const path = config.status === 'known' ? configuredPath(config.value.url) : null;
+  if (path !== null && path !== topology.path && !dormant(context)) {
+    jobs.push(
+      log.probe(
+        { probe: 'ws.upgrade.public-agent-path', vantage: id, title: `upgrade ${path} through nginx` },
+        async () => [await upgradeFact(from, 'public-agent-path', { ...endpoint, path, token: context.token })],
+      ),
+    );
+    if (backend) {
+      const be = vantageOf(context, 'be', backend);
+      jobs.push(
+        log.probe(
+          { probe: 'ws.upgrade.direct-agent-path', vantage: 'be', title: `upgrade ${path} on the agents port` },
+          async () => [
+            await upgradeFact(be, 'direct-agent-path', {
+              ...agentsEndpoint(context, backend),
+              path,
+              token: context.token,
+            }),
+          ],
+        ),
+      );
+    }
+  }
+  await Promise.all(jobs);
+}
+
+function configuredPath(url: string | null): string | null {
+  const match = /^[a-z]+:\/\/[^/?#]+([^?#]*)/i.exec(url ?? '');
+  return match ? match[1] || '/' : null;
+}
+
+/** Registry and canary over the API port of the backend's host, whatever nginx does. */
+async function throughApi(context: NetworkContext, backend: SiteView): Promise<void> {
+  const { topology, log, token } = context;
+  if (topology.kind !== 'viworks' || dormant(context)) return;
+  const from = vantageOf(context, 'be', backend);
+  const endpoint = apiEndpoint(context, backend);
+  await Promise.all(
+    topology.gateways.map(async ({ id: gateway }) => {
+      await log.probe({ probe: 'registry.entry', vantage: 'op', title: `registry entry of ${gateway}` }, async () => [
+        await registryFact(from, { endpoint, gateway, token }),
+      ]);
+      await log.probe({ probe: 'canary', vantage: 'op', title: `canary on ${gateway}` }, async () => [
+        await canaryFact(from, { endpoint, gateway, token }),
+      ]);
+    }),
+  );
+}
+
+function apiEndpoint(context: NetworkContext, view: SiteView): Endpoint {
+  const { topology } = context;
+  const place = containerPlace(context, view, topology.backend.apiPort);
+  const address = place?.address ?? listenAddress(context, topology.backend.apiPort);
+  return { address, port: place?.port ?? topology.backend.apiPort, name: 'localhost', trust: undefined };
+}
+
+function agentsEndpoint(context: NetworkContext, view: SiteView): Endpoint {
+  const { topology } = context;
+  const place = containerPlace(context, view, topology.backend.agentsPort);
+  const address = place?.address ?? listenAddress(context, topology.backend.agentsPort);
+  return { address, port: place?.port ?? topology.backend.agentsPort, name: topology.serverName, trust: undefined };
+}
+
+/** Where a port of the backend's container is reached from its host: as published, else at the container's own address. */
+function containerPlace(
+  context: NetworkContext,
+  view: SiteView,
+  port: number,
+): { address: string; port: number } | null {
+  const { backend } = context.topology;
+  if (backend.supervision !== 'docker') return null;
+  const named = view.containers.find((row) => row.name === backend.container);
+  const row = named ?? view.containers.find((item) => /backend|control/.test(`${item.name} ${item.image}`));
+  if (!row || row.networkMode === 'host') return null;
+  const published = row.ports.find((item) => item.containerPort === port);
+  if (published) {
+    const any = published.hostAddress === '' || published.hostAddress === '0.0.0.0' || published.hostAddress === '::';
+    return { address: any ? '127.0.0.1' : published.hostAddress, port: published.hostPort };
+  }
+  const own = row.networks.find((network) => network.address !== '')?.address;
+  return own === undefined ? null : { address: own, port };
+}
+
+/** Loopback where it is served, else the one address that is. */
+function listenAddress({ store }: NetworkContext, port: number): string {
+  const reading = store.get('tcp.listeners', 'be');
+  const rows: readonly Listener[] = reading.status === 'known' ? reading.value.filter((row) => row.port === port) : [];
+  if (rows.length === 0 || rows.some((row) => ['127.0.0.1', '0.0.0.0', '::'].includes(row.address))) return '127.0.0.1';
+  // Only ::1: what nginx dials by the name localhost is 127.0.0.1 as well, and that is refused.
+  return rows.find((row) => row.address !== '::1')?.address ?? '127.0.0.1';
+}
+
+function portOf(text: string | undefined): number | null {
+  return text !== undefined && /^\d{1,5}$/.test(text) ? Number(text) : null;
+}

@@ -1,0 +1,252 @@
+// What is asked of each host in its one round, and the facts that come out of it. Composition only: scripts and parsers are the probes'.
+import type { Clock } from '../../agents/runtime/index.ts';
+import {
+  type Container,
+  type Fact,
+  notApplicable,
+  type Part,
+  type Topology,
+  type UnitState,
+  type Vantage,
+} from '../engine/index.ts';
+import { type ConfigPlace, configFact, configSection, trustOf, trustSection } from '../probes/agents.ts';
+import {
+  containerLogSection,
+  containersIn,
+  containersSection,
+  dockerFacts,
+  findContainer,
+  innerProcessesOf,
+  innerSection,
+  type PartContainer,
+} from '../probes/docker.ts';
+import { clockFact, hostFacts, hostSections } from '../probes/host.ts';
+import { nginxFacts, nginxPrelude, nginxSections, withoutNginx } from '../probes/nginx.ts';
+import { type HostRound, say } from '../probes/probe.ts';
+import { runRound } from '../probes/round.ts';
+import type { Section } from '../probes/script.ts';
+import { cpuSection, type PartUnit, serviceFacts, serviceSections } from '../probes/services.ts';
+import { connectionsFact, connectionsSection, countersFact, listenersFact, socketSections } from '../probes/sockets.ts';
+import type { RunLog } from './run-log.ts';
+import type { Site } from './sites.ts';
+import type { Hints } from './topology.ts';
+
+/** The whole bundle of one host, in ms: a busy host still answers, and a stuck one leaves time for the network probes. */
+const ROUND_MS = 12_000;
+
+export interface RoundContext {
+  readonly topology: Topology;
+  readonly hints: Hints;
+  readonly sudo: boolean;
+  readonly clock: Clock;
+  readonly signal: AbortSignal;
+  readonly log: RunLog;
+}
+
+/** What later probes need to know of a host. */
+export interface SiteView {
+  readonly site: Site;
+  readonly round: HostRound;
+  readonly units: ReadonlyMap<Part, UnitState>;
+  readonly containers: readonly Container[];
+  readonly trust: { readonly bundle: string; readonly name: string } | null;
+}
+
+interface Plan {
+  readonly units: readonly PartUnit[];
+  readonly containers: readonly PartContainer[];
+  readonly config: ConfigPlace;
+  readonly sections: readonly Section[];
+  readonly prelude: readonly string[];
+}
+
+/** Runs the round of one host and tells its facts. Null when the host cannot be seen. */
+export async function lookAtSite(context: RoundContext, site: Site): Promise<SiteView | null> {
+  if (!site.link) return null;
+  const { clock, signal, log, topology } = context;
+  const plan = site.id === 'be' ? backendPlan(context) : gatewayPlan(context, site.id);
+  const titles = new Map(plan.sections.map((section) => [section.id, section.title]));
+  let last = clock.monotonicMs();
+  const result = await runRound({
+    link: site.link,
+    sections: plan.sections,
+    prelude: plan.prelude,
+    sudo: context.sudo,
+    clock,
+    signal,
+    deadlineMs: ROUND_MS,
+    onSection: ({ id, rc, text }) => {
+      const now = clock.monotonicMs();
+      const title = titles.get(id) ?? id;
+      log.section({ probe: id, vantage: site.id, title, raw: text, rc, milliseconds: Math.round(now - last) });
+      last = now;
+    },
+  });
+  const root = /^\d+$/m.exec(result.sections.get('host.identity')?.text ?? '')?.[0] === '0';
+  const via = site.link.via;
+  const round: HostRound = {
+    vantage: site.id,
+    host: site.ref.name,
+    via,
+    atMs: result.sentMs,
+    root,
+    sections: result.sections,
+  };
+  log.fact(clockFact(round, { sentMs: result.sentMs, heardMs: result.firstHeardMs }));
+  log.facts(hostFacts(round, topology.serverName));
+  return site.id === 'be'
+    ? backendView(context, { site, round, plan, nonce: result.nonce })
+    : gatewayView(context, { site, round, plan });
+}
+
+function backendPlan({ topology, hints }: RoundContext): Plan {
+  const { backend, nginx } = topology;
+  const guessed = topology.inferred.includes('backend.supervision');
+  const units: PartUnit[] = [];
+  if (backend.unit || backend.supervision === 'process') units.push({ part: 'backend', unit: backend.unit });
+  const [api, agents] = backend.sockets;
+  if (api) units.push({ part: 'backend-api-socket', unit: api });
+  if (agents) units.push({ part: 'backend-agents-socket', unit: agents });
+  if (nginx.unit) units.push({ part: 'nginx', unit: nginx.unit });
+  const docker = backend.supervision === 'docker' || nginx.supervision === 'docker';
+  if (docker) units.push({ part: 'docker', unit: 'docker.service' });
+  const containers: PartContainer[] = [];
+  const ports = [backend.apiPort, backend.agentsPort];
+  if (backend.supervision === 'docker')
+    containers.push({ part: 'backend', name: backend.container, ports, vantage: 'be/ns:agent' });
+  if (nginx.supervision === 'docker')
+    containers.push({ part: 'nginx', name: nginx.container, ports: [topology.publicPort], vantage: 'be/ns:nginx' });
+  const config: ConfigPlace = {
+    part: 'backend',
+    unit: backend.unit,
+    file: hints.backendConfig,
+    container: backend.container,
+  };
+  const withNginx = nginx.supervision !== 'none';
+  return {
+    units,
+    containers,
+    config,
+    prelude: withNginx ? [nginxPrelude({ container: nginx.container, entry: hints.nginxEntry })] : [],
+    sections: [
+      ...hostSections(topology.serverName),
+      ...socketSections,
+      ...serviceSections(units, [...ports, topology.publicPort]),
+      ...(docker || guessed ? [containersSection, innerSection] : []),
+      ...containers.flatMap((part) => (part.name === null ? [] : [containerLogSection(part.part, part.name)])),
+      ...(withNginx ? nginxSections : []),
+      configSection(config),
+      cpuSection,
+    ],
+  };
+}
+
+function gatewayPlan({ topology, hints }: RoundContext, id: Site['id']): Plan {
+  const gateway = topology.gateways.find((item) => `gw:${item.id}` === id);
+  const units: PartUnit[] = [];
+  if (gateway && gateway.supervision !== 'docker') units.push({ part: 'gateway', unit: gateway.unit });
+  if (gateway?.launcherUnit) units.push({ part: 'launcher', unit: gateway.launcherUnit });
+  const config: ConfigPlace = {
+    part: 'gateway',
+    unit: gateway?.unit ?? null,
+    file: hints.gatewayConfig,
+    container: null,
+  };
+  return {
+    units,
+    containers: [],
+    config,
+    prelude: [],
+    sections: [
+      ...hostSections(topology.serverName),
+      ...socketSections,
+      connectionsSection(linkPorts(topology)),
+      ...serviceSections(units, [hints.gatewayApiPort]),
+      configSection(config),
+      trustSection(config),
+      cpuSection,
+    ],
+  };
+}
+
+function linkPorts(topology: Topology): readonly number[] {
+  return [...new Set([topology.publicPort, topology.backend.agentsPort, topology.backend.apiPort])];
+}
+
+interface Seen {
+  readonly site: Site;
+  readonly round: HostRound;
+  readonly plan: Plan;
+}
+
+function backendView(context: RoundContext, { site, round, plan, nonce }: Seen & { readonly nonce: string }): SiteView {
+  const { log, topology } = context;
+  const services = serviceFacts(round, plan.units);
+  const containers = containersIn(round);
+  const owners = services.owners;
+  const parts = plan.containers.map((part) => ({
+    ...part,
+    name: part.name ?? findContainer(containers, part)?.name ?? null,
+  }));
+  log.facts([listenersFact(round, owners), countersFact(round), ...services.facts]);
+  if (parts.length > 0) log.facts(dockerFacts(round, parts, innerProcessesOf(round)));
+  else
+    log.fact(
+      say(round, {
+        key: 'docker.containers',
+        section: 'docker.containers',
+        command: 'docker ps -a',
+        reading: notApplicable('no part runs in a container'),
+      }),
+    );
+  const inContainer = topology.nginx.supervision === 'docker';
+  const nginxPart = parts.find((part) => part.part === 'nginx');
+  const container = nginxPart ? findContainer(containers, nginxPart) : null;
+  if (topology.nginx.supervision === 'none') log.facts(withoutNginx(round, 'this installation has no nginx'));
+  else log.facts(nginxFacts(round, { nonce, inContainer, container }));
+  for (const vantage of ['be/ns:nginx', 'be/ns:agent'] as const) notInContainer(log, { round, vantage, parts });
+  log.fact(configFact(round, plan.config));
+  log.facts(notSystemd(round, topology.backend.supervision, 'backend'));
+  if (topology.nginx.supervision !== 'systemd') log.facts(notSystemd(round, topology.nginx.supervision, 'nginx'));
+  return { site, round, units: services.units, containers, trust: null };
+}
+
+function notInContainer(
+  log: RunLog,
+  of: { round: HostRound; vantage: Vantage; parts: readonly PartContainer[] },
+): void {
+  if (of.parts.some((part) => part.vantage === of.vantage)) return;
+  const reading = notApplicable('it runs in the network namespace of the host');
+  log.fact(
+    say(of.round, {
+      key: 'tcp.listeners',
+      vantage: of.vantage,
+      section: 'tcp.listeners',
+      command: '',
+      lines: [],
+      reading,
+    }),
+  );
+}
+
+function notSystemd(round: HostRound, supervision: string, part: Part): readonly Fact[] {
+  if (supervision === 'systemd') return [];
+  const reading = notApplicable(`it is not run by systemd (${supervision})`);
+  return [say(round, { key: 'unit.state', subject: part, section: 'unit.state', command: '', lines: [], reading })];
+}
+
+function gatewayView(context: RoundContext, { site, round, plan }: Seen): SiteView {
+  const { log, topology } = context;
+  const services = serviceFacts(round, plan.units);
+  const gateway = topology.gateways.find((item) => `gw:${item.id}` === site.id);
+  log.facts([
+    listenersFact(round, services.owners),
+    countersFact(round),
+    connectionsFact(round, services.owners, linkPorts(topology)),
+    ...services.facts,
+    configFact(round, plan.config),
+    ...notSystemd(round, gateway?.supervision ?? 'systemd', 'gateway'),
+  ]);
+  if (gateway && gateway.launcherUnit === null) log.facts(notSystemd(round, 'no unit of its own', 'launcher'));
+  return { site, round, units: services.units, containers: [], trust: trustOf(round) };
+}

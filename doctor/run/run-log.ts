@@ -1,0 +1,78 @@
+// The event stream of a run while it happens: numbers nothing, judges nothing, hands every event to whoever listens.
+import { type Clock, isAbort } from '../../agents/runtime/index.ts';
+import type { Fact, FactStore, RunEvent, Vantage } from '../engine/index.ts';
+
+export interface RunLog {
+  emit(event: RunEvent): void;
+  fact(fact: Fact): void;
+  facts(facts: readonly Fact[]): void;
+  /** A network probe: start, facts, end. A probe that breaks is an ended probe, not an ended run. */
+  probe(of: ProbeTitle, work: () => Promise<readonly Fact[]>): Promise<void>;
+  /** A section of a round that came in. */
+  section(of: ProbeTitle & { readonly raw: string; readonly rc: number; readonly milliseconds: number }): void;
+  readonly probes: number;
+}
+
+export interface ProbeTitle {
+  readonly probe: string;
+  readonly vantage: Vantage;
+  readonly title: string;
+}
+
+export function createRunLog(options: {
+  readonly clock: Clock;
+  readonly store: FactStore;
+  readonly signal: AbortSignal;
+  readonly listeners: readonly ((event: RunEvent) => void)[];
+}): RunLog {
+  const { clock, store } = options;
+  let probes = 0;
+  const emit = (event: RunEvent): void => {
+    for (const listener of options.listeners) listener(event);
+  };
+  const addFact = (fact: Fact): void => {
+    store.add(fact);
+    emit({ type: 'fact', fact });
+  };
+  return {
+    emit,
+    fact: addFact,
+    facts: (facts) => facts.forEach(addFact),
+    async probe({ probe, vantage, title }, work) {
+      const began = clock.monotonicMs();
+      emit({ type: 'probe.start', probe, vantage, title, atMs: clock.now() });
+      const end = (outcome: 'ok' | 'failed' | 'skipped', detail: string): void => {
+        probes += 1;
+        const milliseconds = Math.round(clock.monotonicMs() - began);
+        emit({ type: 'probe.end', probe, vantage, outcome, detail, atMs: clock.now(), milliseconds, raw: null });
+      };
+      try {
+        const facts = await work();
+        facts.forEach(addFact);
+        end('ok', facts.at(-1)?.evidence.lines[0] ?? '');
+      } catch (error) {
+        if (isAbort(error) || options.signal.aborted) end('skipped', 'the run was stopped');
+        else end('failed', error instanceof Error ? error.message : String(error));
+      }
+    },
+    section({ probe, vantage, title, raw, rc, milliseconds }) {
+      probes += 1;
+      const atMs = clock.now();
+      emit({ type: 'probe.start', probe, vantage, title, atMs: atMs - milliseconds });
+      const detail = rc === 0 ? '' : `exit ${rc}`;
+      emit({
+        type: 'probe.end',
+        probe,
+        vantage,
+        outcome: rc === 124 ? 'timeout' : 'ok',
+        detail,
+        atMs,
+        milliseconds,
+        raw,
+      });
+    },
+    get probes() {
+      return probes;
+    },
+  };
+}

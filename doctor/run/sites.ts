@@ -1,0 +1,136 @@
+// The hosts of a run: one connection each, opened in parallel; a host that cannot be seen is a fact, and the run goes on without it.
+import { type Clock, ViworksError } from '../../agents/runtime/index.ts';
+import { openRemote, type RemoteTarget } from '../../deploy/remote/index.ts';
+import {
+  type Fact,
+  fact,
+  type HostAccess,
+  type HostRef,
+  known,
+  notApplicable,
+  type Reading,
+  type Topology,
+} from '../engine/index.ts';
+import { type HostLink, localLink, sshLink } from '../probes/link.ts';
+import type { RunLog } from './run-log.ts';
+
+/** A vantage that lies on a host: the backend's, or a gateway's. */
+export type SiteId = 'be' | `gw:${string}`;
+
+export interface Site {
+  readonly id: SiteId;
+  readonly ref: HostRef;
+  /** Null when the host cannot be seen. */
+  readonly link: HostLink | null;
+}
+
+export interface SiteContext {
+  readonly topology: Topology;
+  /** By host name; hosts of transport `local` need none. */
+  readonly targets: ReadonlyMap<string, RemoteTarget>;
+  readonly clock: Clock;
+  readonly signal: AbortSignal;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly log: RunLog;
+}
+
+/** Connecting and logging in, in ms; a host with a slow login needs its time. */
+const CONNECT_MS = 10_000;
+
+/** Opens every host once, however many parts live on it. Never throws for a host. */
+export async function openSites(context: SiteContext): Promise<readonly Site[]> {
+  const { topology } = context;
+  const wanted: { id: SiteId; ref: HostRef }[] = [
+    { id: 'be', ref: topology.backend.host },
+    ...topology.gateways.map((gateway) => ({ id: `gw:${gateway.id}` as const, ref: gateway.host })),
+  ];
+  const openings = new Map<string, Promise<Opened>>();
+  return await Promise.all(
+    wanted.map(async ({ id, ref }) => {
+      const key = ref.transport === 'local' ? 'local' : ref.address;
+      const opening = openings.get(key) ?? openLink(context, id, ref);
+      openings.set(key, opening);
+      const { link, seen } = await opening;
+      if (seen) context.log.fact(accessFact(context, { id, ref }, seen));
+      const state = link ? ('ready' as const) : ('unreachable' as const);
+      const detail = seen?.lines[0] ?? '';
+      context.log.emit({ type: 'host.state', host: id, name: ref.name, state, detail, atMs: context.clock.now() });
+      return { id, ref, link };
+    }),
+  );
+}
+
+interface Opened {
+  readonly link: HostLink | null;
+  readonly seen: AccessSeen | null;
+}
+
+async function openLink(context: SiteContext, id: SiteId, ref: HostRef): Promise<Opened> {
+  const { clock, log, signal, env } = context;
+  if (ref.transport === 'local') {
+    return {
+      link: localLink(),
+      seen: { reading: notApplicable('this machine, no SSH'), lines: ['this machine'], command: '' },
+    };
+  }
+  const target = context.targets.get(ref.name);
+  if (!target) return { link: null, seen: null };
+  const login = `${target.user}@${target.address}`;
+  log.emit({ type: 'host.state', host: id, name: ref.name, state: 'connecting', detail: login, atMs: clock.now() });
+  const began = clock.monotonicMs();
+  const base = { user: target.user, address: target.address, port: target.port };
+  const took = (): number => Math.round(clock.monotonicMs() - began);
+  const command = `ssh -p ${target.port} ${login} true`;
+  try {
+    const remote = await openRemote(target, { signal, clock, env, connectMs: CONNECT_MS });
+    const milliseconds = took();
+    const expectedKey = target.hostKeys[0] ?? null;
+    const value: HostAccess = {
+      ...base,
+      outcome: 'ok',
+      message: '',
+      milliseconds,
+      expectedKey,
+      offeredKey: remote.hostKey,
+    };
+    return { link: sshLink(remote), seen: { reading: known(value), lines: [`ssh ok ${milliseconds} ms`], command } };
+  } catch (error) {
+    if (signal.aborted) return { link: null, seen: null };
+    const value: HostAccess = { ...base, ...failureOf(error), milliseconds: took() };
+    return { link: null, seen: { reading: known(value), lines: [value.message], command } };
+  }
+}
+
+function failureOf(error: unknown): Pick<HostAccess, 'outcome' | 'message' | 'expectedKey' | 'offeredKey'> {
+  const keys = { expectedKey: null, offeredKey: null };
+  if (!(error instanceof ViworksError)) return { ...keys, outcome: 'protocol-error', message: String(error) };
+  const { code, message, detail } = error;
+  if (code === 'VW_REMOTE_AUTH') return { ...keys, outcome: 'auth-denied', message };
+  if (code === 'VW_REMOTE_HOST_KEY_CHANGED' || code === 'VW_REMOTE_HOST_KEY_UNKNOWN') {
+    const outcome = code === 'VW_REMOTE_HOST_KEY_CHANGED' ? 'host-key-changed' : 'host-key-unknown';
+    const text = (value: unknown): string | null => (typeof value === 'string' ? value : null);
+    return { outcome, message, expectedKey: text(detail.expected), offeredKey: text(detail.actual) };
+  }
+  const reason = String(detail.reason ?? message);
+  if (/refused/.test(reason)) return { ...keys, outcome: 'refused', message };
+  if (/no answer|timed out/.test(reason)) return { ...keys, outcome: 'timeout', message };
+  if (/not resolve|name server/.test(reason)) return { ...keys, outcome: 'name-unresolved', message };
+  if (code === 'VW_REMOTE_UNREACHABLE') return { ...keys, outcome: 'unreachable', message };
+  return { ...keys, outcome: 'protocol-error', message };
+}
+
+interface AccessSeen {
+  readonly reading: Reading<HostAccess>;
+  readonly lines: readonly string[];
+  readonly command: string;
+}
+
+function accessFact(
+  context: SiteContext,
+  site: { readonly id: SiteId; readonly ref: HostRef },
+  seen: AccessSeen,
+): Fact {
+  const { reading, lines, command } = seen;
+  const evidence = { host: site.ref.name, atMs: context.clock.now(), command, lines, sha256: '' };
+  return fact({ key: 'host.access', vantage: 'op', subject: site.id, probe: 'host.access', reading, evidence });
+}
