@@ -67,6 +67,10 @@ export async function restartGateway(bench: Workbench): Promise<void> {
   );
 }
 
+export async function stopBackend(bench: Workbench): Promise<void> {
+  await bench.attempt('be1', `systemctl stop ${backendSockets} 2>/dev/null; systemctl stop ${backendUnit}`);
+}
+
 export async function restartBackend(bench: Workbench): Promise<void> {
   await bench.attempt(
     'be1',

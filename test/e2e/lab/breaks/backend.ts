@@ -1,7 +1,15 @@
 // Faults of the backend's process and ports. Our own backend cannot get into most of them, so a small backend of the old kind
 // takes its unit's place: the same name, the same ports, another program.
 import { programSource } from '../old-system.ts';
-import { backendSockets, backendUnit, oldUnit, program, restartBackend, restartGateway } from '../places.ts';
+import {
+  backendSockets,
+  backendUnit,
+  oldUnit,
+  program,
+  restartBackend,
+  restartGateway,
+  stopBackend,
+} from '../places.ts';
 import { gatewayConnected, journal, listeners, unit, upgradeDirect, upgradeThroughNginx } from '../witness.ts';
 import type { Workbench } from '../workbench.ts';
 import type { Break } from './break.ts';
@@ -102,9 +110,7 @@ export const backendBreaks: readonly Break[] = [
     id: 'BE-05',
     what: 'the backend is stopped by an operator',
     form: 'systemd',
-    inject: async (bench) => {
-      await bench.attempt('be1', `systemctl stop ${backendSockets} 2>/dev/null; systemctl stop ${backendUnit}`);
-    },
+    inject: stopBackend,
     witness: async (bench) => {
       const state = await unit(bench, 'be1', backendUnit);
       const none = (await listeners(bench, 'be1', 8080)).length + (await listeners(bench, 'be1', 8081)).length === 0;
@@ -132,7 +138,7 @@ export const backendBreaks: readonly Break[] = [
     inject: async (bench) => {
       const listen =
         "use IO::Socket::INET; my $s = IO::Socket::INET->new(LocalAddr => '127.0.0.1', LocalPort => 8081, Listen => 9, ReuseAddr => 1) or die; while (my $c = $s->accept) { close $c }";
-      await bench.attempt('be1', `systemctl stop ${backendSockets} 2>/dev/null; systemctl stop ${backendUnit}`);
+      await stopBackend(bench);
       await bench.run('be1', `systemd-run -q --unit=metrics-exporter /usr/bin/perl -e "$(cat)"`, listen);
       await bench.attempt(
         'be1',
@@ -172,6 +178,31 @@ export const backendBreaks: readonly Break[] = [
         : undefined;
     },
     mend: back,
+  },
+  {
+    id: 'BE-19',
+    what: 'the backend runs by hand, outside its unit (latent)',
+    form: 'systemd',
+    inject: async (bench) => {
+      await stopBackend(bench);
+      await bench.write('be1', program('old-backend.pl'), await programSource('old-backend.pl'));
+      await bench.run(
+        'be1',
+        `systemd-run -q --scope --unit=session-7 /usr/bin/perl ${program('old-backend.pl')} --mode normal >/dev/null 2>&1 &`,
+      );
+      await restartGateway(bench);
+    },
+    witness: async (bench) => {
+      const state = await unit(bench, 'be1', backendUnit);
+      const connected = (await upgradeThroughNginx(bench)) === 101 && (await gatewayConnected(bench));
+      return state.ActiveState === 'inactive' && connected
+        ? 'the unit is inactive, and an upgrade gives 101'
+        : undefined;
+    },
+    mend: async (bench) => {
+      await bench.attempt('be1', 'systemctl stop session-7.scope');
+      await back(bench);
+    },
   },
   {
     id: 'NGX-24',

@@ -137,6 +137,17 @@ export const dockerBreaks: readonly Break[] = [
     mend: back,
   },
   {
+    id: 'BE-08',
+    what: "the backend listens on its container's loopback only",
+    form: 'docker',
+    inject: (bench) => recreateBackend(bench, '--bind 127.0.0.1'),
+    witness: async (bench) =>
+      (await listensInside(bench)) && (await upgradeThroughNginx(bench)) === 502
+        ? 'it listens in the container, and nginx gets no connection'
+        : undefined,
+    mend: back,
+  },
+  {
     id: 'TRAP-DOCKER-RECREATED',
     what: 'the backend container was made anew, and nginx restarted after it',
     form: 'docker',

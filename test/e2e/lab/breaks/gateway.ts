@@ -1,11 +1,12 @@
-// Faults of the gateway's unit, process and configuration, and of its launcher.
+// Faults of the gateway's process and configuration, and of its launcher.
 import { programSource } from '../old-system.ts';
 import { configOf, gatewayUnit, launcherUnit, oldGatewayCommand, oldUnit, program, restartGateway } from '../places.ts';
+import { serverName } from '../seed.ts';
 import { gatewayConnected, journal, unit } from '../witness.ts';
 import type { Workbench } from '../workbench.ts';
 import type { Break } from './break.ts';
+import { onlyGatewayCut } from './network.ts';
 
-const unitDir = '/etc/systemd/system';
 const idle = async (bench: Workbench) => !(await gatewayConnected(bench));
 
 /** Changes the configuration that the gateway's unit names, and restarts it as an operator would. */
@@ -36,82 +37,18 @@ function configBreak(id: string, what: string, edit: (text: string) => string): 
   };
 }
 
-const notInstalled: Break['witness'] = async (bench) => {
-  const state = await unit(bench, 'gw1', gatewayUnit);
-  return state.LoadState === 'not-found' && (await idle(bench))
-    ? 'systemd knows no such unit, and there is no connection'
-    : undefined;
-};
+/** Puts the old gateway agent in the unit's place, with these lines beside its id in its configuration. */
+async function oldGateway(bench: Workbench, lines: string): Promise<void> {
+  const command = await oldGatewayCommand(bench, program('agent.toml'));
+  await bench.run('gw1', `systemctl stop ${gatewayUnit}`);
+  await bench.write('gw1', program('old-gateway.mjs'), await programSource('old-gateway.mjs'));
+  await bench.write('gw1', program('agent.toml'), `[outbound]\nagent_id = "gw-lab"\n${lines}`);
+  await bench.remove('gw1', `/etc/systemd/system/${gatewayUnit}`);
+  await bench.write('gw1', `/etc/systemd/system/${gatewayUnit}`, oldUnit('viworks gateway agent', command));
+  await restartGateway(bench);
+}
 
 export const gatewayBreaks: readonly Break[] = [
-  {
-    id: 'SYS-01',
-    what: 'the gateway agent is not installed as a service',
-    form: 'systemd',
-    inject: async (bench) => {
-      await bench.run('gw1', `systemctl stop ${gatewayUnit}`);
-      const links = await bench.run(
-        'gw1',
-        `find ${unitDir} /lib/systemd/system -name 'viworks-gateway-agent.service*' -o -name viworks-agent.service`,
-      );
-      for (const file of links.split('\n').filter(Boolean)) await bench.remove('gw1', file);
-      await bench.run('gw1', 'systemctl daemon-reload; systemctl reset-failed');
-    },
-    witness: notInstalled,
-    mend: restartGateway,
-  },
-  {
-    id: 'SYS-02',
-    what: 'the gateway agent is installed, disabled, and not running',
-    form: 'systemd',
-    inject: async (bench) => {
-      for (const file of (
-        await bench.run('gw1', `find ${unitDir} -path '*.wants/${gatewayUnit}' -o -name viworks-agent.service`)
-      )
-        .split('\n')
-        .filter(Boolean)) {
-        await bench.remove('gw1', file);
-      }
-      await bench.run('gw1', `systemctl daemon-reload; systemctl stop ${gatewayUnit}`);
-    },
-    witness: async (bench) => {
-      const state = await unit(bench, 'gw1', gatewayUnit);
-      const enabled = state.UnitFileState === 'enabled' || state.UnitFileState === 'enabled-runtime';
-      return !enabled && state.ActiveState === 'inactive'
-        ? `UnitFileState=${state.UnitFileState}, inactive`
-        : undefined;
-    },
-    mend: restartGateway,
-  },
-  {
-    id: 'SYS-03',
-    what: 'the unit is masked',
-    form: 'systemd',
-    inject: async (bench) => {
-      await bench.run('gw1', `systemctl stop ${gatewayUnit}`);
-      await bench.remove('gw1', `${unitDir}/${gatewayUnit}`);
-      await bench.run('gw1', `ln -s /dev/null ${unitDir}/${gatewayUnit}; systemctl daemon-reload`);
-    },
-    witness: async (bench) =>
-      (await unit(bench, 'gw1', gatewayUnit)).LoadState === 'masked' ? 'LoadState=masked' : undefined,
-    mend: restartGateway,
-  },
-  {
-    id: 'SYS-05',
-    what: "the program that the unit's command line names is not there",
-    form: 'systemd',
-    inject: async (bench) => {
-      const dropIn = `[Service]\nType=simple\nExecStart=\nExecStart=/opt/viworks/agent/viworks-gateway-agent\nRestartSec=1\n`;
-      await bench.write('gw1', `${unitDir}/${gatewayUnit}.d/50-path.conf`, dropIn);
-      await restartGateway(bench);
-    },
-    witness: async (bench) =>
-      (await unit(bench, 'gw1', gatewayUnit)).ExecMainStatus === '203' ? 'ExecMainStatus=203' : undefined,
-    mend: async (bench) => {
-      await bench.attempt('gw1', `rmdir ${unitDir}/${gatewayUnit}.d`);
-      await restartGateway(bench);
-    },
-  },
   configBreak('CFG-01', 'a placeholder was left in the URL', (text) => text.replace(urlLine, '$1"$${BACKEND_URL}"')),
   configBreak('CFG-02', 'a syntax error in the configuration', (text) => text.replace(urlLine, '$1"$2')),
   configBreak('CFG-03', 'a required key is missing, and the agent ends with the error', (text) =>
@@ -136,20 +73,38 @@ export const gatewayBreaks: readonly Break[] = [
     id: 'CFG-03-OLD',
     what: 'a required key is missing, and an agent of the old kind says so once and stays active and idle',
     form: 'systemd',
-    inject: async (bench) => {
-      const command = await oldGatewayCommand(bench, program('agent.toml'));
-      await bench.run('gw1', `systemctl stop ${gatewayUnit}`);
-      await bench.write('gw1', program('old-gateway.mjs'), await programSource('old-gateway.mjs'));
-      await bench.write('gw1', program('agent.toml'), '[outbound]\nagent_id = "gw-lab"\n');
-      await bench.remove('gw1', `${unitDir}/${gatewayUnit}`);
-      await bench.write('gw1', `${unitDir}/${gatewayUnit}`, oldUnit('viworks gateway agent', command));
-      await restartGateway(bench);
-    },
+    inject: (bench) => oldGateway(bench, ''),
     witness: async (bench) => {
       const state = await unit(bench, 'gw1', gatewayUnit);
       const said = (await journal(bench, 'gw1', gatewayUnit)).includes('missing field');
       return state.SubState === 'running' && said && (await idle(bench))
         ? 'active (running), the error is in its log once, no connection'
+        : undefined;
+    },
+    mend: restartGateway,
+  },
+  {
+    id: 'SYS-21',
+    what: 'an agent of the old kind gave up while 443 was closed; 443 is open again',
+    form: 'systemd',
+    inject: async (bench) => {
+      const rule = `INPUT -p tcp -s ${bench.addresses.gw1} --dport 443 -j REJECT --reject-with tcp-reset`;
+      await bench.run('be1', `iptables -I ${rule}`);
+      try {
+        await oldGateway(bench, `backend_url = "wss://${serverName}/ws/agent"\nmax_reconnect_attempts = "2"\n`);
+        await bench.run(
+          'gw1',
+          `for i in $(seq 100); do journalctl -q -u ${gatewayUnit} | grep -q 'Giving up' && exit 0; sleep 0.1; done; exit 1`,
+        );
+      } finally {
+        await bench.run('be1', `iptables -D ${rule}`);
+      }
+    },
+    witness: async (bench) => {
+      const state = await unit(bench, 'gw1', gatewayUnit);
+      const gaveUp = (await journal(bench, 'gw1', gatewayUnit)).includes('Giving up');
+      return state.SubState === 'running' && gaveUp && (await onlyGatewayCut(bench))
+        ? 'active (running), it gave up, and 443 answers again'
         : undefined;
     },
     mend: restartGateway,

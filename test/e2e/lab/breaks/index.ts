@@ -3,17 +3,24 @@ import { backendBreaks } from './backend.ts';
 import type { Break } from './break.ts';
 import { dockerBreaks } from './docker.ts';
 import { gatewayBreaks } from './gateway.ts';
-import { networkBreaks, noiseTraps, sshBreaks } from './network.ts';
-import { nginxTraps, routeBreaks, runtimeBreaks } from './nginx.ts';
+import { networkBreaks } from './network.ts';
+import { routeBreaks, runtimeBreaks } from './nginx.ts';
+import { sshBreaks } from './sight.ts';
+import { tlsBreaks, tlsTraps } from './tls.ts';
+import { nginxTraps, noiseTraps } from './traps.ts';
+import { unitBreaks } from './units.ts';
 
 export const breaks: readonly Break[] = [
   ...backendBreaks,
   ...routeBreaks,
   ...runtimeBreaks,
   ...gatewayBreaks,
+  ...unitBreaks,
   ...networkBreaks,
+  ...tlsBreaks,
   ...sshBreaks,
   ...nginxTraps,
+  ...tlsTraps,
   ...noiseTraps,
   ...dockerBreaks,
 ];

@@ -1,8 +1,6 @@
-// Faults of names, packet filters and certificates between the two hosts, and noise that has nothing to do with any of it.
-import { issueCertificate } from '../certificates.ts';
-import { changeVhost, configOf, gatewayUnit, restartGateway, vhostBack } from '../places.ts';
-import { serverName } from '../seed.ts';
-import { gatewayConnected, healthy, upgradeDirect, upgradeThroughNginx } from '../witness.ts';
+// Faults of names and packet filters between the two hosts.
+import { restartGateway } from '../places.ts';
+import { gatewayConnected, upgradeDirect, upgradeThroughNginx } from '../witness.ts';
 import type { Workbench } from '../workbench.ts';
 import type { Break } from './break.ts';
 
@@ -32,37 +30,24 @@ function filterBreak(fault: {
   };
 }
 
-const onlyGatewayCut: Break['witness'] = async (bench) =>
+/** From here all is well; only the gateway is cut off. */
+export const onlyGatewayCut: Break['witness'] = async (bench) =>
   (await upgradeThroughNginx(bench)) === 101 && !(await gatewayConnected(bench))
     ? 'this machine gets 101, the gateway has no connection'
     : undefined;
 
-/** nginx serves another certificate of the same authority. */
-function certificateBreak(
-  id: string,
-  what: string,
-  wish: { readonly name: string; readonly shiftDays?: number },
-): Break {
-  const file = '/etc/ssl/private/agents.pem';
-  return {
-    id,
-    what,
-    form: 'systemd',
-    inject: async (bench) => {
-      const issued = await issueCertificate({ dir: bench.dir, ...wish });
-      await bench.write('be1', file, issued.certificatePem + issued.keyPem);
-      await changeVhost(bench, (text) => text.replace(/(ssl_certificate(?:_key)?\s+)[^;]+;/g, `$1${file};`));
-    },
-    witness: async (bench) => {
-      const served = await bench.run(
-        'be1',
-        `echo | openssl s_client -connect 127.0.0.1:443 -servername ${serverName} 2>/dev/null | openssl x509 -noout -dates -ext subjectAltName`,
-      );
-      return !(await gatewayConnected(bench)) ? `nginx serves ${served.trim().replaceAll(/\s+/g, ' ')}` : undefined;
-    },
-    mend: vhostBack,
-  };
+async function forgetName(bench: Workbench): Promise<void> {
+  await bench.write('gw1', '/etc/hosts', (await bench.read('gw1', '/etc/hosts')).replace(' agents.example.test', ''));
 }
+
+/** A resolver that answers every question with NXDOMAIN. */
+const nameless = `use strict; use IO::Socket::INET;
+my $socket = IO::Socket::INET->new(LocalAddr => '127.0.0.53', LocalPort => 53, Proto => 'udp') or die "$!";
+while (defined $socket->recv(my $query, 512)) {
+  my ($id) = unpack 'n', $query;
+  $socket->send(pack('n6', $id, 0x8183, 1, 0, 0, 0) . substr($query, 12));
+}
+`;
 
 export const networkBreaks: readonly Break[] = [
   {
@@ -87,24 +72,45 @@ export const networkBreaks: readonly Break[] = [
     mend: restartGateway,
   },
   {
-    id: 'NET-03',
-    what: 'nobody knows the public name',
+    id: 'NET-02',
+    what: "the gateway's resolver is dead",
     form: 'systemd',
     inject: async (bench) => {
-      for (const host of ['be1', 'gw1'] as const) {
-        await bench.write(
-          host,
-          '/etc/hosts',
-          (await bench.read(host, '/etc/hosts')).replace(' agents.example.test', ''),
-        );
-      }
+      await forgetName(bench);
+      await bench.write('gw1', '/etc/resolv.conf', 'nameserver 127.0.0.53\noptions timeout:1 attempts:1\n');
       await restartGateway(bench);
     },
-    witness: async (bench) =>
-      (await bench.attempt('gw1', 'getent hosts agents.example.test')).code !== 0
-        ? 'the name does not resolve'
-        : undefined,
+    witness: async (bench) => {
+      const resolved = await bench.attempt('gw1', 'getent hosts agents.example.test');
+      const silent = (await bench.run('gw1', "ss -Hlun 'sport = :53'")).trim() === '';
+      return resolved.code !== 0 && silent && !(await gatewayConnected(bench))
+        ? 'the name does not resolve, and no resolver listens'
+        : undefined;
+    },
     mend: restartGateway,
+  },
+  {
+    id: 'NET-03',
+    what: 'a resolver answers that the public name does not exist',
+    form: 'systemd',
+    inject: async (bench) => {
+      await forgetName(bench);
+      await bench.write('gw1', '/etc/resolv.conf', 'nameserver 127.0.0.53\noptions timeout:1 attempts:1\n');
+      await bench.write('gw1', '/run/lab-resolver.pl', nameless);
+      await bench.run('gw1', 'systemd-run -q --unit=stub-resolver /usr/bin/perl /run/lab-resolver.pl');
+      await restartGateway(bench);
+    },
+    witness: async (bench) => {
+      const resolved = await bench.attempt('gw1', 'getent hosts agents.example.test');
+      const listens = (await bench.run('gw1', "ss -Hlun 'sport = :53'")).trim() !== '';
+      return resolved.code === 2 && listens && !(await gatewayConnected(bench))
+        ? 'the resolver answers, and does not know the name'
+        : undefined;
+    },
+    mend: async (bench) => {
+      await bench.attempt('gw1', 'systemctl stop stub-resolver; systemctl reset-failed stub-resolver');
+      await restartGateway(bench);
+    },
   },
   filterBreak({
     id: 'NET-05',
@@ -136,148 +142,4 @@ export const networkBreaks: readonly Break[] = [
     witness: async (bench) =>
       (await upgradeDirect(bench)) === 'refused' ? 'a dial of 8081 is refused, though a socket listens' : undefined,
   }),
-  certificateBreak('TLS-01', 'the certificate has expired', { name: serverName, shiftDays: -400 }),
-  certificateBreak('TLS-03', 'the certificate is for another name', { name: 'www.example.test' }),
-  certificateBreak('OTHER-NOT-YET-VALID', 'the certificate is valid from the day after tomorrow on', {
-    name: serverName,
-    shiftDays: 2,
-  }),
-  {
-    id: 'TLS-05',
-    what: 'the gateway does not know the authority that signed the certificate',
-    form: 'systemd',
-    inject: async (bench) => {
-      const config = await configOf(bench, 'gw1', gatewayUnit);
-      const file = (await bench.run('gw1', `sed -n 's/^trust_file *= *"\\(.*\\)"/\\1/p' ${config}`)).trim();
-      if (!file) throw new Error(`${config} names no trust_file`);
-      const other = await bench.run(
-        'gw1',
-        'openssl req -x509 -newkey rsa:2048 -nodes -days 30 -subj "/CN=Another CA" -keyout /dev/null 2>/dev/null',
-      );
-      await bench.write('gw1', file, other);
-      await restartGateway(bench);
-    },
-    witness: onlyGatewayCut,
-    mend: restartGateway,
-  },
-];
-
-const yesterdaysErrors = `day=$(date -d yesterday +%Y/%m/%d)
-for minute in 10 11 12 13 14; do
-  echo "$day 03:$minute:00 [error] 99#99: *7 connect() failed (111: Connection refused) while connecting to upstream, client: 192.0.2.77, server: agents.example.test, request: \\"GET /ws/agent HTTP/1.1\\", upstream: \\"http://127.0.0.1:8081/ws/agent\\", host: \\"agents.example.test\\"" >> /var/log/nginx/error.log
-done`;
-
-const scanners = `for path in /wp-login.php /.env /ws /phpmyadmin/; do
-  echo "192.0.2.66 - - [$(date +%d/%b/%Y:%H:%M:%S) +0000] \\"GET $path HTTP/1.1\\" 404 153 \\"-\\" \\"scanner\\"" >> /var/log/nginx/access.log
-done`;
-
-/** Noise on a host that works. The witness: the noise is there, and an upgrade gives 101 all the same. */
-function noise(trap: {
-  readonly id: string;
-  readonly what: string;
-  readonly host: Host;
-  readonly make: string;
-  readonly there: string;
-  readonly undo: string;
-}): Break {
-  return {
-    id: trap.id,
-    what: trap.what,
-    form: 'systemd',
-    inject: async (bench) => {
-      await bench.run(trap.host, trap.make);
-    },
-    witness: async (bench) => {
-      const there = (await bench.attempt(trap.host, trap.there)).code === 0;
-      return there && (await healthy(bench)) ? 'it is there, and all is well' : undefined;
-    },
-    mend: async (bench) => {
-      await bench.attempt(trap.host, trap.undo);
-    },
-  };
-}
-
-export const noiseTraps: readonly Break[] = [
-  noise({
-    id: 'TRAP-OLD-ERRORS',
-    what: "yesterday's errors are still in nginx's error log",
-    host: 'be1',
-    make: yesterdaysErrors,
-    there: 'grep -q "connect() failed" /var/log/nginx/error.log',
-    undo: "sed -i '/99#99: \\*7 connect/d' /var/log/nginx/error.log; systemctl kill -s USR1 nginx",
-  }),
-  noise({
-    id: 'TRAP-SCANNERS',
-    what: "scanners' 404s are in the access log",
-    host: 'be1',
-    make: scanners,
-    there: 'grep -q scanner /var/log/nginx/access.log',
-    undo: 'sed -i \'/"scanner"/d\' /var/log/nginx/access.log; systemctl kill -s USR1 nginx',
-  }),
-  noise({
-    id: 'TRAP-FAILED-UNIT',
-    what: 'a unit that has nothing to do with it has failed',
-    host: 'be1',
-    make: 'systemd-run -q --unit=nightly-backup /bin/false; sleep 0.2',
-    there: 'systemctl is-failed -q nightly-backup',
-    undo: 'systemctl reset-failed nightly-backup',
-  }),
-  noise({
-    id: 'TRAP-NO-IPV6',
-    what: 'IPv6 is off on the gateway host',
-    host: 'gw1',
-    make: 'echo 1 > /proc/sys/net/ipv6/conf/all/disable_ipv6',
-    there: 'grep -q 1 /proc/sys/net/ipv6/conf/all/disable_ipv6',
-    undo: 'echo 0 > /proc/sys/net/ipv6/conf/all/disable_ipv6',
-  }),
-  noise({
-    id: 'TRAP-LOAD',
-    what: 'the backend host is busy with a backup',
-    host: 'be1',
-    make: 'systemd-run -q --unit=busy-backup --nice=19 /bin/sh -c "while :; do :; done"',
-    there: 'systemctl is-active -q busy-backup',
-    undo: 'systemctl stop busy-backup',
-  }),
-];
-
-/** What the management plane may do to the doctor's sight; traffic flows on. */
-export const sshBreaks: readonly Break[] = [
-  {
-    id: 'SSH-02',
-    what: 'the backend host shows another host key',
-    form: 'systemd',
-    inject: async (bench) => {
-      await bench.write('be1', '/etc/ssh/sshd_config.d/lab.conf', 'HostKey /etc/ssh/lab_other_key\n');
-      await bench.run(
-        'be1',
-        "rm -f /etc/ssh/lab_other_key*; ssh-keygen -q -t ed25519 -N '' -f /etc/ssh/lab_other_key; systemctl restart ssh",
-      );
-    },
-    witness: async (bench) =>
-      (
-        await bench.attempt(
-          'be1',
-          'ssh-keyscan -t ed25519 127.0.0.1 2>/dev/null | grep -qF "$(cut -d" " -f2 /etc/ssh/lab_other_key.pub)"',
-        )
-      ).code === 0
-        ? 'sshd shows the other key'
-        : undefined,
-    mend: async (bench) => {
-      await bench.run('be1', 'rm -f /etc/ssh/lab_other_key /etc/ssh/lab_other_key.pub; systemctl restart ssh');
-    },
-  },
-  {
-    id: 'SSH-03',
-    what: 'sshd allows one session a connection',
-    form: 'systemd',
-    inject: async (bench) => {
-      await bench.write('be1', '/etc/ssh/sshd_config.d/lab.conf', 'MaxSessions 1\n');
-      await bench.run('be1', 'systemctl restart ssh');
-    },
-    witness: async (bench) =>
-      (await bench.run('be1', 'sshd -T')).includes('maxsessions 1\n') ? 'sshd -T says maxsessions 1' : undefined,
-    mend: async (bench) => {
-      await bench.run('be1', 'systemctl restart ssh');
-    },
-  },
 ];

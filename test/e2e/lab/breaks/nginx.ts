@@ -1,5 +1,14 @@
 // Faults of the nginx configuration and of nginx at run time. In each of the first table `nginx -t` is content.
-import { changeVhost, gatewayUnit, reloadNginx, restartGateway, vhostBack, vhostFile, vhostText } from '../places.ts';
+import {
+  changeVhost,
+  reloadNginx,
+  restartBackend,
+  restartGateway,
+  stopBackend,
+  vhostBack,
+  vhostFile,
+  vhostText,
+} from '../places.ts';
 import {
   editLocation,
   inTlsServer,
@@ -9,7 +18,7 @@ import {
   withoutLocation,
   withTarget,
 } from '../vhost.ts';
-import { journal, type UpgradeOutcome, unit, upgradeThroughNginx } from '../witness.ts';
+import { journal, listeners, type UpgradeOutcome, unit, upgradeThroughNginx } from '../witness.ts';
 import type { Workbench } from '../workbench.ts';
 import type { Break } from './break.ts';
 
@@ -82,6 +91,37 @@ export const routeBreaks: readonly Break[] = [
     [401],
   ),
   routeBreak('NGX-23', 'a typo in the target port', (text) => withTarget(text, ws, 'http://127.0.0.1:8018'), [502]),
+  routeBreak(
+    'NGX-21',
+    'the target is a variable, and the resolver for it is dead',
+    inWs((body) =>
+      withDirective(
+        body.replace(/proxy_pass\s+[^;]+;/, 'proxy_pass http://$backend:8081;'),
+        'resolver 127.0.0.1:5353; resolver_timeout 1s; set $backend backend.example.test;',
+      ),
+    ),
+    [502],
+  ),
+  {
+    id: 'NGX-15',
+    what: 'the backend is stopped, and error_page turns its 502 into a 503',
+    form: 'systemd',
+    inject: async (bench) => {
+      await stopBackend(bench);
+      await changeVhost(bench, (text) =>
+        inTlsServer(text, "error_page 502 =503 @away;\n    location @away { return 503 'away'; }"),
+      );
+    },
+    witness: async (bench) => {
+      const outcome = await upgradeThroughNginx(bench);
+      const none = (await listeners(bench, 'be1', 8081)).length === 0;
+      return outcome === 503 && none ? 'an upgrade gives 503, and nothing listens on 8081' : undefined;
+    },
+    mend: async (bench) => {
+      await restartBackend(bench);
+      await vhostBack(bench);
+    },
+  },
   {
     id: 'NGX-22',
     what: 'the bad fix: everything goes to 8081, the API too',
@@ -252,70 +292,4 @@ export const runtimeBreaks: readonly Break[] = [
       await restartGateway(bench);
     },
   },
-];
-
-const withHttp2 = (text: string) =>
-  /^\s*(http2\s+on;|listen[^;]*\bhttp2\b)/m.test(text)
-    ? `${text}\n# HTTP/2 was on already\n`
-    : text.replace(/listen([^;]*)\bssl\b/g, 'listen$1ssl http2');
-
-/** Things that look wrong to a folk rule, and work. Their witness is that an upgrade gives 101 with the thing in place. */
-function routeTrap(id: string, what: string, edit: (text: string) => string): Break {
-  return {
-    id,
-    what,
-    form: 'systemd',
-    inject: async (bench) => {
-      await changeVhost(bench, edit);
-      await restartGateway(bench);
-    },
-    witness: async (bench) => {
-      const connected = await bench.run(
-        'gw1',
-        `systemctl is-active ${gatewayUnit}; ss -Htn state established 'dport = :443'`,
-      );
-      const outcome = await upgradeThroughNginx(bench);
-      return outcome === 101 && connected.includes(':443')
-        ? 'an upgrade gives 101, and the gateway is connected'
-        : undefined;
-    },
-    mend: vhostBack,
-  };
-}
-
-export const nginxTraps: readonly Break[] = [
-  routeTrap(
-    'TRAP-CONNECTION-FIXED',
-    'Connection is the fixed word "upgrade"',
-    inWs((body) =>
-      withDirective(withoutDirective(body, 'proxy_set_header', 'Connection'), 'proxy_set_header Connection "upgrade";'),
-    ),
-  ),
-  routeTrap('TRAP-NO-HTTP-VERSION', 'proxy_http_version is not set in /ws/', (text) =>
-    withoutDirective(text, 'proxy_http_version'),
-  ),
-  routeTrap('TRAP-HTTP2', 'the listener speaks HTTP/2 too', withHttp2),
-  routeTrap('TRAP-TLS13', 'TLS 1.3 only', (text) =>
-    inTlsServer(withoutDirective(text, 'ssl_protocols'), 'ssl_protocols TLSv1.3;'),
-  ),
-  routeTrap(
-    'TRAP-BUFFERING',
-    'proxy_buffering is on in /ws/',
-    inWs((body) => withDirective(withoutDirective(body, 'proxy_buffering'), 'proxy_buffering on;')),
-  ),
-  routeTrap(
-    'TRAP-OTHER-VHOST',
-    'another server block with another name sends its /ws/ to 8080',
-    (text) =>
-      `${text}\nserver {\n  listen 443 ssl;\n  server_name shop.example.test;\n  ${text
-        .match(/ssl_certificate(_key)?\s[^;]*;/g)
-        ?.slice(0, 2)
-        .join(' ')}\n  location / { proxy_pass http://127.0.0.1:8080; }\n}\n`,
-  ),
-  routeTrap(
-    'TRAP-NGINX-WARNING',
-    'nginx -t warns of a name that two other blocks share',
-    (text) =>
-      `${text}\nserver { listen 80; server_name old.example.test; return 204; }\nserver { listen 80; server_name old.example.test; return 204; }\n`,
-  ),
 ];
