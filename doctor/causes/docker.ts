@@ -8,15 +8,13 @@ const place = parts.backendPart;
 const port = (view: View) => view.topology.backend.agentsPort;
 const container = (view: View) => view.topology.backend.container ?? 'backend';
 
-const proxyOwns = sign(
-  'on the host the port is held open by docker-proxy, not by the backend',
-  (view) =>
-    judge(view, ['tcp.listeners', 'be'], (rows) => {
-      const own = rows.filter((row) => row.port === port(view));
-      if (own.length === 0) return 'no';
-      if (own.some((row) => row.process === 'docker-proxy')) return 'yes';
-      return own.every((row) => row.process === null) ? 'unknown' : 'no';
-    }),
+const proxyOwns = sign('on the host the port is held open by docker-proxy, not by the backend', (view) =>
+  judge(view, ['tcp.listeners', 'be'], (rows) => {
+    const own = rows.filter((row) => row.port === port(view));
+    if (own.length === 0) return 'no';
+    if (own.some((row) => row.process === 'docker-proxy')) return 'yes';
+    return own.every((row) => row.process === null) ? 'unknown' : 'no';
+  }),
 );
 const nothingInside = sign(
   (view) => `inside container ${container(view)} nothing listens on port ${port(view)}`,

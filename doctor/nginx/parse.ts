@@ -117,7 +117,8 @@ function include(
     return [];
   }
   const isGlob = /[*?[]/.test(path);
-  const paths = isGlob ? [...known].filter((name) => globPattern(path).test(name)).sort() : [path];
+  const named = new Set([...context.files.keys(), ...context.missing]);
+  const paths = isGlob ? [...named].filter((name) => globPattern(path).test(name)).sort() : [path];
   context.depth += 1;
   const found = paths.flatMap((name) => {
     const file = context.files.get(name);

@@ -1,0 +1,8 @@
+// All cases: the test list of the catalogue.
+import { backendCases } from './backend.ts';
+import type { Case } from './case.ts';
+import { combinedCases, trapCases } from './combined.ts';
+import { gatewayCases, networkCases } from './gateway.ts';
+import { nginxCases } from './nginx.ts';
+
+export const cases: readonly Case[] = [...backendCases, ...nginxCases, ...gatewayCases, ...networkCases, ...combinedCases, ...trapCases];
