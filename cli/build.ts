@@ -4,8 +4,9 @@ import { execFileSync } from 'node:child_process';
 import { cpSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
-import { build, type Plugin } from 'esbuild';
+import { build } from 'esbuild';
 import { ASSETS } from '../agents/runtime/assets.ts';
+import { bundlePlugins } from './build-plugins.ts';
 
 const ROOT = resolve(import.meta.dirname, '..');
 // CJS dependencies call require() and read __dirname; ESM output has neither unless they are made.
@@ -76,7 +77,7 @@ async function bundle(): Promise<string[]> {
       __VIWORKS_BUNDLED__: 'true',
       'process.env.NODE_ENV': '"production"',
     },
-    plugins: [ownSources(), builtIns(), leftOut()],
+    plugins: bundlePlugins(ROOT),
     logLevel: 'warning',
     logOverride: { 'ignored-bare-import': 'silent' },
   });
@@ -109,66 +110,9 @@ async function bundleHostHelper(): Promise<void> {
     minifyWhitespace: true,
     legalComments: 'none',
     define: { __VIWORKS_BUNDLED__: 'true', 'import.meta.dirname': '""' },
-    plugins: [ownSources()],
+    plugins: bundlePlugins(ROOT).slice(0, 1),
     logLevel: 'warning',
   });
-}
-
-// Nothing happens at import time in our own files (house rule), so what an entry does not use can be dropped with its packages.
-function ownSources(): Plugin {
-  return {
-    name: 'own-sources',
-    setup(context) {
-      context.onResolve({ filter: /^\.\.?\// }, (args) => {
-        if (args.importer.includes('node_modules') || args.kind === 'entry-point') return undefined;
-        const path = resolve(args.resolveDir, args.path);
-        return existsSync(path) ? { path, sideEffects: false } : { path, namespace: 'unwritten' };
-      });
-      context.onLoad({ filter: /.*/, namespace: 'unwritten' }, (args) => {
-        process.stderr.write(`build: ${args.path.slice(ROOT.length + 1)} is not written yet; left out\n`);
-        return { contents: 'module.exports = {};', loader: 'js' };
-      });
-    },
-  };
-}
-
-// An ESM import of a built-in reads every export of it, lazy ones too: node:http then loads undici for its WebSocket, 15 ms that
-// each `viworks run` would pay. Fetched as an object, a built-in costs what is used of it.
-function builtIns(): Plugin {
-  return {
-    name: 'built-ins',
-    setup(context) {
-      context.onResolve({ filter: /^node:/ }, (args) => {
-        // commander can run programs as subcommands; ours are functions.
-        if (args.path === 'node:child_process' && /[\\/]commander[\\/]/.test(args.importer)) {
-          return { path: args.path, namespace: 'empty', sideEffects: false };
-        }
-        return args.kind === 'import-statement'
-          ? { path: args.path, namespace: 'built-in', sideEffects: false }
-          : undefined;
-      });
-      context.onLoad({ filter: /.*/, namespace: 'built-in' }, (args) => ({
-        contents: `module.exports = process.getBuiltinModule(${JSON.stringify(args.path)});`,
-        loader: 'js',
-      }));
-    },
-  };
-}
-
-// Native parts are optional everywhere (ssh2 falls back to node:crypto), and ink's developer tools are never wanted.
-function leftOut(): Plugin {
-  return {
-    name: 'left-out',
-    setup(context) {
-      context.onResolve({ filter: /\.node$|^cpu-features$/ }, (args) => ({ path: args.path, namespace: 'native' }));
-      context.onLoad({ filter: /.*/, namespace: 'native' }, () => ({
-        contents: "throw new Error('native parts are left out of the bundle');",
-        loader: 'js',
-      }));
-      context.onResolve({ filter: /^react-devtools-core$/ }, (args) => ({ path: args.path, namespace: 'empty' }));
-      context.onLoad({ filter: /.*/, namespace: 'empty' }, () => ({ contents: 'export default {};', loader: 'js' }));
-    },
-  };
 }
 
 function gitRevision(): string {
