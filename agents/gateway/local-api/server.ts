@@ -59,17 +59,18 @@ function listen(server: Server, deps: LocalApiDeps): Promise<void> {
 function answer(deps: LocalApiDeps, request: IncomingMessage, response: ServerResponse): void {
   const path = (request.url ?? '/').split('?', 1)[0];
   const reading = request.method === 'GET' || request.method === 'HEAD';
-  if (path === '/api/v1/log-level' && request.method === 'PUT') return setLogLevel(deps, request, response);
-  if (!reading) return send(response, 405, { code: 'method_not_allowed' });
-  if (path === '/api/v1/health' || path === '/health') {
+  if (path === '/api/v1/log-level' && request.method === 'PUT') {
+    setLogLevel(deps, request, response);
+  } else if (!reading) {
+    send(response, 405, { code: 'method_not_allowed' });
+  } else if (path === '/api/v1/health' || path === '/health') {
     const health = deps.health();
-    return send(response, health.status === 'healthy' ? 200 : 503, health);
-  }
-  if (path === '/metrics') {
+    send(response, health.status === 'healthy' ? 200 : 503, health);
+  } else if (path === '/metrics') {
     response.writeHead(200, { 'content-type': 'text/plain; version=0.0.4' }).end(deps.metrics());
-    return;
+  } else {
+    send(response, 404, { code: 'not_found' });
   }
-  send(response, 404, { code: 'not_found' });
 }
 
 // Loopback only by default; who may connect here may at most see more or fewer lines.
@@ -81,7 +82,10 @@ function setLogLevel(deps: LocalApiDeps, request: IncomingMessage, response: Ser
   });
   request.on('end', () => {
     const level = LOG_LEVELS.find((known) => text.trim() === known || text.includes(`"${known}"`));
-    if (!level) return send(response, 400, { code: 'bad_level', expected: LOG_LEVELS });
+    if (!level) {
+      send(response, 400, { code: 'bad_level', expected: LOG_LEVELS });
+      return;
+    }
     deps.logger.setLevel(level);
     deps.logger.info('log level changed', { level });
     send(response, 200, { level });

@@ -10,7 +10,7 @@ import { createOutflow, type Outflow } from './outflow.ts';
 import { judge, type Policy } from './policy.ts';
 import { helloLine, reportsOf } from './reports.ts';
 import { digestOf, type LiveTask, newTask } from './task.ts';
-import { planVerb } from './verbs.ts';
+import { planVerb, type VerbPlan } from './verbs.ts';
 
 /** The link as the executor sees it; calls do nothing while there is none. */
 export interface TaskLink {
@@ -63,6 +63,12 @@ export interface Executor {
   /** Takes nothing new from now on. */
   drain(): void;
   counts(): TaskCounts;
+}
+
+/** Why a run is not taken. */
+interface Objection {
+  readonly code: Refusal;
+  readonly message: string;
 }
 
 /** Creates the executor; it starts nothing before `receive`. */
@@ -118,23 +124,36 @@ export function createExecutor(deps: ExecutorDeps): Executor {
     deps.link.send({ type: 'task.refused', taskId, fence, code, message: message.slice(0, 1024) });
   }
 
+  // Why a run is not taken, or what to start for it.
+  function examine(frame: FrameOf<'task.run'>, known: LiveTask | undefined): Objection | VerbPlan {
+    if (!known && deps.journal.ledger.entries.get(frame.taskId)?.state === 'settled') {
+      return { code: 'conflict', message: 'this task ran before and is settled' };
+    }
+    if (draining) return { code: 'draining', message: 'this gateway is being stopped' };
+    const planned = planVerb(deps.verbs, frame.verb, frame.args);
+    if (!planned.ok) return planned;
+    const verdict = judge(deps.policy, { verb: frame.verb, commandLine: planned.plan.commandLine });
+    if (verdict.allowed) return planned.plan;
+    return { code: 'denied', message: `this gateway’s policy does not allow it: ${verdict.because}` };
+  }
+
   function run(frame: FrameOf<'task.run'>): void {
     const known = tasks.get(frame.taskId);
-    if (known && !mayStartAnew(known, frame)) return again(known, frame);
-    if (!known && deps.journal.ledger.entries.get(frame.taskId)?.state === 'settled') {
-      return refuse(frame, 'conflict', 'this task ran before and is settled');
+    if (known && !mayStartAnew(known, frame)) {
+      again(known, frame);
+      return;
     }
-    if (draining) return refuse(frame, 'draining', 'this gateway is being stopped');
-    const planned = planVerb(deps.verbs, frame.verb, frame.args);
-    if (!planned.ok) return refuse(frame, planned.code, planned.message);
-    const verdict = judge(deps.policy, { verb: frame.verb, commandLine: planned.plan.commandLine });
-    if (!verdict.allowed) return refuse(frame, 'denied', `this gateway’s policy does not allow it: ${verdict.because}`);
+    const plan = examine(frame, known);
+    if ('code' in plan) {
+      refuse(frame, plan.code, plan.message);
+      return;
+    }
     const task = newTask(frame, {
       tasksDir: deps.tasksDir,
       now: deps.clock.monotonicMs(),
       request: {
         taskId: frame.taskId,
-        argv: planned.plan.argv,
+        argv: plan.argv,
         env: frame.env,
         cwd: frame.cwd,
         stdin: frame.stdin === undefined ? undefined : Buffer.from(frame.stdin, 'base64'),
@@ -176,11 +195,12 @@ export function createExecutor(deps: ExecutorDeps): Executor {
   }
 
   function again(known: LiveTask, frame: FrameOf<'task.run'>): void {
-    if (known.digest !== '' && known.digest !== digestOf(frame)) {
-      return refuse(frame, 'conflict', 'this task id was used for another command');
+    const other = known.digest !== '' && known.digest !== digestOf(frame);
+    if (other || frame.fence < known.fence) {
+      const newer = `a newer dispatch (${known.fence}) of this task was seen`;
+      refuse(frame, 'conflict', other ? 'this task id was used for another command' : newer);
+      return;
     }
-    if (frame.fence < known.fence)
-      return refuse(frame, 'conflict', `a newer dispatch (${known.fence}) of this task was seen`);
     if (frame.fence > known.fence) {
       known.fence = frame.fence;
       background(deps.journal.append([{ kind: 'fence', taskId: known.taskId, fence: frame.fence }]));
@@ -219,7 +239,8 @@ export function createExecutor(deps: ExecutorDeps): Executor {
     const task = tasks.get(frame.taskId);
     if (!task) return; // settled a moment ago
     if (frame.out > task.flow.out.next || frame.err > task.flow.err.next) {
-      return deps.link.violation(`task.ack for bytes that were never sent (task ${frame.taskId})`);
+      deps.link.violation(`task.ack for bytes that were never sent (task ${frame.taskId})`);
+      return;
     }
     task.acked = Math.max(task.acked, frame.out + frame.err);
     task.flow.credit = Math.max(task.flow.credit, frame.credit);
@@ -268,11 +289,14 @@ export function createExecutor(deps: ExecutorDeps): Executor {
     receive(frame) {
       switch (frame.type) {
         case 'task.run':
-          return run(frame);
+          run(frame);
+          break;
         case 'task.cancel':
-          return cancel(frame.taskId, frame.graceMs);
+          cancel(frame.taskId, frame.graceMs);
+          break;
         case 'task.ack':
-          return acknowledge(frame);
+          acknowledge(frame);
+          break;
         case 'task.settled': {
           const task = tasks.get(frame.taskId);
           if (task) background(lifecycle.settle(task));

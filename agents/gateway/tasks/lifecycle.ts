@@ -222,7 +222,7 @@ export function createLifecycle(deps: ExecutorDeps, around: Surroundings): Lifec
     const hold = task.held ? waiting > deps.spoolCapBytes / 2 : waiting > deps.spoolCapBytes;
     if (hold === task.held) return;
     task.held = hold;
-    logger.info(hold ? 'task held until its output is taken' : 'task goes on', { task: task.taskId, bytes: waiting });
+    logger.debug(hold ? 'task held until its output is taken' : 'task goes on', { task: task.taskId, bytes: waiting });
     background(insist((signal) => launcher.hold(task.taskId, task.held, signal), stopping).then(() => undefined));
   }
 

@@ -1,6 +1,6 @@
 // Which task's output goes next: round robin over the tasks of a link, within each task's credit, small pieces gathered for 10 ms.
 import { limits, OUTPUT_HEADER_BYTES, type StreamName, writeOutputHeader } from '../../protocol/index.ts';
-import type { Clock, Timer } from '../../runtime/index.ts';
+import type { Clock } from '../../runtime/index.ts';
 import type { SpoolStream } from './spool.ts';
 
 /** How long small output is gathered when some was sent a moment ago; output after a pause goes at once. */
@@ -52,11 +52,13 @@ export function createOutflow(clock: Clock, events: OutflowEvents): Outflow {
   let turn = 0;
   let sequence = 0;
   let sentBytes = 0;
-  let timer: Timer | undefined;
+  let armed = false;
 
   const later = (ms: number): void => {
-    timer ??= clock.after(ms, () => {
-      timer = undefined;
+    if (armed) return;
+    armed = true;
+    clock.after(ms, () => {
+      armed = false;
       events.wake();
     });
   };
