@@ -3,8 +3,11 @@
 /** Largest frame either side accepts once a session is open: a 64 KiB output chunk, or a run frame with its stdin in base64. */
 export const MAX_FRAME_BYTES = 2 * 1024 * 1024;
 
-/** Largest frame before HELLO was accepted: a stranger may not make the backend hold more. */
-export const MAX_HANDSHAKE_FRAME_BYTES = 64 * 1024;
+/** Largest frame before HELLO was accepted: a stranger may not make the backend hold more. HELLO with every task a gateway may hold fits. */
+export const MAX_HANDSHAKE_FRAME_BYTES = 512 * 1024;
+
+/** Tasks that a gateway may hold unsettled, about 220 bytes each in HELLO; more are refused as `storage_unavailable`. */
+export const MAX_HELD_TASKS = 2_000;
 
 /** Largest payload of one output frame (the size Nomad settled on). */
 export const MAX_OUTPUT_BYTES = 64 * 1024;
