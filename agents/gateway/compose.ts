@@ -3,6 +3,7 @@ import { readdirSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
+import { CLOSE } from '../protocol/index.ts';
 import {
   BUILD,
   type Clock,
@@ -15,11 +16,12 @@ import {
   type Notifier,
   type ProgramParts,
   type Scope,
+  type ViworksError,
 } from '../runtime/index.ts';
 import type { GatewayConfig } from './config.ts';
 import { gatewayErrors } from './errors.ts';
 import { ensureEnrolled, findToken, requireEnrolment } from './identity/enrolment.ts';
-import { openIdentity, readMachine } from './identity/identity.ts';
+import { markEnrolled, openIdentity, readMachine } from './identity/identity.ts';
 import { openJournal } from './journal/journal.ts';
 import { lockDirectory } from './journal/lock.ts';
 import { createLinkClient, type LinkClient } from './link/client.ts';
@@ -46,6 +48,7 @@ export interface ComposeOptions {
   readonly asked: AbortSignal;
 }
 
+const NOT_KNOWN: ReadonlySet<number> = new Set([CLOSE.not_enrolled.code, CLOSE.bad_signature.code]);
 const REVIEW_MS = 1_000; // the slow look for what no event told
 const LAUNCHER_PING_MS = 10_000;
 const LAUNCHER_RETRY_MS = 500;
@@ -105,28 +108,25 @@ export async function composeGateway(options: ComposeOptions, scope: Scope, life
     spoolCapBytes: config.spool_cap_bytes,
     stopping: lifetime.stopping,
   });
+  let enrolmentRefusal: ViworksError | undefined;
   const link: LinkClient = createLinkClient({
     clock,
     logger,
     url: config.url,
     ca,
     random: Math.random,
-    prepare: (signal) =>
-      ensureEnrolled(
-        {
-          clock,
-          logger,
-          url: config.url,
-          ca,
-          identity,
-          fingerprint: machine.fingerprint,
-          stateDir: config.state_dir,
-          tokenFile,
-          configFile: options.configFile,
-          random: Math.random,
-        },
+    async prepare(signal) {
+      const { url, state_dir: stateDir } = config;
+      const { fingerprint } = machine;
+      const { configFile } = options;
+      enrolmentRefusal = await ensureEnrolled(
+        { clock, logger, url, ca, identity, fingerprint, stateDir, tokenFile, configFile, random: Math.random },
         signal,
-      ),
+      );
+    },
+    refused(code) {
+      if (enrolmentRefusal && NOT_KNOWN.has(code)) throw enrolmentRefusal;
+    },
     sign: (text) => identity.sign(text),
     helloBody: () => ({
       gatewayId: config.gateway_id,
@@ -141,7 +141,12 @@ export async function composeGateway(options: ComposeOptions, scope: Scope, life
       maxConcurrentTasks: config.max_concurrent_tasks,
       tasks: executor.helloTasks(),
     }),
-    opened: (welcome) => executor.opened(welcome),
+    opened(welcome) {
+      // The token was used by an earlier start of this agent, which could not write it down.
+      if (enrolmentRefusal) void markEnrolled(config.state_dir, clock.now(), lifetime.stopping).catch(() => undefined);
+      enrolmentRefusal = undefined;
+      executor.opened(welcome);
+    },
     closed: () => executor.closed(),
     work: (frame) => executor.receive(frame),
     next: () => executor.nextOutput(),

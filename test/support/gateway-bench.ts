@@ -78,7 +78,7 @@ export function createGatewayBench(options: {
   function program(command: readonly string[]): ChildProcess {
     const child = spawn(command[0] as string, command.slice(1), {
       stdio: ['ignore', 'pipe', 'pipe'],
-      env: { PATH: process.env.PATH },
+      env: { PATH: process.env.PATH, HOME: dir },
     });
     for (const stream of [child.stdout, child.stderr])
       stream?.on('data', (part: Buffer) => {
@@ -130,7 +130,13 @@ export function createGatewayBench(options: {
     },
     async startGateway() {
       log += '\n--- gateway start\n';
-      gateway = program([process.execPath, join(ROOT, 'test/support/gateway-process.ts'), join(dir, 'gateway.toml')]);
+      gateway = program([
+        process.execPath,
+        join(ROOT, 'cli/main.ts'),
+        'gateway',
+        '--config',
+        join(dir, 'gateway.toml'),
+      ]);
       await said(gateway, '"gateway ready"');
     },
     endGateway: (signal) => end(gateway, signal),

@@ -43,9 +43,12 @@ export function requireEnrolment(deps: Pick<EnrolmentDeps, 'identity' | 'tokenFi
   throw gatewayErrors.create('VW_GATEWAY_NOT_ENROLLED', { gateway: deps.identity.gatewayId, config: deps.configFile });
 }
 
-/** Enrols if need be; with back-off while the backend cannot be reached. Rejects when the backend says no. */
-export async function ensureEnrolled(deps: EnrolmentDeps, signal: AbortSignal): Promise<void> {
-  if (deps.identity.enrolled || deps.tokenFile === undefined) return;
+/**
+ * Enrols if need be; with back-off while the backend cannot be reached. Gives the backend's refusal, which is the last word only if
+ * the key is not known either: the token may have been used by this very agent, which then died before it could write that down.
+ */
+export async function ensureEnrolled(deps: EnrolmentDeps, signal: AbortSignal): Promise<ViworksError | undefined> {
+  if (deps.identity.enrolled || deps.tokenFile === undefined) return undefined;
   const token = await readSecretFile('enrolment token', deps.tokenFile);
   const { url, ca, fingerprint, identity, logger } = deps;
   for (let attempt = 0; ; attempt++) {
@@ -56,10 +59,12 @@ export async function ensureEnrolled(deps: EnrolmentDeps, signal: AbortSignal): 
       );
       await markEnrolled(deps.stateDir, deps.clock.now(), signal);
       logger.info('gateway enrolled', { gateway: identity.gatewayId });
-      return;
+      return undefined;
     } catch (error) {
       signal.throwIfAborted();
-      if (!(error instanceof ViworksError) || error.retry === 'never') throw error;
+      if (!(error instanceof ViworksError)) throw error;
+      if (error.code === 'VW_GATEWAY_ENROLMENT_REFUSED') return error;
+      if (error.retry === 'never') throw error;
       if (attempt === 0) logger.failure('enrolment will be tried again', fromUnknown(error));
       const growth = { baseMs: limits.RECONNECT_BASE_MS, capMs: limits.RECONNECT_CAP_MS, random: deps.random };
       await deps.clock.sleep(backoffMs(attempt, growth), signal);

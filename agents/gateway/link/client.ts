@@ -1,7 +1,15 @@
 // Keeps one session with the backend for as long as the agent lives: dial, talk, come back after a random delay, never give up.
 import { randomBytes } from 'node:crypto';
 import { closeByCode, type Frame, type FrameOf, helloPayload, limits } from '../../protocol/index.ts';
-import { backoffMs, type Clock, describe, fromUnknown, isAbort, type Logger } from '../../runtime/index.ts';
+import {
+  backoffMs,
+  type Clock,
+  describe,
+  fromUnknown,
+  isAbort,
+  type Logger,
+  ViworksError,
+} from '../../runtime/index.ts';
 import { type Conversation, converse, type LinkEnd } from './conversation.ts';
 import { type DialFailure, type Dialled, dial } from './dial.ts';
 import type { NextOutput, Outbox } from './outbox.ts';
@@ -24,8 +32,10 @@ export interface LinkDeps {
   readonly url: string;
   readonly ca: string | undefined;
   readonly random: () => number;
-  /** Done before the first dial and again until it succeeds: enrolment. Throws for good only what cannot be healed here. */
+  /** Done before the first dial: enrolment. Throws only what cannot be healed here. */
   prepare(signal: AbortSignal): Promise<void>;
+  /** Judges a close code of the backend; throws to end the program. */
+  refused(code: number): void;
   sign(text: string): string;
   /** HELLO without nonces and signature. */
   helloBody(): Omit<FrameOf<'session.hello'>, 'type' | 'protocol' | 'nonce' | 'spkiSeen' | 'signature'>;
@@ -133,6 +143,7 @@ export function createLinkClient(deps: LinkDeps): LinkClient {
         if (end.openMs >= limits.STABLE_AFTER_MS) attempt = 0;
         ({ code, reason } = end);
         const spec = closeByCode(end.code);
+        if (spec?.comeBack === 'operator') deps.refused(end.code);
         if (end.openMs > 0) {
           lastSaid = '';
           logger.warn('session lost', { code, reason, durationMs: Math.round(end.openMs) });
@@ -157,6 +168,7 @@ export function createLinkClient(deps: LinkDeps): LinkClient {
         }
       } catch (error) {
         if (signal.aborted || isAbort(error)) break;
+        if (error instanceof ViworksError && error.exitCode === 64) throw error; // a configuration that cannot work
         const failure = error instanceof Error ? (error.cause as DialFailure | undefined) : undefined;
         code = failure?.kind ?? fromUnknown(error).code;
         reason = failure?.message ?? describe(error);

@@ -1,6 +1,6 @@
 // Takes runs, cancels, acks and settlements; holds the tasks; decides when each starts. How one task starts and ends is in lifecycle.ts.
 import { randomBytes } from 'node:crypto';
-import type { Frame, FrameOf, Refusal } from '../../protocol/index.ts';
+import { type Frame, type FrameOf, limits, type Refusal } from '../../protocol/index.ts';
 import { type Clock, describe, isAbort, type Logger } from '../../runtime/index.ts';
 import type { Journal } from '../journal/journal.ts';
 import type { WorkFrame } from '../link/session.ts';
@@ -128,6 +128,9 @@ export function createExecutor(deps: ExecutorDeps): Executor {
   function examine(frame: FrameOf<'task.run'>, known: LiveTask | undefined): Objection | VerbPlan {
     if (!known && deps.journal.ledger.entries.get(frame.taskId)?.state === 'settled') {
       return { code: 'conflict', message: 'this task ran before and is settled' };
+    }
+    if (!known && tasks.size >= limits.MAX_HELD_TASKS) {
+      return { code: 'storage_unavailable', message: `this gateway holds ${tasks.size} tasks that are not settled` };
     }
     if (draining) return { code: 'draining', message: 'this gateway is being stopped' };
     const planned = planVerb(deps.verbs, frame.verb, frame.args);
