@@ -1,12 +1,13 @@
 // The switch of a fleet: backend first, then the gateways, each through its gates; then a soak, then the commit everywhere.
 // Whatever fails takes every host that was switched back to what it ran before.
-import { describe, fromUnknown, ViworksError } from '../../agents/runtime/index.ts';
+import { describe, fromUnknown, type Timer, ViworksError } from '../../agents/runtime/index.ts';
 import { deployErrors } from '../errors.ts';
 import type { Part } from '../host/gates.ts';
 import { ENROLMENT_SECRET, gatewayOn } from '../plan/release.ts';
-import type { DeployContext, JudgedHost } from './hosts.ts';
+import { type DeployContext, type JudgedHost, openHosts } from './hosts.ts';
 import type { DeployEvent } from './progress.ts';
 
+const ALIVE_MS = 10_000;
 const VERIFY_MS = 180_000;
 const START_MS = 240_000;
 const BACK_MS = 300_000;
@@ -20,6 +21,7 @@ export interface Fleet {
 /** Activates, soaks and commits. On failure every switched host goes back, and VW_DEPLOY_ROLLED_BACK or _HOLD is thrown. */
 export async function activateFleet(fleet: Fleet, context: DeployContext): Promise<void> {
   const switched: JudgedHost[] = [];
+  const watch = keepAlive(switched, context);
   try {
     const backend = fleet.changing.find((host) => host.name === fleet.backend.name);
     if (backend) await activateBackend(backend, switched, context);
@@ -34,7 +36,19 @@ export async function activateFleet(fleet: Fleet, context: DeployContext): Promi
     context.progress.flush();
     context.signal.throwIfAborted();
     throw await takeBack(switched, error, context);
+  } finally {
+    watch.cancel();
   }
+}
+
+// A host that hears nothing for a minute goes back by itself: one may wait while another one starts.
+function keepAlive(switched: readonly JudgedHost[], { clock }: DeployContext): Timer {
+  const tell = (): void => {
+    for (const host of switched) host.link.request('alive', {}, { ms: START_MS }).catch(() => undefined);
+    timer = clock.after(ALIVE_MS, tell);
+  };
+  let timer = clock.after(ALIVE_MS, tell);
+  return { cancel: () => timer.cancel() };
 }
 
 async function activateBackend(host: JudgedHost, switched: JudgedHost[], context: DeployContext): Promise<void> {
@@ -123,9 +137,7 @@ async function takeBack(switched: readonly JudgedHost[], cause: unknown, context
   // Gateways first: they are to find the old backend when they come back.
   for (const host of [...switched].reverse()) {
     try {
-      const to = await step(host, 'back', context, () =>
-        host.link.request<string>('go-back', { reason }, { ms: BACK_MS }),
-      );
+      const to = await goBack(host, reason, context);
       const where = to === 'absent' ? 'as it was before' : `back on ${to}`;
       context.progress.event({ host: host.name, phase: 'rollback', step: `is ${where} (verified)`, status: 'done' });
     } catch (error) {
@@ -143,6 +155,23 @@ async function takeBack(switched: readonly JudgedHost[], cause: unknown, context
     { host, what, reason: own ? String(failure.detail.reason) : reason },
     cause,
   );
+}
+
+// A host whose connection is gone goes back by itself; it is asked anew what it is, never assumed.
+async function goBack(host: JudgedHost, reason: string, context: DeployContext): Promise<string> {
+  try {
+    return await host.link.request<string>('go-back', { reason }, { ms: BACK_MS });
+  } catch (error) {
+    if (fromUnknown(error).code === 'VW_DEPLOY_HOLD') throw error;
+    const [again] = await openHosts([host.name], context);
+    if (!again) throw error;
+    try {
+      await again.link.request('lock', { holder: 'taking back' });
+      return await again.link.request<string>('go-back', { reason }, { ms: BACK_MS });
+    } finally {
+      await again.link.close();
+    }
+  }
 }
 
 async function step<T>(

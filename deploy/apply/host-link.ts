@@ -60,7 +60,7 @@ class Conversation implements HostLink {
   readonly remote: Remote;
   readonly #process: RemoteProcess;
   readonly #options: LinkOptions & { readonly word: string };
-  readonly #pending = new Map<number, { resolve(value: unknown): void; reject(error: Error): void }>();
+  readonly #pending = new Map<number, { op: string; resolve(value: unknown): void; reject(error: Error): void }>();
   #greeting: { resolve(): void; reject(error: Error): void } | undefined;
   #bare: BareFacts | undefined;
   #helper = '';
@@ -136,7 +136,7 @@ class Conversation implements HostLink {
       return await withDeadline(
         async (inner) => {
           const answered = new Promise<T>((resolve, reject) => {
-            this.#pending.set(id, { resolve: resolve as (value: unknown) => void, reject });
+            this.#pending.set(id, { op, resolve: resolve as (value: unknown) => void, reject });
           });
           answered.catch(() => undefined);
           this.#write({ id, op, args, bytes });
@@ -188,15 +188,18 @@ class Conversation implements HostLink {
       this.#greeting?.resolve();
     } else if (message.type === 'note') this.#options.note(message.step, message.detail);
     else if (message.type === 'done') this.#pending.get(message.id)?.resolve(message.value);
-    else this.#pending.get(message.id)?.reject(this.#failure(message));
+    else {
+      const waiting = this.#pending.get(message.id);
+      waiting?.reject(this.#failure(message, waiting.op));
+    }
   }
 
-  #failure({ code, message, detail }: Failure): Error {
+  #failure({ code, message, detail }: Failure, op: string): Error {
     const known = deployErrors.specs as Readonly<Record<string, unknown>>;
     if (Object.hasOwn(known, code)) {
       return deployErrors.create(code as keyof typeof deployErrors.specs, { ...detail, host: this.host });
     }
-    const what = code === 'gate' ? 'verification' : 'the host helper';
+    const what = code === 'gate' ? 'verification' : op;
     return deployErrors.create('VW_DEPLOY_HOST_FAILED', { host: this.host, what, reason: message });
   }
 

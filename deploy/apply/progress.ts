@@ -29,13 +29,16 @@ export function printable(text: string): string {
   return text.replace(/[^\P{Cc}\n\t]/gu, '?').replace(/^::/gm, ' ::');
 }
 
+const TOLD: ReadonlySet<string> = new Set(['stays', 'kept']);
+
 /** Lines for people: one for each host and phase, steps joined, on stderr; the result on stdout. */
 export function createPlainProgress(streams: { readonly stdout: Writable; readonly stderr: Writable }): Progress {
   const collected = new Map<string, string[]>();
   const width = 14;
   return {
     event({ host, step, status, ms, detail }) {
-      if (status === 'started') return;
+      // A host's own notes are for programs; people are told what is out of the ordinary.
+      if (status === 'started' || (status === 'note' && !TOLD.has(step))) return;
       const took = ms !== undefined && ms >= 50 ? ` ${(ms / 1000).toFixed(1)} s` : '';
       const text = status === 'failed' ? `${step} FAILED${took}` : `${step}${took}${detail ? ` (${detail})` : ''}`;
       const key = host ?? '';

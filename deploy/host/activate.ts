@@ -73,7 +73,9 @@ export async function commit(context: ActContext): Promise<void> {
 /** Takes back what preparing a release did, when it was refused before the switch. */
 export async function discard(id: string, context: ActContext): Promise<void> {
   const state = await readState();
-  if (state.phase === 'activating' || state.current === id) return;
+  if (state.phase === 'activating' || state.current === id || state.previous === id) return;
+  // A mark on a release that failed here has to outlive the next attempt.
+  if (await lstat(join(LAYOUT.releases, id, 'BAD')).catch(() => undefined)) return;
   await record(context.clock, { step: 'discard', release: id });
   await rm(join(LAYOUT.releases, id), { recursive: true, force: true });
   if (state.phase !== 'empty') return;
@@ -85,7 +87,7 @@ export async function discard(id: string, context: ActContext): Promise<void> {
 /** Goes back to what was there before the switch and passes its gates; marks the release that failed. */
 export async function goBack(reason: string, gates: Pick<GateContext, 'token'>, context: ActContext): Promise<string> {
   const state = await readState();
-  if (state.phase !== 'activating' || state.way === null) return 'nothing was switched';
+  if (state.phase !== 'activating' || state.way === null) return state.current ?? 'absent';
   const { from, to } = state.way;
   await record(context.clock, { step: 'roll-back', from: to, to: from, reason: reason.slice(0, 2000) });
   const failed = await readManifest(to);
@@ -144,6 +146,7 @@ async function takeAway(manifest: Manifest, state: HostState, context: ActContex
   if (manifest.nginx) await reloadNginx(context);
   for (const directory of state.made.directories) await rm(directory, { recursive: true, force: true });
   await removeAccounts(state.made);
+  await rm(LAYOUT.settings, { recursive: true, force: true });
   const { packages } = state.made;
   if (packages.length > 0) context.note('stays', `package ${packages.join(', ')}, installed by this deployer`);
   const made = { accounts: [], groups: [], directories: [], packages };
@@ -160,7 +163,6 @@ export async function removeAll(keepData: boolean, context: ActContext): Promise
     await takeAway(await readManifest(current), { ...state, made }, context);
   }
   await rm(LAYOUT.root, { recursive: true, force: true });
-  await rm(LAYOUT.settings, { recursive: true, force: true });
   await rm(join(LAYOUT.helper, '..'), { recursive: true, force: true });
   await rm(LAYOUT.deployState, { recursive: true, force: true });
   if (!keepData && (await readdir(LAYOUT.state).catch(() => ['?'])).length === 0)

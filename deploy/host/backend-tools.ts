@@ -48,7 +48,7 @@ export async function runCanary(api: string, gateway: string): Promise<string> {
 /** Reads the event stream of a canary. */
 export function judgeCanary(text: string): string {
   const streams = { out: [] as Buffer[], err: [] as Buffer[] };
-  let end: { outcome?: string; exitCode?: number | null; message?: string } | undefined;
+  let end: { outcome?: string; code?: number | null; message?: string } | undefined;
   for (const event of text.split(/\r?\n\r?\n/)) {
     const name = /^event: ?(.*)$/m.exec(event)?.[1];
     const data = /^data: ?(.*)$/m.exec(event)?.[1];
@@ -59,7 +59,7 @@ export function judgeCanary(text: string): string {
   }
   const bytes = Buffer.concat(streams.out);
   if (end === undefined) throw new Error('the canary did not end in time');
-  if (end.exitCode !== 0) throw new Error(`the canary ended with ${JSON.stringify(end)}`);
+  if (end.code !== 0) throw new Error(`the canary ended with ${JSON.stringify(end)}`);
   const expected = /[0-9a-f]{64}/.exec(Buffer.concat(streams.err).toString('utf8'))?.[0];
   const actual = createHash('sha256').update(bytes).digest('hex');
   if (bytes.length !== CANARY_BYTES || actual !== expected)

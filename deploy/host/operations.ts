@@ -33,6 +33,7 @@ const APT_MS = 300_000;
 /** Every operation by name. */
 export const OPERATIONS: Readonly<Record<string, Operation>> = {
   facts: () => readFacts(),
+  alive: async () => undefined,
   lock: async ({ holder }: { holder: string }) => takeLock(holder),
   'put-runtime': ({ digest }: { digest: string }, { bytes }) => putRuntime(digest, bytes),
   'put-app': (layer: { digest: string; files: LayerFile[] }, { bytes }) => putApp(layer, bytes),

@@ -175,11 +175,11 @@ export function renderGatewayUnits(
       enrolment_token: text(gateway.enrolmentToken),
       hardening: hardening(templates),
     }),
-    'viworks-launcher.service': render(
-      templates,
-      'systemd/viworks-launcher.service.tmpl',
-      programValues(paths, 'launcher'),
-    ),
+    'viworks-launcher.service': render(templates, 'systemd/viworks-launcher.service.tmpl', {
+      node: argument(paths.node),
+      program: argument(paths.program),
+      config: argument(`${paths.configDirectory}/launcher.toml`),
+    }),
   };
 }
 
