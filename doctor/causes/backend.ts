@@ -265,6 +265,7 @@ const be07 = defineCause({
   necessary: [
     anyOf((view) => backend.agentsPortForeign.claim(view), backend.agentsPortForeign, addressInUse),
     not('the backend itself is not up', backendRuns),
+    anyOf('what answers there is no backend', backend.directFails, addressInUse),
   ],
   signature: [backend.agentsPortForeign],
   forbids: [backend.directUpgrades],

@@ -1,5 +1,7 @@
 // Every cause is named by its own facts, alone and with its look-alikes ruled out; the healthy facts name nothing.
 import { expect, test } from 'vitest';
+import { blindness } from './cases/blindness.ts';
+import { uncharted } from './cases/combined.ts';
 import { healthy, healthyDocker } from './cases/healthy.ts';
 import { cases } from './cases/index.ts';
 import { causes } from './index.ts';
@@ -41,16 +43,38 @@ test('every cause of the catalogue has a case of its own', () => {
   expect([...new Set(codesOf(causes))].filter((code) => !covered.has(code))).toEqual([]);
 });
 
-test('no fact withheld ever turns a case into another cause', () => {
-  for (const item of cases) {
+test.each(cases.map((item) => [item.name, item] as const))(
+  'without any one fact, never a wrong cause: %s',
+  (_name, item) => {
     const wanted = new Set([...item.causes, ...(item.whenBlind ?? [])]);
     for (const fact of item.world().facts()) {
       const world = item.world();
       world.write(fact.key, fact.vantage, fact.subject, { status: 'unknown', reason: 'no-permission', detail: '' });
       const wrong = codesOf(world.report().causes).filter((code) => !wanted.has(code));
-      expect(wrong, `${item.name} without ${fact.key} ${fact.vantage} ${fact.subject}`).toEqual([]);
+      expect(wrong, `without ${fact.key} ${fact.vantage} ${fact.subject}`).toEqual([]);
     }
+  },
+);
+
+test.each(Object.keys(blindness).map((name) => [name] as const))('never a wrong cause when %s', (name) => {
+  for (const item of cases) {
+    const wanted = new Set([...item.causes, ...(item.whenBlind ?? [])]);
+    const world = item.world();
+    for (const fact of world.facts()) {
+      const seen = blindness[name]?.(fact);
+      if (seen) world.write(fact.key, fact.vantage, fact.subject, seen as never);
+    }
+    const wrong = codesOf(world.report().causes).filter((code) => !wanted.has(code));
+    expect(wrong, item.name).toEqual([]);
   }
+});
+
+test.each(uncharted.map((item) => [item.name, item] as const))('no row for it, hence no cause: %s', (_name, item) => {
+  const report = item.world().report();
+  expect(codesOf(report.causes)).toEqual([]);
+  expect([report.verdict, report.exitCode]).toEqual(['inconclusive', 5]);
+  expect(report.unexplained.length).toBeGreaterThan(0);
+  expect([report.lastGood ?? '', report.firstBad ?? '']).toEqual([item.lastGood, item.firstBad]);
 });
 
 test('healthy facts, any one withheld, never become broken', () => {

@@ -11,9 +11,10 @@ import {
   sign,
   signs,
   some,
+  type Tri,
   type View,
 } from '../engine/index.ts';
-import { gatewayUnit, on, remedy } from './texts.ts';
+import { gatewayUnit, ifVisible, on, remedy } from './texts.ts';
 
 const { backend, gateway, parts } = signs;
 const predicts = ['agents.canary.returns'];
@@ -24,14 +25,14 @@ function canarySays(claim: string, ...codes: readonly string[]): Sign {
       const seen = view.gateway ? view.value('canary', 'op', view.gateway.id) : null;
       return seen ? `${claim} (${seen.code ?? seen.outcome}${seen.message ? `: ${seen.message}` : ''})` : claim;
     },
-    (view) =>
-      view.gateway
-        ? judge(
-            view,
-            ['canary', 'op', view.gateway.id],
-            (seen) => codes.includes(seen.code ?? '') || codes.includes(seen.outcome),
-          )
-        : 'no',
+    (view) => {
+      if (!view.gateway) return 'no';
+      return judge(view, ['canary', 'op', view.gateway.id], (seen): Tri => {
+        if (codes.includes(seen.code ?? '') || codes.includes(seen.outcome)) return 'yes';
+        // A canary that never arrived says nothing about what would have become of it.
+        return seen.outcome === 'offline' ? 'unknown' : 'no';
+      });
+    },
   );
 }
 
@@ -63,7 +64,7 @@ const cmd01 = defineCause({
     {
       code: 'reg',
       title: 'the gateway is not connected',
-      separator: anyOf('the gateway holds its link', gateway.linkUp, gateway.registryOnline),
+      separator: ifVisible(anyOf('the gateway holds its link', gateway.linkUp, gateway.registryOnline)),
     },
   ],
   predicts: ['gateway.launcher.running', 'agents.canary.returns'],

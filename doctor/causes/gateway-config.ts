@@ -12,7 +12,7 @@ import {
   type Tri,
   type View,
 } from '../engine/index.ts';
-import { saysGaveUp, startLimitLatched } from './gateway-unit.ts';
+import { notMerelyLatched, saysGaveUp, startLimitLatched } from './gateway-unit.ts';
 import { gatewayUnit, on, remedy } from './texts.ts';
 
 const { backend, gateway, logs, nginx, parts } = signs;
@@ -125,6 +125,7 @@ const cfg03 = defineCause({
   forbids: [gateway.linkUp, placeholder, syntax, startLimitLatched],
   lookalikes: [
     { code: 'CFG-02', separator: parses },
+    { code: 'SYS-10', separator: notMerelyLatched },
     { code: 'SYS-05', separator: ranAtAll },
     { code: 'SYS-21', separator: not('it never tried: its log does not speak of giving up', saysGaveUp) },
     { code: 'loop', title: 'the network keeps it from connecting', separator: noUse },

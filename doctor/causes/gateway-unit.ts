@@ -5,6 +5,7 @@ import {
   type CauseRule,
   defineCause,
   judge,
+  negate,
   not,
   type Sign,
   sign,
@@ -211,6 +212,11 @@ const configRepaired = sign('its configuration was changed after the last failur
     if (config.mtimeMs === null || !unit?.changedAtMs) return 'unknown';
     return config.mtimeMs > unit.changedAtMs;
   });
+});
+/** For rules about what made it fail: the latch is not on, or the configuration is still the one that failed. */
+export const notMerelyLatched = sign('the start limit is not what keeps it down', (view) => {
+  const latched = judge(view, ['unit.state', 'gw', 'gateway'], (unit) => unit.result === 'start-limit-hit');
+  return latched === 'yes' ? negate(configRepaired.holds(view)) : negate(latched);
 });
 export const startLimitLatched = allOf(
   (view) => `${gatewayUnit(view)} hit its start limit, and its configuration was repaired since`,

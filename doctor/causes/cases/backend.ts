@@ -75,6 +75,7 @@ export const backendCases: readonly Case[] = [
     world: () => {
       const world = crashing('Error: listen EADDRINUSE: address already in use 127.0.0.1:8081');
       world.put('tcp.listeners', 'be', '', [w.sshd, w.https, w.listener(8081, 'session-4.scope', { process: 'nc', uid: 0 })]);
+      world.put('tcp.connect', 'be', 'agents', { address: '127.0.0.1', port: 8081, outcome: 'connected', milliseconds: 0 });
       return directGets(world, w.silent);
     },
   },
