@@ -74,12 +74,17 @@ export function configFact(round: HostRound, place: ConfigPlace): Fact {
   });
 }
 
-/** The certificates of the trust section; null when it could not be read. */
+/**
+ * The certificates of the trust section; null when it could not be read, or when there is no configuration that would say that the
+ * roots of the system are meant: then nobody knows what the agent trusts.
+ */
 export function trustOf(round: HostRound): { readonly bundle: string; readonly name: string } | null {
   const looked = look(round, 'tls.trust');
   if (!looked.ok) return null;
   const match = /^--file (bundle|system) (.*)\n/.exec(looked.text);
   if (!match || looked.truncated) return null;
+  const configured = /^--file /.test(round.sections.get('agent.config.gateway')?.text ?? '');
+  if (match[1] === 'system' && !configured) return null;
   const name = match[1] === 'bundle' ? `bundle ${match[2]}` : `system roots of ${round.host}`;
   return { bundle: looked.text.slice(match[0].length), name };
 }

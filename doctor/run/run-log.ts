@@ -30,7 +30,9 @@ export function createRunLog(options: {
   const emit = (event: RunEvent): void => {
     for (const listener of options.listeners) listener(event);
   };
-  const addFact = (fact: Fact): void => {
+  const addFact = (seen: Fact): void => {
+    // As it will be read back from a recording, so that a live report and its replay stand on the same bytes.
+    const fact = JSON.parse(JSON.stringify(seen)) as Fact;
     store.add(fact);
     emit({ type: 'fact', fact });
   };

@@ -1,0 +1,132 @@
+// `viworks doctor`: finds out which installation is meant, examines or replays it, and hands the same report to one output.
+// The screen is only loaded when it was chosen: ink costs half a second and fifty megabytes.
+import { type CommandSpec, type Invocation, isAbort } from '../agents/runtime/index.ts';
+import { createFactStore, type Report } from './engine/index.ts';
+import { explainCommand } from './explain-command.ts';
+import { graphCommand } from './graph-command.ts';
+import { judgeFacts } from './judge.ts';
+import { examine } from './run/examine.ts';
+import { findInstallation } from './run/installation.ts';
+import { type DoctorOptions, OUTPUTS, readOptions } from './run/options.ts';
+import { createPrinter } from './run/printer.ts';
+import { createProgress } from './run/progress.ts';
+import { readRecording, recordingPath, writeRecording } from './run/recording.ts';
+import { withThreshold } from './run/threshold.ts';
+
+export const doctorCommand: CommandSpec = {
+  name: 'doctor',
+  summary: 'name the one root cause, with the evidence and the fix',
+  description: `Looks at the backend host and at every gateway over one SSH connection each, sends its own upgrade at every hop, and names the
+cause. Changes nothing anywhere. Without -i it reads ./viworks.toml, then ~/.config/viworks/viworks.toml.`,
+  options: [
+    { flags: '-i, --inventory <file>', help: 'viworks.toml of the installation' },
+    { flags: '--backend <host>', help: 'without an inventory: [user@]host[:port] of the backend' },
+    { flags: '--gateway <host>', help: 'without an inventory: [user@]host[:port] of a gateway', repeatable: true },
+    { flags: '--url <wss>', help: 'without an inventory: the URL that gateways dial' },
+    { flags: '--local', help: 'what `viworks up` runs on this machine' },
+    { flags: '-o, --output <format>', help: 'how the report is shown', choices: [...OUTPUTS] },
+    { flags: '--output-file <file>', help: 'write the report there instead of to stdout' },
+    { flags: '--fail-on <what>', help: 'what makes the exit code other than 0', choices: ['fault', 'warn', 'never'] },
+    { flags: '--replay <file>', help: 'report a recorded run again, offline' },
+    { flags: '--record <file>', help: 'keep the recording there' },
+    { flags: '--no-record', help: 'keep no recording' },
+    { flags: '--token-file <file>', help: 'API token for the registry and the canary command' },
+    { flags: '--sudo', help: 'use sudo on the hosts where it needs no password' },
+    { flags: '--inline', help: 'draw below the prompt instead of on a screen of its own' },
+    { flags: '--screen-reader', help: 'lines only, no screen' },
+    { flags: '--all', help: 'list every check, not only what matters' },
+    { flags: '--short', help: 'the same as --output short' },
+    { flags: '--plain', help: 'the same as --output plain' },
+  ],
+  examples: [
+    { command: 'viworks doctor', does: 'examine the installation of ./viworks.toml' },
+    {
+      command: 'viworks doctor --backend be1 --gateway gw1 --url wss://agents.example.test/ws/agent',
+      does: 'examine without an inventory',
+    },
+    { command: 'viworks doctor --output json | jq .causes[].code', does: 'for programs' },
+    { command: 'viworks doctor --replay run.ndjson', does: 'report a recorded run again' },
+  ],
+  exitCodes: [
+    { code: 0, means: 'healthy' },
+    { code: 1, means: 'the doctor itself failed' },
+    { code: 3, means: 'at least one cause or outage finding' },
+    { code: 4, means: 'warnings or latent faults only, with --fail-on warn' },
+    { code: 5, means: 'inconclusive: not enough facts to call it healthy or broken' },
+    { code: 64, means: 'wrong usage or inventory' },
+    { code: 130, means: 'interrupted; what was known by then was reported' },
+  ],
+  subcommands: [explainCommand, graphCommand],
+  run,
+};
+
+async function run(invocation: Invocation): Promise<number> {
+  const options = readOptions(invocation);
+  if (options.replay !== undefined) return await replay(invocation, options, options.replay);
+  const { env, signal } = invocation;
+  const installation = await findInstallation({ options, env, signal });
+  if (options.output === 'tui') {
+    const { runScreen } = await import('./ui/screen.tsx');
+    return await runScreen({ invocation, options, installation });
+  }
+  const printer = createPrinter(invocation, options);
+  const progress = createProgress((line) => invocation.terminal.stderr.write(line), invocation.clock);
+  try {
+    const { report, recording } = await examine({
+      installation,
+      sudo: options.sudo,
+      failOn: options.failOn,
+      clock: invocation.clock,
+      signal,
+      env,
+      listen: (event) => {
+        progress.listen(event);
+        printer.listen(event);
+      },
+    });
+    const kept = await keep(invocation, options, { report, recording });
+    await printer.print(report, kept);
+    return exitCode(invocation, report);
+  } finally {
+    progress.stop();
+  }
+}
+
+/** A stopped run has still reported; that it was stopped is what its exit code says. */
+export function exitCode({ signal }: Invocation, report: Report): number {
+  return signal.aborted && isAbort(signal.reason) ? 130 : report.exitCode;
+}
+
+/** Writes the recording; gives its path. Only a place that was asked for may fail the run. */
+export async function keep(
+  invocation: Invocation,
+  options: DoctorOptions,
+  run: { readonly report: Report; readonly recording: string },
+): Promise<string | null> {
+  if (options.record === false) return null;
+  const file = options.record ?? recordingPath(invocation.env, run.report.startedAtMs);
+  try {
+    await writeRecording(file, run.recording);
+    return file;
+  } catch (error) {
+    if (options.record !== undefined) throw error;
+    invocation.terminal.stderr.write(`not recorded: ${error instanceof Error ? error.message : String(error)}\n`);
+    return null;
+  }
+}
+
+async function replay(invocation: Invocation, options: DoctorOptions, file: string): Promise<number> {
+  const recorded = await readRecording(file);
+  const report = withThreshold(
+    judgeFacts(createFactStore(recorded.facts), recorded.topology, recorded.meta),
+    options.failOn,
+  );
+  if (options.output === 'tui') {
+    const { showReport } = await import('./ui/screen.tsx');
+    return await showReport({ invocation, options, recorded, report });
+  }
+  const printer = createPrinter(invocation, options);
+  for (const event of recorded.events) printer.listen(event);
+  await printer.print(report, null);
+  return report.exitCode;
+}

@@ -1,0 +1,84 @@
+// One live run as a whole: collects under a deadline, judges, and gives the report with the text of its recording. Knows no output.
+import { randomBytes } from 'node:crypto';
+import { BUILD, type Clock } from '../../agents/runtime/index.ts';
+import { createFactStore, type Report, type RunEvent, type RunMeta, type Topology } from '../engine/index.ts';
+import { judgeFacts } from '../judge.ts';
+import { collect } from './collect.ts';
+import type { Installation } from './installation.ts';
+import { createRecorder } from './recording.ts';
+import { refineTopology } from './refine.ts';
+import { createRunLog } from './run-log.ts';
+import { type FailOn, withThreshold } from './threshold.ts';
+
+/** The whole run, in ms; what has not been seen by then is unknown. */
+const RUN_MS = 30_000;
+
+export interface ExamineOptions {
+  readonly installation: Installation;
+  readonly sudo: boolean;
+  readonly failOn: FailOn;
+  readonly clock: Clock;
+  /** Aborted by the operator: what is known by then is reported. */
+  readonly signal: AbortSignal;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  listen(event: RunEvent): void;
+}
+
+export interface Examined {
+  readonly report: Report;
+  readonly recording: string;
+}
+
+export async function examine(options: ExamineOptions): Promise<Examined> {
+  const { clock, installation, env } = options;
+  const run = randomBytes(4).toString('hex');
+  const version = `${BUILD.version} (${BUILD.revision})`;
+  const startedAtMs = clock.now();
+  const began = clock.monotonicMs();
+  const recorder = createRecorder();
+  const store = createFactStore();
+  const stop = new AbortController();
+  const timer = clock.after(RUN_MS, () => stop.abort(new Error(`the run took longer than ${RUN_MS / 1000} s`)));
+  const signal = AbortSignal.any([options.signal, stop.signal]);
+  const log = createRunLog({ clock, store, signal, listeners: [recorder.listen, options.listen] });
+  let topology: Topology = installation.topology;
+  log.emit({ type: 'run.start', schema: 'viworks.doctor.run/1', run, version, atMs: startedAtMs, topology });
+  try {
+    topology = await collect({
+      ...installation,
+      sudo: options.sudo,
+      run,
+      version: BUILD.version,
+      clock,
+      signal,
+      env,
+      store,
+      log,
+      refine: refineTopology,
+    });
+  } catch (error) {
+    // Stopped in the middle: everything that was seen so far still counts.
+    if (!signal.aborted) throw error;
+  } finally {
+    timer.cancel();
+  }
+  const meta: RunMeta = {
+    run,
+    version,
+    startedAtMs,
+    milliseconds: Math.round(clock.monotonicMs() - began),
+    probes: log.probes,
+    complete: !signal.aborted,
+  };
+  const report = withThreshold(judgeFacts(store, topology, meta), options.failOn);
+  announce(log.emit, report, clock.now());
+  return { report, recording: recorder.text({ topology, meta }) };
+}
+
+/** The end of the stream: verdicts, causes, the report. */
+export function announce(emit: (event: RunEvent) => void, report: Report, atMs: number): void {
+  for (const verdict of report.verdicts) emit({ type: 'verdict', verdict });
+  for (const cause of report.causes) emit({ type: 'cause', cause, provisional: false });
+  const { milliseconds, probes, complete } = report;
+  emit({ type: 'run.end', atMs, milliseconds, probes, complete, report });
+}

@@ -1,0 +1,158 @@
+// Which installation is meant: reads the inventory, the options, or what `viworks up` left in its state directory; and the operator's token.
+import { readFile } from 'node:fs/promises';
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+import { describe, errnoOf } from '../../agents/runtime/index.ts';
+import { type Inventory, loadInventory } from '../../deploy/inventory/index.ts';
+import type { RemoteTarget } from '../../deploy/remote/index.ts';
+import type { Topology } from '../engine/index.ts';
+import { doctorErrors } from '../errors.ts';
+import { parseAgentConfig } from '../probes/agent-config.ts';
+import type { Trust } from '../probes/dial.ts';
+import type { DoctorOptions } from './options.ts';
+import { targetOfName, targetOfPlan } from './targets.ts';
+import { type Hints, noHints, topologyOfInventory, topologyOfLocal, topologyOfOptions } from './topology.ts';
+
+type Env = Readonly<Record<string, string | undefined>>;
+
+export interface Installation {
+  readonly topology: Topology;
+  readonly hints: Hints;
+  readonly targets: ReadonlyMap<string, RemoteTarget>;
+  readonly operatorTrust: Trust;
+  readonly token: string | undefined;
+}
+
+export interface Finding {
+  readonly options: DoctorOptions;
+  readonly env: Env;
+  readonly signal: AbortSignal;
+}
+
+const roots: Trust = { bundle: undefined, name: 'the roots of the operator' };
+
+export async function findInstallation(finding: Finding): Promise<Installation> {
+  const { options } = finding;
+  if (options.local) return await localInstallation(finding);
+  if (options.backend !== undefined && options.url)
+    return await typedInstallation(finding, options.backend, options.url);
+  const inventory = await loadInventory(options.inventory ?? (await defaultInventory(finding.env)));
+  const topology = topologyOfInventory(inventory);
+  return {
+    topology,
+    hints: noHints,
+    targets: new Map(Object.values(inventory.hosts).map((host) => [host.name, targetOfPlan(host)])),
+    operatorTrust: await trustOfInventory(inventory),
+    token: await findToken(finding, topology),
+  };
+}
+
+async function defaultInventory(env: Env): Promise<string> {
+  const home = env.HOME ?? homedir();
+  const places = ['viworks.toml', join(env.XDG_CONFIG_HOME ?? join(home, '.config'), 'viworks', 'viworks.toml')];
+  for (const place of places) if ((await readText(place)) !== undefined) return place;
+  throw doctorErrors.create('VW_DOCTOR_NO_TOPOLOGY', { tried: places.join(' or ') });
+}
+
+async function trustOfInventory({ tls }: Inventory): Promise<Trust> {
+  const file =
+    tls.source === 'built-in-ca' ? join(tls.caDir, 'ca.crt') : tls.source === 'files' ? tls.trust : undefined;
+  const bundle =
+    file === undefined ? undefined : ((await readText(file)) ?? (await readText(file.replace(/\.crt$/, '.pem'))));
+  return bundle === undefined || file === undefined ? roots : { bundle, name: file };
+}
+
+async function typedInstallation(finding: Finding, backend: string, url: URL): Promise<Installation> {
+  const { options, signal } = finding;
+  const names = [backend, ...options.gateways];
+  const reached = await Promise.all(names.map((name) => targetOfName(name, signal)));
+  const [first, ...rest] = reached as [RemoteTarget, ...RemoteTarget[]];
+  const topology = topologyOfOptions({ backend: first, gateways: rest, url });
+  return {
+    topology,
+    hints: noHints,
+    targets: new Map(reached.map((target) => [target.name, target])),
+    operatorTrust: roots,
+    token: await findToken(finding, topology),
+  };
+}
+
+async function localInstallation(finding: Finding): Promise<Installation> {
+  const { env, options } = finding;
+  const dir = join(env.XDG_STATE_HOME || join(env.HOME || homedir(), '.local', 'state'), 'viworks', 'up');
+  const files = { backend: join(dir, 'backend.toml'), gateway: join(dir, 'gateway.toml') };
+  const [backendText, gatewayText] = [await readText(files.backend), await readText(files.gateway)];
+  if (backendText === undefined || gatewayText === undefined)
+    throw doctorErrors.create('VW_DOCTOR_LOCAL_NONE', { dir });
+  const backend = parseAgentConfig(`--file - ${files.backend}\n${backendText}`, 'backend');
+  const gateway = parseAgentConfig(`--file - ${files.gateway}\n${gatewayText}`, 'gateway');
+  const url = URL.parse(gateway.url ?? '') ?? new URL('wss://localhost:9443/ws/agent');
+  const nginxEntry = join(dir, 'nginx', 'nginx.conf');
+  const nginx = (await readText(nginxEntry)) !== undefined;
+  const bundle = await readText(join(dir, 'ca.pem'));
+  const topology = topologyOfLocal({
+    apiPort: backend.apiPort ?? 8080,
+    agentsPort: backend.agentsPort ?? 8081,
+    url,
+    gatewayId: gateway.gatewayId ?? 'this-machine',
+    nginx,
+  });
+  return {
+    topology,
+    hints: {
+      nginxEntry: nginx ? nginxEntry : null,
+      backendConfig: files.backend,
+      gatewayConfig: files.gateway,
+      gatewayApiPort: Number(gateway.values['local_api.port'] ?? 8443),
+    },
+    targets: new Map(),
+    operatorTrust: bundle === undefined ? roots : { bundle, name: join(dir, 'ca.pem') },
+    token: options.tokenFile === undefined ? await findToken(finding, topology) : await readToken(options.tokenFile),
+  };
+}
+
+/** The token that was named, else that of the context which belongs to this installation. None is no error: the canary is then left out. */
+async function findToken({ options, env }: Finding, topology: Topology): Promise<string | undefined> {
+  if (options.tokenFile !== undefined) return await readToken(options.tokenFile);
+  const dir = join(env.XDG_CONFIG_HOME || join(env.HOME ?? homedir(), '.config'), 'viworks');
+  const text = await readText(join(dir, 'contexts.json'));
+  const file = text === undefined ? undefined : tokenFileOf(text, topology);
+  return file === undefined ? undefined : (await readText(file.startsWith('/') ? file : join(dir, file)))?.trim();
+}
+
+function tokenFileOf(text: string, topology: Topology): string | undefined {
+  const parsed = safeJson(text);
+  const contexts = record(record(parsed).contexts);
+  const names = ['this-machine', 'local', 'up'];
+  const wanted = Object.entries(contexts).find(([name, value]) => {
+    const url = URL.parse(String(record(value).url ?? ''));
+    if (url?.hostname === topology.serverName) return true;
+    return name === topology.name || (topology.backend.host.transport === 'local' && names.includes(name));
+  });
+  const file = record(wanted?.[1]).tokenFile;
+  return typeof file === 'string' ? file : undefined;
+}
+
+async function readToken(file: string): Promise<string> {
+  try {
+    return (await readFile(file, 'utf8')).trim();
+  } catch (error) {
+    throw doctorErrors.create('VW_DOCTOR_TOKEN_UNREADABLE', { file, reason: errnoOf(error) ?? describe(error) }, error);
+  }
+}
+
+function readText(file: string): Promise<string | undefined> {
+  return readFile(file, 'utf8').catch(() => undefined);
+}
+
+function safeJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+function record(value: unknown): Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null ? (value as Readonly<Record<string, unknown>>) : {};
+}

@@ -1,0 +1,21 @@
+// The screen's entry; loaded only when it was chosen.
+import type { Invocation } from '../../agents/runtime/index.ts';
+import type { Report } from '../engine/index.ts';
+import type { Installation } from '../run/installation.ts';
+import type { DoctorOptions } from '../run/options.ts';
+import type { Recorded } from '../run/recording.ts';
+
+export interface ScreenOptions {
+  readonly invocation: Invocation;
+  readonly options: DoctorOptions;
+}
+
+export async function runScreen(_: ScreenOptions & { readonly installation: Installation }): Promise<number> {
+  return 1;
+}
+
+export async function showReport(
+  _: ScreenOptions & { readonly recorded: Recorded; readonly report: Report },
+): Promise<number> {
+  return 1;
+}
