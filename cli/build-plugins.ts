@@ -6,7 +6,7 @@ import type { Plugin } from 'esbuild';
 
 /** The plugins of the main bundle, in order; the first one serves every bundle. */
 export function bundlePlugins(root: string): Plugin[] {
-  return [ownSources(root), doors(), builtIns(), leftOut()];
+  return [ownSources(root), cheapImports(), leftOut()];
 }
 
 // Nothing happens at import time in our own files (house rule), so what an entry does not use can be dropped with its packages.
@@ -29,7 +29,7 @@ function ownSources(root: string): Plugin {
 
 // esbuild assigns whole files to chunks: through a room's index.ts every command would load all of the room, pino and TOML parser
 // included. So an import from a door becomes imports from the files behind it.
-function doors(): Plugin {
+function cheapImports(): Plugin {
   const maps = new Map<string, ReadonlyMap<string, Behind>>();
   const mapOf = (door: string): ReadonlyMap<string, Behind> => {
     const known = maps.get(door) ?? readDoor(readFileSync(door, 'utf8'));
@@ -37,16 +37,25 @@ function doors(): Plugin {
     return known;
   };
   return {
-    name: 'doors',
+    name: 'cheap-imports',
     setup(context) {
       context.onLoad({ filter: /\.tsx?$/ }, (args) => {
         if (args.path.includes('node_modules')) return undefined;
         const directory = dirname(args.path);
-        const contents = openDoors(readFileSync(args.path, 'utf8'), (specifier) =>
-          mapOf(resolve(directory, specifier)),
-        );
-        return { contents, loader: args.path.endsWith('x') ? 'tsx' : 'ts', resolveDir: directory };
+        const opened = openDoors(readFileSync(args.path, 'utf8'), (specifier) => mapOf(resolve(directory, specifier)));
+        return {
+          contents: openBuiltIns(opened),
+          loader: args.path.endsWith('x') ? 'tsx' : 'ts',
+          resolveDir: directory,
+        };
       });
+      // commander is the one package that every command loads.
+      context.onLoad({ filter: /[\\/]commander[\\/](index|lib[\\/]\w+)\.js$/ }, (args) => ({
+        // It can run programs as subcommands; ours are functions.
+        contents: openBuiltIns(readFileSync(args.path, 'utf8').replace(/^import \w+ from 'node:child_process';/m, '')),
+        loader: 'js',
+        resolveDir: dirname(args.path),
+      }));
     },
   };
 }
@@ -98,26 +107,21 @@ function specifiers(list: string): { name: string; alias: string }[] {
 }
 
 // An ESM import of a built-in reads every export of it, lazy ones too: node:http then loads undici for its WebSocket, 15 ms that
-// each `viworks run` would pay. Fetched as an object, a built-in costs what is used of it.
-function builtIns(): Plugin {
-  return {
-    name: 'built-ins',
-    setup(context) {
-      context.onResolve({ filter: /^node:/ }, (args) => {
-        // commander can run programs as subcommands; ours are functions.
-        if (args.path === 'node:child_process' && /[\\/]commander[\\/]/.test(args.importer)) {
-          return { path: args.path, namespace: 'empty', sideEffects: false };
-        }
-        return args.kind === 'import-statement'
-          ? { path: args.path, namespace: 'built-in', sideEffects: false }
-          : undefined;
-      });
-      context.onLoad({ filter: /.*/, namespace: 'built-in' }, (args) => ({
-        contents: `module.exports = process.getBuiltinModule(${JSON.stringify(args.path)});`,
-        loader: 'js',
-      }));
+// each `viworks run` would pay. Taken from the object, a built-in costs what is used of it.
+export function openBuiltIns(text: string): string {
+  return text.replace(
+    /^import (?!type\b)([^;'"]+?) from ['"](node:[^'"]+)['"];/gm,
+    (_whole, clause: string, module: string) => {
+      const source = `globalThis.process.getBuiltinModule('${module}')`;
+      const [, whole = '', names = ''] = /^(?:(?:\* as )?(\w+))?(?:,\s*)?(?:\{([^}]*)\})?$/.exec(clause.trim()) ?? [];
+      const parts = specifiers(names).map(({ name, alias }) => (name === alias ? name : `${name}: ${alias}`));
+      const statements = [
+        ...(whole === '' ? [] : [`const ${whole} = ${source};`]),
+        ...(parts.length === 0 ? [] : [`const { ${parts.join(', ')} } = ${source};`]),
+      ];
+      return statements.join(' ');
     },
-  };
+  );
 }
 
 // Native parts are optional everywhere (ssh2 falls back to node:crypto), and ink's developer tools are never wanted.

@@ -11,7 +11,7 @@ import { bundlePlugins } from './build-plugins.ts';
 const ROOT = resolve(import.meta.dirname, '..');
 // CJS dependencies call require() and read __dirname; ESM output has neither unless they are made.
 const REQUIRE =
-  "import{createRequire as __vwRequire}from'node:module';const require=__vwRequire(import.meta.url),__dirname=import.meta.dirname,__filename=import.meta.filename;";
+  "const require=process.getBuiltinModule('node:module').createRequire(import.meta.url),__dirname=import.meta.dirname,__filename=import.meta.filename;";
 
 const { values } = parseArgs({
   options: { outdir: { type: 'string', default: join(ROOT, 'dist') }, quiet: { type: 'boolean', default: false } },

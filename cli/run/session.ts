@@ -75,8 +75,8 @@ async function attach(invocation: Invocation, client: ApiClient, request: http.C
 // Tried again when the answer was lost on the way, with the same key, so that the command is made once.
 async function sent<T>(invocation: Invocation, send: (headers: Record<string, string>) => Promise<T>): Promise<T> {
   const { clock, signal } = invocation;
-  const headers = { 'idempotency-key': crypto.randomUUID() };
   const began = clock.monotonicMs();
+  const headers = { 'idempotency-key': uniqueKey(began) };
   for (let attempt = 0; ; attempt++) {
     signal.throwIfAborted();
     try {
@@ -91,6 +91,12 @@ async function sent<T>(invocation: Invocation, send: (headers: Record<string, st
     }
     await clock.sleep(backoffMs(attempt, RETRY), signal);
   }
+}
+
+// Unique is enough, nobody has to be kept from guessing it: loading node:crypto for it would cost as much as the whole request.
+function uniqueKey(moment: number): string {
+  const part = (): string => Math.random().toString(36).slice(2).padEnd(11, '0');
+  return `run-${process.pid.toString(36)}-${Math.round(moment * 1000).toString(36)}-${part()}${part()}`;
 }
 
 // Nobody listens or the name is unknown: an operator is told at once rather than after ten seconds.
