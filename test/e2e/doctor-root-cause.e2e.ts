@@ -1,0 +1,263 @@
+// The doctor against real hosts: every part of the incident is named, nothing is named that is not there, healthy stays
+// healthy, and nothing is left behind. A fault counts only after the lab's own witness has confirmed it.
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import type { Report } from '../../doctor/engine/report.ts';
+import { buildProgram, type Program } from '../support/program.ts';
+import { breaks, type Lab, labObstacle, openLab } from './lab/index.ts';
+import { hostSnapshot, loginsSince } from './lab/snapshot.ts';
+
+const obstacle = await labObstacle();
+const title = (what: string) => (obstacle ? `${what} (skipped: ${obstacle})` : what);
+
+/** What the doctor has to say where it is not simply the fault's own code. */
+const answers: Readonly<Record<string, string>> = {
+  'CFG-03-OLD': 'CFG-03',
+  'NGR-05-DOCKER': 'NGR-05',
+  'NGX-15': 'BE-05',
+};
+const answerTo = (id: string) => answers[id] ?? id.replace(/-DOCKER$/, '');
+
+/** Nothing is broken now, something will be: their place is the list of latent causes, and the exit code is 0. */
+const latent = new Set(['NGR-02', 'BE-19', 'EXP-01']);
+
+interface Diagnosis {
+  readonly code: number | null;
+  readonly report: Report;
+  readonly recording: string;
+}
+
+let scratch: string;
+let program: Program;
+let runs = 0;
+
+beforeAll(async () => {
+  if (obstacle) return;
+  scratch = await mkdtemp(path.join(tmpdir(), 'viworks-root-cause-'));
+  program = buildProgram();
+});
+
+afterAll(async () => {
+  if (obstacle) return;
+  program[Symbol.dispose]();
+  await rm(scratch, { recursive: true, force: true });
+});
+
+async function diagnose(target: readonly string[]): Promise<Diagnosis> {
+  runs += 1;
+  const recording = path.join(scratch, `${runs}.ndjson`);
+  const outcome = await program.run(['doctor', ...target, '--output', 'json', '--record', recording]);
+  const text = outcome.stdout.toString();
+  if (!text.startsWith('{')) throw new Error(`the doctor printed no report (exit ${outcome.code}): ${outcome.stderr}`);
+  return { code: outcome.code, report: JSON.parse(text) as Report, recording };
+}
+
+const codesOf = (report: Report) => report.causes.map((cause) => cause.code);
+
+/** Both texts, live and from the recording, say the same; the JSON of the replay is the same to the byte but for its own run. */
+async function replayAgrees(diagnosis: Diagnosis): Promise<void> {
+  const again = await program.run(['doctor', '--replay', diagnosis.recording, '--output', 'json', '--no-record']);
+  expect(again.code).toBe(diagnosis.code);
+  expect(JSON.parse(again.stdout.toString())).toEqual(diagnosis.report);
+}
+
+async function namedExactly(lab: Lab, ids: readonly string[], expected: readonly string[]): Promise<void> {
+  for (const id of ids) await lab.break(id);
+  const target = ['-i', lab.inventoryPath];
+  const diagnosis = await diagnose(target);
+  expect(codesOf(diagnosis.report)).toEqual(expected);
+  expect(diagnosis.code).toBe(3);
+  for (const cause of diagnosis.report.causes) {
+    expect(cause.evidence.length).toBeGreaterThan(0);
+    expect(cause.remedy.text).not.toBe('');
+  }
+  const plain = await program.run(['doctor', ...target, '--output', 'plain', '--no-record']);
+  expect(plain.code).toBe(3);
+  for (const code of expected) expect(plain.stdout.toString()).toContain(code);
+  await replayAgrees(diagnosis);
+}
+
+async function staysHealthy(lab: Lab): Promise<void> {
+  const diagnosis = await diagnose(['-i', lab.inventoryPath]);
+  expect({
+    causes: codesOf(diagnosis.report),
+    unexplained: diagnosis.report.unexplained,
+    code: diagnosis.code,
+  }).toEqual({
+    causes: [],
+    unexplained: [],
+    code: 0,
+  });
+}
+
+describe.skipIf(obstacle !== undefined)(title('the doctor on two hosts that viworks installed'), () => {
+  let lab: Lab;
+
+  beforeAll(async () => {
+    lab = await openLab({ name: 'e2e-doctor' });
+    const applied = await program.run(['deploy', 'apply', '-i', lab.inventoryPath, '--yes']);
+    if (applied.code !== 0) throw new Error(`deploy apply ended with ${applied.code}: ${applied.stderr}`);
+  });
+  afterEach(async () => {
+    await lab.mend();
+  });
+  afterAll(async () => {
+    await lab.close();
+  });
+
+  test('healthy: exit 0, the canary came back, and the replay says the same', async () => {
+    const diagnosis = await diagnose(['-i', lab.inventoryPath]);
+    expect(diagnosis.code).toBe(0);
+    expect(diagnosis.report).toMatchObject({ verdict: 'healthy', causes: [] });
+    expect(diagnosis.report.path.find((hop) => hop.id === 'R2')).toMatchObject({ state: 'ok' });
+    await replayAgrees(diagnosis);
+  });
+
+  test('a healthy run leaves nothing on a host, and logs in once', async () => {
+    const before = await Promise.all([hostSnapshot(lab, 'be1'), hostSnapshot(lab, 'gw1')]);
+    const cursors = await Promise.all([loginsSince(lab, 'be1'), loginsSince(lab, 'gw1')]);
+    await staysHealthy(lab);
+    expect(await Promise.all([hostSnapshot(lab, 'be1'), hostSnapshot(lab, 'gw1')])).toEqual(before);
+    expect((await loginsSince(lab, 'be1', cursors[0].cursor)).logins).toBe(1);
+    expect((await loginsSince(lab, 'gw1', cursors[1].cursor)).logins).toBe(1);
+  });
+
+  test.each(['BE-01', 'BE-02', 'NGX-01', 'NGX-24', 'SYS-01', 'CFG-03', 'CFG-03-OLD', 'NGR-05', 'CMD-01'])(
+    'the incident: %s is the one cause',
+    async (id) => {
+      await namedExactly(lab, [id], [answerTo(id)]);
+      await lab.mend();
+      await staysHealthy(lab);
+    },
+  );
+
+  test('the incident as it was: three causes, from the backend outwards', async () => {
+    await namedExactly(lab, ['BE-01', 'NGX-01', 'SYS-01'], ['BE-01', 'NGX-01', 'SYS-01']);
+    await lab.mend();
+    await staysHealthy(lab);
+  });
+
+  test.each(['BE-01', 'NGX-01', 'SYS-01', 'CFG-03-OLD', 'NET-05'])(
+    '%s, seen by an ordinary user: the cause or none, never another',
+    async (id) => {
+      await lab.break(id);
+      const { report, code } = await diagnose(['-i', lab.unprivilegedInventoryPath]);
+      expect([[], [answerTo(id)]]).toContainEqual(codesOf(report));
+      expect([3, 5]).toContain(code);
+    },
+  );
+
+  const incident = new Set([
+    'BE-01',
+    'BE-02',
+    'NGX-01',
+    'NGX-24',
+    'SYS-01',
+    'CFG-03',
+    'CFG-03-OLD',
+    'NGR-05',
+    'CMD-01',
+  ]);
+  const others = breaks.filter(
+    ({ id, form }) => form === 'systemd' && !incident.has(id) && !latent.has(id) && !/^(TRAP|SSH)-/.test(id),
+  );
+
+  test.each(others.map(({ id, what }) => [id, what]))(
+    'any other fault, %s (%s): its own code or none, and the broken hop',
+    async (id) => {
+      await lab.break(id as string);
+      const { report, code } = await diagnose(['-i', lab.inventoryPath]);
+      expect([[], [answerTo(id as string)]]).toContainEqual(codesOf(report));
+      expect([3, 5]).toContain(code);
+      expect(report.firstBad).not.toBeNull();
+    },
+  );
+
+  test.each([...latent])('%s breaks nothing now: exit 0', async (id) => {
+    await lab.break(id);
+    const { report, code } = await diagnose(['-i', lab.inventoryPath]);
+    expect(codesOf(report)).toEqual([]);
+    expect(code).toBe(0);
+  });
+
+  const traps = breaks.filter(({ id, form }) => form === 'systemd' && id.startsWith('TRAP-'));
+
+  test.each(traps.map(({ id, what }) => [id, what]))('%s (%s): healthy', async (id) => {
+    await lab.break(id as string);
+    await staysHealthy(lab);
+  });
+
+  test('a changed host key is refused, and is no cause of an outage', async () => {
+    await lab.break('SSH-02');
+    const { report, code } = await diagnose(['-i', lab.inventoryPath]);
+    expect(report.sight.map((cause) => cause.code)).toEqual(['SSH-02']);
+    expect(codesOf(report)).toEqual([]);
+    expect([0, 5]).toContain(code);
+  });
+
+  test('one session a connection is enough', async () => {
+    await lab.break('SSH-03');
+    await staysHealthy(lab);
+  });
+});
+
+describe.skipIf(obstacle !== undefined)(title('the doctor on a system that viworks did not make'), () => {
+  let lab: Lab;
+  let target: readonly string[];
+
+  beforeAll(async () => {
+    lab = await openLab({ name: 'e2e-foreign' });
+    await lab.installOld();
+    target = ['-i', lab.inventoryPath];
+  });
+  afterEach(async () => {
+    await lab.mend();
+  });
+  afterAll(async () => {
+    await lab.close();
+  });
+
+  test.each(['BE-01', 'BE-02', 'NGX-01', 'NGX-24', 'SYS-01', 'CFG-03-OLD', 'NGR-05'])(
+    '%s is the one cause',
+    async (id) => {
+      await lab.break(id);
+      const { report, code } = await diagnose(target);
+      expect(codesOf(report)).toEqual([answerTo(id)]);
+      expect(code).toBe(3);
+    },
+  );
+});
+
+describe.skipIf(obstacle !== undefined)(title('the doctor where nginx and the backend run in containers'), () => {
+  let lab: Lab;
+
+  beforeAll(async () => {
+    lab = await openLab({ name: 'e2e-docker', docker: true });
+  });
+  afterEach(async () => {
+    await lab.mend();
+  });
+  afterAll(async () => {
+    await lab.close();
+  });
+
+  test.each(['DOC-01', 'NGR-05-DOCKER', 'NGX-01-DOCKER', 'DOC-05'])('%s is the one cause', async (id) => {
+    await namedExactly(lab, [id], [answerTo(id)]);
+  });
+
+  test.each(['DOC-03', 'BE-02-DOCKER', 'BE-08'])('%s: its own code or none', async (id) => {
+    await lab.break(id);
+    const { report, code } = await diagnose(['-i', lab.inventoryPath]);
+    expect([[], [answerTo(id)]]).toContainEqual(codesOf(report));
+    expect([3, 5]).toContain(code);
+  });
+
+  test('a recording is a file of lines, and holds no private key', async () => {
+    const { recording } = await diagnose(['-i', lab.inventoryPath]);
+    const text = await readFile(recording, 'utf8');
+    expect(text.split('\n').filter(Boolean).length).toBeGreaterThan(10);
+    expect(text).not.toContain('PRIVATE KEY');
+  });
+});
