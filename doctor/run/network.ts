@@ -187,10 +187,9 @@ async function fromGateway(context: NetworkContext, view: SiteView, backend: Sit
   const { topology, log, store, hints } = context;
   const id = view.site.id;
   const from = vantageOf(context, id, view);
-  const trust = view.trust ?? {
-    bundle: undefined,
-    name: 'the roots that Node brings (those of the host could not be read)',
-  };
+  const { operatorTrust } = context;
+  const guessed = { ...operatorTrust, name: `${operatorTrust.name} (what the gateway trusts could not be read)` };
+  const trust = view.trust ?? guessed;
   const answer = store.get('dns.answer', id);
   const resolves = answer.status !== 'known' || answer.value.addresses.length > 0;
   // Where the name does not resolve the rest of the way is still looked at, by address.
