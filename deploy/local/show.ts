@@ -1,6 +1,7 @@
 // The proof that it works: the doctor's own verdict on the local path, and one command's live output.
 import { spawn } from 'node:child_process';
-import type { Invocation } from '../../agents/runtime/index.ts';
+import { join } from 'node:path';
+import { type Invocation, operatorDirectory } from '../../agents/runtime/index.ts';
 import type { Places } from './places.ts';
 import type { Screen } from './screen.ts';
 
@@ -16,13 +17,10 @@ export interface Showing {
 
 /** Runs the doctor on this machine and shows what it says; gives its exit code. */
 export async function showPath(showing: Showing): Promise<number> {
-  const { places, screen } = showing;
+  const { places, screen, invocation } = showing;
   screen.plain('');
-  const url = `wss://localhost:${places.ports.tls}/ws/agent`;
-  return await run(showing, [
-    ...['doctor', '--output', 'plain', '--backend', 'local', '--gateway', 'local', '--url', url],
-    ...['--context', places.gatewayId, '--trust-file', places.trust],
-  ]);
+  const tokenFile = join(operatorDirectory(invocation.env), `${places.gatewayId}.token`);
+  return await run(showing, ['doctor', '--local', '--output', 'plain', '--token-file', tokenFile]);
 }
 
 /** Runs one command on the gateway, live, as the operator would. */

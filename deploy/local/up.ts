@@ -117,6 +117,8 @@ async function startBackend(local: Local): Promise<Child> {
 async function startFront(local: Local, given: { backend: Child; trust: string }): Promise<Child[]> {
   const { nginx, places, screen, children, invocation } = local;
   const { signal, clock } = invocation;
+  // What lies there is what runs: the doctor reads it.
+  if (!nginx) await rm(places.nginx, { recursive: true, force: true });
   const started = nginx ? [await children.start('nginx', await prepareNginx(nginx, places, local.config))] : [];
   const url = `https://localhost:${places.ports.tls}`;
   const look = async (): Promise<true | string> =>
