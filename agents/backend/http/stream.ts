@@ -30,7 +30,6 @@ export function openEventStream(reply: FastifyReply, options: { clock: Clock; id
     'cache-control': 'no-store',
     'x-accel-buffering': 'no',
   });
-  raw.flushHeaders();
   raw.socket?.setNoDelay(true);
   let keepAlive: Timer = clock.after(KEEP_ALIVE_MS, beat);
   let id = '';

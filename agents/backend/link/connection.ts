@@ -105,7 +105,8 @@ export function createConnection(
       logger.warn(MESSAGES.sessionRefused, { closeCode: code, reason: name, detail: message });
     }
     socket.close(code, (name ?? message).slice(0, 120));
-    clock.after(CLOSE_MS, () => socket.terminate());
+    const impatience = clock.after(CLOSE_MS, () => socket.terminate());
+    socket.once('close', () => impatience.cancel());
     // At once: a session that was told to go must not be given work while its socket closes.
     closed(code);
   }

@@ -49,7 +49,8 @@ export function createGroupCommit(target: CommitTarget): GroupCommit {
     timer = undefined;
     if (immediate) clearImmediate(immediate);
     immediate = undefined;
-    if (open.writes.length > 0) close(open, () => target.commit(open.writes));
+    const batch = open;
+    if (batch.writes.length > 0) close(batch, () => target.commit(batch.writes));
   }
 
   // Ends the open batch with the given transaction and begins a new one.

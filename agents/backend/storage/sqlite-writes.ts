@@ -28,6 +28,8 @@ export function applyWrites(sql: Sql, writes: readonly Write[]): void {
 function applyOne(sql: Sql, write: Write): void {
   switch (write.kind) {
     case 'output.append':
+      // An empty row would stand in the way of the bytes that belong at its offset.
+      if (write.bytes.length === 0) return;
       sql.run(
         'INSERT INTO task_output (task_id, stream, first_byte, bytes) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING',
         write.taskId,
