@@ -4,13 +4,26 @@ import { unitOfCgroupFile } from './socket-output.ts';
 
 type Fields = Readonly<Record<string, string>>;
 
-/** Blocks of `systemctl show A B C`, with every name that a unit answers to. */
-export function parseUnits(text: string): readonly (UnitState & { readonly names: readonly string[] })[] {
+/** A unit with every name that it answers to, and since when its log speaks of the present state. */
+export interface SeenUnit {
+  readonly state: UnitState;
+  readonly names: readonly string[];
+  readonly windowMs: number | null;
+}
+
+/** Blocks of `systemctl show A B C`. */
+export function parseUnits(text: string): readonly SeenUnit[] {
   return text
     .split(/\n\n+/)
     .map(fieldsOf)
     .filter((fields) => fields.Id)
-    .map((fields) => ({ ...unitState(fields), names: (fields.Names ?? '').split(' ').filter(Boolean) }));
+    .map((fields) => {
+      const state = unitState(fields);
+      // The later of the two: a start that fails in ExecStartPre leaves the main process's time at the run before.
+      const starts = [state.mainStartedAtMs, timeOf(fields.InactiveExitTimestamp)].filter((at) => at !== null);
+      const windowMs = starts.length > 0 ? Math.max(...starts) : state.changedAtMs;
+      return { state, names: (fields.Names ?? '').split(' ').filter(Boolean), windowMs };
+    });
 }
 
 function fieldsOf(block: string): Fields {
@@ -50,10 +63,10 @@ function unitState(fields: Fields): UnitState {
   };
 }
 
-/** `Fri 2026-11-20 16:03:27 UTC`. */
+/** `Fri 2026-11-20 16:03:27.123456 UTC`, or without the fraction. */
 function timeOf(text: string | undefined): number | null {
-  const match = /(\d{4}-\d\d-\d\d) (\d\d:\d\d:\d\d) UTC/.exec(text ?? '');
-  return match ? Date.parse(`${match[1]}T${match[2]}Z`) : null;
+  const match = /(\d{4}-\d\d-\d\d) (\d\d:\d\d:\d\d)(\.\d{1,3})?\d* UTC/.exec(text ?? '');
+  return match ? Date.parse(`${match[1]}T${match[2]}${match[3] ?? ''}Z`) : null;
 }
 
 /** A process as the section saw it; the extra fields serve to find out whose it is. */
@@ -129,20 +142,20 @@ export function statOf(line: string) {
 /** `journalctl -o short-unix`: `1763654607.123456 host ident[pid]: message`. */
 export function parseJournal(
   text: string,
-  about: { readonly unit: UnitState | undefined; readonly cut: boolean; readonly max: number },
+  about: { readonly sinceMs: number | null; readonly cut: boolean; readonly max: number },
 ): LogTail {
   const all = text.split('\n').flatMap((line): LogLine[] => {
     const match = /^(\d+\.\d+) \S+ ([^:\s]+): ?(.*)$/.exec(line);
     if (!match) return line.trim() === '' ? [] : [{ atMs: null, text: line }];
     return [{ atMs: Math.round(Number(match[1]) * 1000), text: match[3] ?? '' }];
   });
-  const unit = about.unit;
-  const since = unit?.mainStartedAtMs ?? unit?.changedAtMs ?? null;
+  const since = about.sinceMs;
+  // Where systemctl only told whole seconds, the lines of that second stay in.
+  const from = since === null ? 0 : since - (since % 1000 === 0 ? 0 : 2);
   return {
     source: 'journal',
-    // systemctl prints whole seconds, the journal microseconds.
     sinceMs: since,
-    lines: since === null ? all : all.filter((line) => line.atMs === null || line.atMs >= since - 1000),
+    lines: since === null ? all : all.filter((line) => line.atMs === null || line.atMs >= from),
     truncated: about.cut || all.length >= about.max,
   };
 }

@@ -3,7 +3,7 @@ import { type Fact, known, type Part, type ProcessState, type UnitState, unknown
 import { mayReadJournal } from './host-output.ts';
 import { type HostRound, look, read, say } from './probe.ts';
 import { quote, type Section } from './script.ts';
-import { parseJournal, parseProcesses, parseUnits, type SeenProcess } from './service-output.ts';
+import { parseJournal, parseProcesses, parseUnits, type SeenProcess, type SeenUnit } from './service-output.ts';
 import type { Owners } from './sockets.ts';
 
 /** A part and the unit that is expected to run it. */
@@ -47,7 +47,9 @@ const LOG_LINES = 120;
 export function serviceSections(units: readonly PartUnit[], ports: readonly number[]): readonly Section[] {
   const named = units.flatMap(({ part, unit }) => (unit === null ? [] : [{ part, unit }]));
   const names = named.map((unit) => quote(unit.unit)).join(' ');
-  const show = `TZ=UTC $T systemctl show --no-pager -p ${properties} ${names} 'viworks*'`;
+  const asked = `--no-pager -p ${properties} ${names} 'viworks*'`;
+  // Microseconds tell the lines of this start from those of the one before; an old systemctl does not know the option.
+  const show = `TZ=UTC $T systemctl show --timestamp=us+utc ${asked} 2>/dev/null || TZ=UTC $T systemctl show ${asked}`;
   const portFilter = ports.map((port) => `sport = :${port}`).join(' or ');
   return [
     {
@@ -83,7 +85,7 @@ echo "--now $(cat /proc/uptime)"; getconf CLK_TCK 2>/dev/null || echo 100`,
         capBytes: 48 * 1024,
         // Since the last start: what an older run of the part said proves nothing about this one.
         body: `have journalctl || { echo '!tool journalctl'; return; }
-t=$(TZ=UTC $T systemctl show --no-pager -p InactiveExitTimestamp ${quote(unit.unit)} | sed 's/.*=//')
+t=$(TZ=UTC $T systemctl show --no-pager -p InactiveExitTimestamp --value ${quote(unit.unit)})
 $T journalctl -q --no-pager -o short-unix -n ${LOG_LINES} -u ${quote(unit.unit)} \${t:+"--since=$t"} 2>&1`,
       })),
   ];
@@ -112,7 +114,8 @@ export function serviceFacts(round: HostRound, parts: readonly PartUnit[]): Serv
   const units = new Map<Part, UnitState>();
   const facts = parts.flatMap(({ part, unit }): Fact[] => {
     if (unit === null) return [processFact(round, { part, state: undefined, processes })];
-    const state = stateOf(all, part, unit);
+    const seen = stateOf(all, part, unit);
+    const state = seen?.state;
     if (state) units.set(part, state);
     const stateFact = say(round, {
       key: 'unit.state',
@@ -128,26 +131,26 @@ export function serviceFacts(round: HostRound, parts: readonly PartUnit[]): Serv
             : unknown('unparsed', `no answer for ${unit}`),
     });
     if (part.endsWith('-socket')) return [stateFact];
-    return [stateFact, processFact(round, { part, state, processes }), logFact(round, { part, unit, state })];
+    return [
+      stateFact,
+      processFact(round, { part, state, processes }),
+      logFact(round, { part, unit, sinceMs: seen?.windowMs ?? null }),
+    ];
   });
   const owners = new Map((processes ?? []).map((seen) => [seen.pid, { process: seen.name, unit: seen.unit }] as const));
   return { facts, units, processes: processes ?? [], owners };
 }
 
 // The expected name, else a viworks unit of the same role under another name that is really running: a name is no fault.
-function stateOf(all: readonly (UnitState & { readonly names: readonly string[] })[], part: Part, unit: string) {
-  const expected = all.find((item) => item.name === unit || item.names.includes(unit));
-  if (expected && expected.loadState !== 'not-found') return withoutNames(expected);
+function stateOf(all: readonly SeenUnit[], part: Part, unit: string) {
+  const expected = all.find((item) => item.state.name === unit || item.names.includes(unit));
+  if (expected && expected.state.loadState !== 'not-found') return expected;
   const role = part === 'gateway' ? /gateway|viworks-agent/ : part === 'backend' ? /backend/ : null;
   const other = all.find(
-    (item) => role?.test(item.name) && item.name.endsWith('.service') && item.activeState === 'active',
+    (item) =>
+      role?.test(item.state.name) && item.state.name.endsWith('.service') && item.state.activeState === 'active',
   );
-  const found = other ?? expected;
-  return found ? withoutNames(found) : undefined;
-}
-
-function withoutNames({ names: _, ...state }: UnitState & { readonly names: readonly string[] }): UnitState {
-  return state;
+  return other ?? expected;
 }
 
 function unitLines(state: UnitState): readonly string[] {
@@ -202,7 +205,7 @@ export function processState(seen: SeenProcess): ProcessState {
   return { running: true, ...value };
 }
 
-function logFact(round: HostRound, of: { part: Part; unit: string; state: UnitState | undefined }): Fact {
+function logFact(round: HostRound, of: { part: Part; unit: string; sinceMs: number | null }): Fact {
   const section = `log.tail.${of.part}`;
   const looked = look(round, section);
   const readable = mayReadJournal(round.sections.get('host.identity')?.text ?? '');
@@ -211,7 +214,7 @@ function logFact(round: HostRound, of: { part: Part; unit: string; state: UnitSt
   const reading = denied
     ? unknown('no-permission', 'the journal needs root or the group systemd-journal')
     : read(looked, (text) =>
-        parseJournal(text, { unit: of.state, cut: looked.ok && looked.truncated, max: LOG_LINES }),
+        parseJournal(text, { sinceMs: of.sinceMs, cut: looked.ok && looked.truncated, max: LOG_LINES }),
       );
   return say(round, {
     key: 'log.tail',
