@@ -3,6 +3,7 @@ import { causes } from './causes/index.ts';
 import { checks } from './checks/index.ts';
 import { createFactStore, diagnose, type FactStore, type Report, type RunMeta, type Topology } from './engine/index.ts';
 import { derivedProbe, deriveRoutes } from './nginx/index.ts';
+import type { Recording } from './output/index.ts';
 
 /** The same facts, topology and meta give the same Report, byte for byte. Does not change the store. */
 export function judgeFacts(facts: FactStore, topology: Topology, meta: RunMeta): Report {
@@ -10,4 +11,9 @@ export function judgeFacts(facts: FactStore, topology: Topology, meta: RunMeta):
   const store = createFactStore(observed);
   for (const item of deriveRoutes(store, topology)) store.add(item);
   return diagnose({ store, topology }, { checks, causes }, meta);
+}
+
+/** The diagnosis of a recorded run, offline: the same Report as then, if the rules are the same. */
+export function judgeRecording({ facts, topology, meta }: Recording): Report {
+  return judgeFacts(facts, topology, meta);
 }

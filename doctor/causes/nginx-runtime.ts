@@ -9,6 +9,7 @@ import {
   signs,
   some,
   type Tri,
+  tri,
   type View,
 } from '../engine/index.ts';
 import { nginxCommand, on, remedy } from './texts.ts';
@@ -139,6 +140,11 @@ const ngr07 = defineCause({
   help: `bind() failed with 98: another program has the port. nginx -t does not find this; only the start does.`,
 });
 
+const cutOff = sign('connections are cut off before any answer', (view) => {
+  const seen = nginx.publicSeen(view);
+  return seen ? tri(seen.status === null && seen.ended !== 'refused') : 'unknown';
+});
+
 const ngr10 = defineCause({
   code: 'NGR-10',
   layer: 'nginx',
@@ -147,6 +153,7 @@ const ngr10 = defineCause({
   title: 'nginx is out of worker connections',
   necessary: [
     nginx.publicFails,
+    cutOff,
     signs.logs.logSays(
       { seat: 'be', part: 'nginx-error' },
       /worker_connections are not enough/,

@@ -29,6 +29,10 @@ function gatewayDial(view: View, stage: 'tcp' | 'tls'): Tri {
   return judge(view, ['ws.upgrade', 'gw', 'public'], (seen) => (backend.reached(seen, stage) ? 'yes' : 'unknown'));
 }
 
+function decideOr(first: Tri, second: Tri): Tri {
+  return first === 'unknown' ? second : first;
+}
+
 const probes: readonly HopProbe[] = [
   {
     id: 'gateway',
@@ -48,10 +52,10 @@ const probes: readonly HopProbe[] = [
   {
     id: 'tcp',
     works: (view) =>
-      some([
+      decideOr(
         judge(view, ['tcp.connect', 'gw', 'public'], (seen) => seen.outcome === 'connected'),
         gatewayDial(view, 'tcp'),
-      ]),
+      ),
     after: ['dns'],
     detail: (view) => view.value('tcp.connect', 'gw', 'public')?.outcome ?? '',
   },
@@ -103,9 +107,7 @@ const probes: readonly HopProbe[] = [
   {
     id: 'upgrade',
     works: (view) =>
-      judge(view, ['ws.upgrade', 'gw', 'public'], backend.upgraded) === 'unknown'
-        ? nginx.publicUpgrades.holds(view)
-        : judge(view, ['ws.upgrade', 'gw', 'public'], backend.upgraded),
+      decideOr(judge(view, ['ws.upgrade', 'gw', 'public'], backend.upgraded), nginx.publicUpgrades.holds(view)),
     after: ['dns', 'tcp', 'tls', 'vhost', 'route', 'ws-port'],
     detail: (view) => firstAnswer(view)?.status?.toString() ?? firstAnswer(view)?.ended ?? '',
   },

@@ -55,7 +55,7 @@ export function selectCauses(candidates: readonly Candidate[], judgements: reado
     })),
     latent: others('latent'),
     sight: others('sight'),
-    unsure: undecided(named, unexplained),
+    unsure: undecided(named, candidates, unexplained),
     unexplained,
   };
 }
@@ -182,18 +182,41 @@ function fromBackendOutwards(a: Chosen, b: Chosen): number {
   return byCode !== 0 ? byCode : (a.gateways[0] ?? '').localeCompare(b.gateways[0] ?? '', 'en');
 }
 
-/** Candidates that fit but cannot be told from a rival; only while something is left unexplained. */
-function undecided(named: readonly Named[], unexplained: readonly Judgement[]): readonly Undecided[] {
-  if (unexplained.length === 0) return [];
-  const groups = new Map<string, Undecided>();
-  for (const item of named) {
-    if (item.unresolved.length === 0 || item.candidate.rule.scope !== 'active') continue;
-    const helps = unexplained.some((one) => item.candidate.rule.predicts.includes(one.check.id));
-    if (!helps) continue;
-    const codes = [item.candidate.rule.code, ...item.unresolved].sort();
-    const key = codes.join(' ');
-    const earlier = groups.get(key);
-    groups.set(key, { codes, need: [...new Set([...(earlier?.need ?? []), ...item.need])].sort() });
+/** How many candidates are worth naming to somebody who has to look further himself. */
+const maxOpen = 4;
+
+/**
+ * What could still explain the rest: candidates that fit and cannot be told from a rival, and candidates that lack one fact.
+ * Only while something is left unexplained.
+ */
+function undecided(
+  named: readonly Named[],
+  candidates: readonly Candidate[],
+  unexplained: readonly Judgement[],
+): readonly Undecided[] {
+  const helps = ({ rule }: Candidate) =>
+    rule.scope === 'active' && unexplained.some((item) => rule.predicts.includes(item.check.id));
+  const rivals = named
+    .filter((item) => item.unresolved.length > 0 && helps(item.candidate))
+    .map((item) => ({ codes: [item.candidate.rule.code, ...item.unresolved].sort(), need: item.need }));
+  const open = candidates
+    .filter((item) => item.match === 'open' && helps(item))
+    .map((item) => ({ item, gaps: item.necessary.filter((one) => one.value === 'unknown') }))
+    .filter(({ item, gaps }) => gaps.length === 1 && item.necessary.some((one) => one.value === 'yes'))
+    .sort((a, b) => b.item.necessary.length - a.item.necessary.length)
+    .slice(0, maxOpen);
+  const groups = [...rivals];
+  if (open.length > 0) {
+    groups.push({
+      codes: [...new Set(open.map(({ item }) => item.rule.code))].sort(),
+      need: open.flatMap(({ gaps }) => gaps.flatMap((gap) => missingFacts(gap.reads))),
+    });
   }
-  return [...groups.values()];
+  const byCodes = new Map<string, Undecided>();
+  for (const { codes, need } of groups) {
+    const key = codes.join(' ');
+    const earlier = byCodes.get(key)?.need ?? [];
+    byCodes.set(key, { codes, need: [...new Set([...earlier, ...need])].sort() });
+  }
+  return [...byCodes.values()];
 }

@@ -1,0 +1,189 @@
+// The report as plain text, the answer first. A projection of the Report and nothing else; colour only when asked for.
+import type { CauseReport, Report } from '../engine/index.ts';
+import { directNote, pathLines } from './path-line.ts';
+import { count, labelled, type Paint, paintWith, seconds, wrap } from './text.ts';
+
+export interface PlainOptions {
+  readonly colour?: boolean;
+  /** Columns to wrap prose at; commands are never wrapped. */
+  readonly width?: number;
+  /** Also all checks, all evidence and all advice. */
+  readonly all?: boolean;
+  /** Path of the recording, for the last line. */
+  readonly recording?: string | undefined;
+}
+
+interface Style {
+  readonly paint: Paint;
+  readonly width: number;
+  readonly all: boolean;
+}
+
+export function renderPlain(report: Report, options: PlainOptions = {}): string {
+  const style: Style = {
+    paint: paintWith(options.colour ?? false),
+    width: options.width ?? 110,
+    all: options.all ?? false,
+  };
+  const isOneLine = report.verdict === 'healthy' && !style.all;
+  const lines = [
+    ...(isOneLine ? [healthyLine(report, style)] : [heading(report, style), '', ...answer(report, style)]),
+    ...report.latent.flatMap((cause) => aside('LATER', cause, style)),
+    ...report.sight.flatMap((cause) => aside('SIGHT', cause, style)),
+    ...unknowns(report, style),
+    ...(style.all ? everything(report, style) : []),
+    ...(isOneLine ? [] : ['', footer(report, options.recording)]),
+  ];
+  return `${lines.join('\n')}\n`;
+}
+
+function heading(report: Report, { width }: Style): string {
+  const hosts = report.hosts.map((host) => {
+    const part = host.host === 'be' ? 'backend' : 'gateway';
+    const seen = host.milliseconds === null ? host.detail : `${host.detail} ${Math.round(host.milliseconds)} ms`;
+    const name = host.host === 'be' ? host.name : host.host.slice(3);
+    return `${part} ${name} (${seen})`;
+  });
+  const left = [report.installation.name, ...hosts].join(' · ');
+  const right = `${seconds(report.milliseconds)}, ${count(report.probes, 'probe')}`;
+  return left.length + right.length + 2 <= width ? left + right.padStart(width - left.length) : `${left} · ${right}`;
+}
+
+/** Healthy is one line; only what comes LATER is added to it. */
+function healthyLine(report: Report, { paint, all }: Style): string {
+  const advice = report.advice.length;
+  const names = [
+    report.installation.name,
+    ...report.hosts.map((host) => (host.host === 'be' ? host.name : host.host.slice(3))),
+  ];
+  const parts = [names.join(', '), count(report.verdicts.length, 'check')];
+  if (advice > 0) parts.push(`${count(advice, 'advice', 'advices')}${all ? '' : ' (viworks doctor --all)'}`);
+  return [paint('good', 'healthy'), ...parts, seconds(report.milliseconds)].join(' · ');
+}
+
+function answer(report: Report, style: Style): readonly string[] {
+  const { paint } = style;
+  if (report.verdict === 'healthy') return [healthyLine(report, style), ...path(report, style)];
+  const [only] = report.causes;
+  if (report.causes.length === 1 && only)
+    return [title('BROKEN', only, style), ...path(report, style), ...details(only, style), ...notes(report, style)];
+  if (report.causes.length > 1) {
+    return [
+      `${paint('bad', 'BROKEN')}  ${report.causes.length} causes, in the order in which to mend them`,
+      ...path(report, style),
+      ...notes(report, style),
+      ...report.causes.flatMap((cause, index) => [
+        '',
+        title(`  ${index + 1}   `, cause, style),
+        ...details(cause, style),
+      ]),
+    ];
+  }
+  return [...unsure(report, style), ...path(report, style), ...openQuestions(report, style)];
+}
+
+function title(word: string, cause: CauseReport, { paint, width }: Style): string {
+  const right = `${cause.code}, ${cause.confidence}`;
+  const left = `${word.padEnd(8)}${cause.title}`;
+  const gap = Math.max(2, width - left.length - right.length);
+  return `${paint('bad', word.padEnd(8))}${paint('strong', cause.title)}${' '.repeat(gap)}${paint('code', right)}`;
+}
+
+function path(report: Report, { paint, width }: Style): readonly string[] {
+  const note = directNote(report);
+  const lines = pathLines(report, paint, width - 8);
+  return [
+    ...lines.map((line, index) => `  ${index === 0 ? 'path' : '    '}  ${line}`),
+    ...(note ? labelled('', note, width) : []),
+  ];
+}
+
+/** How much of the evidence is shown before --all: enough to believe it. */
+const shownSteps = 4;
+
+function details(cause: CauseReport, { paint, width, all }: Style): readonly string[] {
+  const lines = cause.why.flatMap((claim, index) => labelled(index === 0 ? 'why' : '', claim, width));
+  const steps = all ? cause.evidence : cause.evidence.slice(0, shownSteps);
+  const commands = new Map(steps.map((step) => [step.command, step]));
+  let first = true;
+  for (const step of commands.values()) {
+    lines.push(`  ${first ? 'see ' : '    '}  ${paint('dim', `${step.command}`)}`);
+    for (const excerpt of step.lines.slice(0, all ? 5 : 2)) lines.push(`          ${paint('dim', `| ${excerpt}`)}`);
+    first = false;
+  }
+  if (cause.ruledOut.length > 0) {
+    const outs = cause.ruledOut.map((out) => `${out.code} ${out.title}: ${out.why}`);
+    lines.push(...outs.flatMap((out, index) => labelled(index === 0 ? 'not' : '', out, width)));
+  }
+  lines.push(...labelled('fix', cause.remedy.text, width));
+  for (const command of cause.remedy.commands) lines.push(`          ${paint('strong', command)}`);
+  if (cause.chain.length > 0)
+    lines.push(...labelled('then', cause.chain.map((link) => `${link.code} ${link.title}`).join(' · '), width));
+  if (cause.explains.length > 0) {
+    const text = cause.explains.map((item) => item.title).join(', ');
+    const [first = '', ...rest] = wrap(`explains ${count(cause.explains.length, 'symptom')}: ${text}`, width - 2);
+    lines.push(`  ${first}`, ...rest.map((line) => `          ${line}`));
+  }
+  return lines;
+}
+
+function notes(report: Report, { width }: Style): readonly string[] {
+  return report.notes.flatMap((note) => labelled('note', note, width));
+}
+
+function unsure(report: Report, { paint }: Style): readonly string[] {
+  const broken = report.unexplained.length > 0;
+  if (!broken) return [`${paint('warn', 'UNSURE')}  not enough could be seen to call it healthy or broken`];
+  const between = report.firstBad ? `it breaks at "${report.firstBad}"` : 'something is wrong';
+  const good = report.lastGood ? `; the last good hop is "${report.lastGood}"` : '';
+  return [`${paint('bad', 'BROKEN')}  ${between}${good}; no cause can be proven`];
+}
+
+function openQuestions(report: Report, { width }: Style): readonly string[] {
+  const open = report.unsure.map(
+    ({ codes, need }) =>
+      `${codes.length > 1 ? `one of ${codes.join(', ')}` : `perhaps ${codes[0]}`}; to tell: ${need.join(', ')}`,
+  );
+  const findings = report.unexplained.map((item) => item.title);
+  return [
+    ...open.flatMap((text, index) => labelled(index === 0 ? 'open' : '', text, width)),
+    ...(findings.length > 0 ? labelled('not so', findings.join(' · '), width) : []),
+    ...notes(report, { paint: paintWith(false), width, all: false }),
+  ];
+}
+
+function aside(word: string, cause: CauseReport, { paint, width }: Style): readonly string[] {
+  const fix = [cause.remedy.text, ...cause.remedy.commands.slice(0, 1)].join(': ');
+  return ['', title(word, cause, { paint, width, all: false }), ...labelled('fix', fix, width)];
+}
+
+function unknowns(report: Report, { width, all }: Style): readonly string[] {
+  if (report.unknowns.length === 0 || (report.verdict === 'healthy' && !all)) return [];
+  const byReason = new Map<string, string[]>();
+  for (const item of report.unknowns) {
+    const name = `${item.key}${item.subject ? `(${item.subject})` : ''} @ ${item.vantage}`;
+    byReason.set(item.reason, [...(byReason.get(item.reason) ?? []), name]);
+  }
+  const text = [...byReason].map(
+    ([reason, names]) => `${reason}: ${all ? names.join(', ') : count(names.length, 'fact')}`,
+  );
+  return ['', ...labelled('UNKNOWN ', text.join(' · '), width, 0)];
+}
+
+function everything(report: Report, { width }: Style): readonly string[] {
+  const checks = report.verdicts.map(
+    (item) =>
+      `  ${item.state.padEnd(8)}${item.check}${item.gateway ? ` [${item.gateway}]` : ''}  ${item.detail || item.title}`,
+  );
+  const advice = report.advice.flatMap((item) =>
+    labelled(item.rule, `${item.text}${item.place ? ` (${item.place})` : ''}`, width),
+  );
+  return ['', 'CHECKS', ...checks, ...(advice.length > 0 ? ['', 'ADVICE', ...advice] : [])];
+}
+
+function footer(report: Report, recording: string | undefined): string {
+  return [
+    `exit ${report.exitCode}`,
+    ...(recording ? [`recording ${recording}`, 'viworks doctor --replay FILE'] : []),
+  ].join(' · ');
+}

@@ -1,0 +1,32 @@
+// The report in at most ten lines of plain text, to be pasted into a chat: what, where, what to do, which run.
+import type { Report } from '../engine/index.ts';
+import { pathLines } from './path-line.ts';
+import { paintWith } from './text.ts';
+
+/** A chat shows ten lines without folding. */
+const maxLines = 10;
+
+export function renderShort(report: Report): string {
+  const head = `viworks doctor ${report.version} · ${report.installation.name} · ${report.verdict} · exit ${report.exitCode} · run ${report.run}`;
+  const causes = report.causes.flatMap((cause) => {
+    const where = cause.host ? ` on ${cause.host}` : '';
+    return [
+      `${cause.code} (${cause.confidence})${where}: ${cause.title}`,
+      `  fix: ${[cause.remedy.text, ...cause.remedy.commands.slice(0, 1)].join(' · ')}`,
+    ];
+  });
+  const open = report.unsure.map((item) => `unsure: ${item.codes.join(', ')}; needs ${item.need.join(', ')}`);
+  const hops =
+    report.causes.length === 0 && report.firstBad
+      ? [`breaks at ${report.firstBad}, last good hop ${report.lastGood ?? 'none'}`]
+      : [];
+  const later = report.latent.map((cause) => `later: ${cause.code} ${cause.title}`);
+  const sight = report.sight.map((cause) => `not seen: ${cause.code} ${cause.title}`);
+  const path = report.verdict === 'healthy' ? [] : [pathLines(report, paintWith(false), 400)[0] ?? ''];
+  const lines = [head, ...causes, ...hops, ...open, ...path, ...later, ...sight];
+  const kept =
+    lines.length > maxLines
+      ? [...lines.slice(0, maxLines - 1), `… ${lines.length - maxLines + 1} more lines: viworks doctor --output plain`]
+      : lines;
+  return `${kept.join('\n')}\n`;
+}

@@ -1,0 +1,38 @@
+// Small tools for text outputs: colour that can be off, wrapping, lengths of time. No output of its own.
+
+export type Paint = (style: keyof typeof styles, text: string) => string;
+
+/** The 16-colour palette only, so that light and dark themes both work. State is always said in words too. */
+const styles = { bad: 31, good: 32, warn: 33, code: 36, dim: 2, strong: 1 } as const;
+
+export function paintWith(colour: boolean): Paint {
+  return colour ? (style, text) => `\u001b[${styles[style]}m${text}\u001b[0m` : (_style, text) => text;
+}
+
+/** Breaks at blanks; a word longer than the line stays whole, since a cut command cannot be pasted. */
+export function wrap(text: string, width: number): readonly string[] {
+  const lines: string[] = [];
+  let line = '';
+  for (const word of text.split(' ')) {
+    if (line !== '' && line.length + 1 + word.length > width) {
+      lines.push(line);
+      line = word;
+    } else line = line === '' ? word : `${line} ${word}`;
+  }
+  return [...lines, line];
+}
+
+/** A label in a column of its own, the text wrapped beside it. */
+export function labelled(label: string, text: string, width: number, indent = 2): readonly string[] {
+  const column = indent + 6;
+  const [first = '', ...rest] = wrap(text, Math.max(20, width - column));
+  return [`${' '.repeat(indent)}${label.padEnd(6)}${first}`, ...rest.map((line) => ' '.repeat(column) + line)];
+}
+
+export function seconds(milliseconds: number): string {
+  return `${(milliseconds / 1000).toFixed(1)} s`;
+}
+
+export function count(n: number, one: string, many = `${one}s`): string {
+  return `${n} ${n === 1 ? one : many}`;
+}
