@@ -12,9 +12,10 @@ const VERIFY_MS = 180_000;
 const START_MS = 240_000;
 const BACK_MS = 300_000;
 
-/** Hosts that take part: those that change, and the backend's, which answers for all of them. */
+/** Hosts that take part: those that change, the others, and the backend's, which answers for all of them. */
 export interface Fleet {
   readonly changing: readonly JudgedHost[];
+  readonly unchanged: readonly JudgedHost[];
   readonly backend: JudgedHost;
 }
 
@@ -28,6 +29,7 @@ export async function activateFleet(fleet: Fleet, context: DeployContext): Promi
     context.progress.flush();
     const gateways = fleet.changing.filter((host) => gatewayOn(context.inventory, host.name));
     await allOf(gateways.map((host) => activateGateway(host, { fleet, switched, context })));
+    if (backend) await allOf(fleet.unchanged.map((host) => reacquaint(host, fleet, context)));
     await canaries(fleet, context);
     context.progress.flush();
     await soak(fleet, context);
@@ -73,14 +75,34 @@ async function activateGateway(
       host.link.request('switch', { id: host.parcel.manifest.id }, { ms: START_MS }),
     );
   }
-  if (!(await isEnrolled(host, fleet, gateway.id))) {
-    await step(host, 'enrolled', context, async () => {
-      const token = await fleet.backend.link.request<string>('create-enrolment', { gateway: gateway.id });
-      await host.link.request('secrets', { files: [{ name: ENROLMENT_SECRET, content: token }] });
-    });
-  }
+  const enrolled = await enrolIfUnknown(host, fleet, context);
   await step(host, 'gateway started', context, () => host.link.request('start', { part: 'gateway' }, { ms: START_MS }));
   await step(host, 'linked', context, () => verify(host, 'gateway'));
+  if (enrolled) await forgetToken(host);
+}
+
+// A backend that was set up anew knows none of the gateways that stayed as they were.
+async function reacquaint(host: JudgedHost, fleet: Fleet, context: DeployContext): Promise<void> {
+  if (!(await enrolIfUnknown(host, fleet, context))) return;
+  await step(host, 'gateway restarted', context, () => host.link.request('restart-gateway', {}, { ms: START_MS }));
+  await step(host, 'linked', context, () => verify(host, 'gateway'));
+  await forgetToken(host);
+}
+
+async function enrolIfUnknown(host: JudgedHost, fleet: Fleet, context: DeployContext): Promise<boolean> {
+  const gateway = gatewayOn(context.inventory, host.name);
+  if (!gateway || (await isEnrolled(host, fleet, gateway.id))) return false;
+  await step(host, 'enrolled', context, async () => {
+    const token = await fleet.backend.link.request<string>('create-enrolment', { gateway: gateway.id });
+    if (host.facts?.gatewayEnrolled === true) await host.link.request('forget-enrolment');
+    await host.link.request('secrets', { files: [{ name: ENROLMENT_SECRET, content: token }] });
+  });
+  return true;
+}
+
+// Spent: it would only be one more thing to steal.
+async function forgetToken(host: JudgedHost): Promise<void> {
+  await host.link.request('secrets', { files: [{ name: ENROLMENT_SECRET, content: '' }] });
 }
 
 // Both have to know each other: a gateway that kept its key is a stranger to a store that was set up anew.

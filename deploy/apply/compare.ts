@@ -84,19 +84,17 @@ function changedFiles(
   for (const file of parcel.manifest.files) {
     if (old.get(file.path) === file.sha256) continue;
     const kind = old.has(file.path) ? 'changed' : 'added';
-    const earlier = before[file.path] ?? '';
-    const diff = kind === 'changed' ? unifiedDiff(earlier, parcel.contents[file.path] ?? '') : [];
-    if (kind === 'changed' && onlyTheId(diff, current?.id ?? '', parcel.manifest.id)) continue;
+    const to = parcel.manifest.id;
+    // Every release carries its id in some files; that is not worth a reader's time, nor are the bytes of a certificate.
+    const diff =
+      kind === 'added' || /\.(crt|pem)$/.test(file.path)
+        ? []
+        : unifiedDiff(before[file.path] ?? '', (parcel.contents[file.path] ?? '').replaceAll(to, current?.id ?? to));
+    if (kind === 'changed' && diff.length === 0 && before[file.path] != null && !/\.(crt|pem)$/.test(file.path))
+      continue;
     changes.push({ path: file.path, kind, diff });
   }
   const next = new Set(parcel.manifest.files.map((file) => file.path));
   for (const path of old.keys()) if (!next.has(path)) changes.push({ path, kind: 'removed', diff: [] });
   return changes;
-}
-
-// Every release carries its id in some files; that alone is not worth a reader's time.
-function onlyTheId(diff: readonly string[], from: string, to: string): boolean {
-  const removed = diff.filter((line) => line.startsWith('-')).map((line) => line.slice(1));
-  const added = diff.filter((line) => line.startsWith('+')).map((line) => line.slice(1));
-  return removed.length === added.length && removed.every((line, index) => line.replaceAll(from, to) === added[index]);
 }

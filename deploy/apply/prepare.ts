@@ -61,7 +61,11 @@ export async function prepareHost(
     await link.request('accounts', { release: id });
     await link.request('secrets', { files: secretsOf(judged, context) });
   });
-  await step('validated as if switched', () => link.request<string[]>('validate', { id }, { ms: 120_000 }));
+  await step(
+    'validated as if switched',
+    () => link.request<string[]>('validate', { id }, { ms: 120_000 }),
+    (said) => said.join(', '),
+  );
   return judged;
 }
 

@@ -47,7 +47,8 @@ export async function runApply(context: DeployContext, options: RunOptions): Pro
     const backend = backendOf(context, [...prepared, ...hosts]);
     const fresh = backend.facts?.manifest === null || backend.facts === undefined;
     const first = backend.change.first || fresh;
-    await activateFleet({ changing: prepared, backend }, context);
+    const unchanged = hosts.filter((host) => host.change.none);
+    await activateFleet({ changing: prepared, unchanged, backend }, context);
     const told = await welcomeOperator(backend, context, { force: options.operator || first });
     const summary = `committed on ${plural(prepared.length)} in ${seconds().toFixed(0)} s${told ? `\n${told}` : ''}`;
     context.progress.result({ summary, exitCode: 0, changed: true, hosts: prepared.map(resultOf) });
@@ -68,7 +69,8 @@ export async function runRollback(context: DeployContext, options: RunOptions): 
     if (!(await options.confirm('Roll back? [y/N] '))) throw deployErrors.create('VW_DEPLOY_NOT_CONFIRMED');
     const targets = await Promise.all(able.map((host) => earlier(host)));
     const backend = backendOf(context, [...targets, ...hosts]);
-    await activateFleet({ changing: targets, backend }, context);
+    const unchanged = hosts.filter((host) => !able.includes(host));
+    await activateFleet({ changing: targets, unchanged, backend }, context);
     for (const host of able) {
       await host.link.request('mark-bad', { id: host.facts?.state.current, reason: 'rolled back by an operator' });
       await host.link.request('forget-previous');

@@ -8,6 +8,9 @@ import { currentRelease, readManifest, readState } from './memory.ts';
 import { findDrift } from './outer.ts';
 import { run, sha256 } from './tools.ts';
 
+/** What a gateway knows of itself. */
+export const IDENTITY_FILE = join(LAYOUT.state, 'gateway/identity.json');
+
 /** Collects the facts. */
 export async function readFacts(): Promise<HostFacts> {
   const [state, release, current, nginx, systemd, helper] = await Promise.all([
@@ -52,10 +55,14 @@ export async function inactiveUnits(units: readonly string[]): Promise<string[]>
   return units.filter((_, index) => states[index] !== 'active');
 }
 
-// The agent keeps its key and what the backend answered here once it is enrolled.
+// The agent keeps its key here, and when the backend took it.
 async function isEnrolled(): Promise<boolean> {
-  const found = await names(join(LAYOUT.state, 'gateway'));
-  return found.some((name) => /^(identity|key|agent)/.test(name));
+  try {
+    const identity = JSON.parse(await readFile(IDENTITY_FILE, 'utf8')) as { enrolledAt?: number };
+    return (identity.enrolledAt ?? 0) > 0;
+  } catch {
+    return false;
+  }
 }
 
 async function countSessions(api: string): Promise<number | null> {

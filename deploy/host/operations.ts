@@ -8,7 +8,7 @@ import { LAYOUT } from '../plan/layout.ts';
 import { ensureAccounts } from './accounts.ts';
 import { type ActContext, commit, discard, goBack, removeAll, startPart, switchTo } from './activate.ts';
 import { backendCli, deployToken, gatewayState, runCanary } from './backend-tools.ts';
-import { readFacts } from './facts.ts';
+import { IDENTITY_FILE, readFacts } from './facts.ts';
 import { type GateContext, type Part, passGates } from './gates.ts';
 import { prepareDirectories, putApp, putRuntime, stageRelease } from './layers.ts';
 import { takeLock } from './lock.ts';
@@ -57,6 +57,10 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
   'read-manifest': ({ id }: { id: string }) => readManifest(releaseId(id)),
   canary: ({ api, gateway }: { api: string; gateway: string }) => runCanary(api, gateway),
   'gateway-state': ({ api, gateway }: { api: string; gateway: string }) => gatewayState(api, gateway),
+  'forget-enrolment': forgetEnrolment,
+  'restart-gateway': async () => {
+    await run(['systemctl', 'restart', 'viworks-gateway-agent.service'], { ms: 90_000 });
+  },
   'create-token': ({ role, name }: { role: string; name: string }) =>
     backendCli(['token', 'create', '--role', role, '--name', name]),
   'create-enrolment': ({ gateway }: { gateway: string }) =>
@@ -130,6 +134,12 @@ async function putSecrets({
     if (kept === content || (ifMissing && kept !== undefined)) continue;
     await replaceFile(file, content, 0o600);
   }
+}
+
+// The key stays; only the belief that the backend knows it goes. Written in place: owner and mode are the agent's.
+async function forgetEnrolment(): Promise<void> {
+  const identity = JSON.parse(await readFile(IDENTITY_FILE, 'utf8')) as object;
+  await writeFile(IDENTITY_FILE, JSON.stringify({ ...identity, enrolledAt: 0 }));
 }
 
 async function installPackages({ names }: { names: string[] }, context: OperationContext): Promise<void> {

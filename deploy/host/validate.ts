@@ -1,6 +1,6 @@
 // Validates a staged release as if it were switched: in a private mount namespace where /opt/viworks, the units and nginx's
 // directory look as they will afterwards. The live tree stays untouched.
-import { readFile } from 'node:fs/promises';
+import { readFile, rmdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { deployErrors } from '../errors.ts';
 import { LAYOUT } from '../plan/layout.ts';
@@ -13,7 +13,15 @@ const STAND_IN = '/run/viworks-as-if';
 
 /** Runs every check; throws VW_DEPLOY_REFUSED with what the tool said. */
 export async function validateAsIf(id: string): Promise<readonly string[]> {
-  const manifest = await readManifest(id);
+  try {
+    return await validate(await readManifest(id));
+  } finally {
+    // Only the mount point is here: what was mounted on it was private. Never recursively, should that ever be wrong.
+    await rmdir(STAND_IN).catch(() => undefined);
+  }
+}
+
+async function validate(manifest: Manifest): Promise<readonly string[]> {
   await verifyFiles(manifest);
   if (manifest.gates.backend) await refusePortOwners(manifest);
   const said: string[] = [];
@@ -23,6 +31,8 @@ export async function validateAsIf(id: string): Promise<readonly string[]> {
     const verify = `systemd-analyze verify --man=no --recursive-errors=no ${units.join(' ')}`;
     said.push(await asIf(manifest, 'systemd-analyze verify', verify, unitVerdict));
   }
+  for (const unit of manifest.units.filter(({ kind }) => kind === 'service'))
+    said.push(await judgeHardening(manifest, unit.name));
   for (const name of programsOf(manifest)) {
     const node = join(LAYOUT.current, 'runtime/node');
     const main = join(LAYOUT.current, 'app/dist/main.js');
@@ -35,6 +45,24 @@ export async function validateAsIf(id: string): Promise<readonly string[]> {
     said.push(await asIf(manifest, `viworks ${name} --check`, check, (ran) => ran.code === 0));
   }
   return said;
+}
+
+// What talks to the network is held to 2.0; the launcher cannot be, since a task may need all of the host.
+async function judgeHardening(manifest: Manifest, unit: string): Promise<string> {
+  const open = unit === 'viworks-launcher.service';
+  const argv = [
+    'systemd-analyze',
+    'security',
+    '--offline=true',
+    `--threshold=${open ? 100 : 20}`,
+    '--no-pager',
+  ] as const;
+  const ran = await run([...argv, join(LAYOUT.releases, manifest.id, 'units', unit)]);
+  const score = /exposure level for \S+: ([\d.]+)/.exec(ran.stdout)?.[1] ?? 'unknown';
+  if (ran.code === 0)
+    return `${unit} exposure ${score}${open ? ' (it starts tasks as other users, outside of any sandbox)' : ''}`;
+  const reason = `  the exposure of ${unit} is ${score}, more than 2.0`;
+  throw deployErrors.create('VW_DEPLOY_REFUSED', { check: 'systemd-analyze security', reason });
 }
 
 type Verdict = (ran: { readonly code: number; readonly stderr: string }) => boolean;
