@@ -152,7 +152,16 @@ async function openRuntime(architecture: string, env: Env): Promise<RuntimeLayer
     await writeFile(`${note}.new`, `${digest}\n`);
     await rename(`${note}.new`, note);
   }
-  return { digest, bytes: info.size, pack: (signal) => packRuntime(file, join(cache, `${digest}.gz`), signal) };
+  // Several hosts ask for it at the same moment: one packing serves them all.
+  let packing: Promise<string> | undefined;
+  const pack = (signal: AbortSignal): Promise<string> => {
+    packing ??= packRuntime(file, join(cache, `${digest}.gz`), signal).catch((error: unknown) => {
+      packing = undefined;
+      throw error;
+    });
+    return packing;
+  };
+  return { digest, bytes: info.size, pack };
 }
 
 async function packRuntime(file: string, packed: string, signal: AbortSignal): Promise<string> {
