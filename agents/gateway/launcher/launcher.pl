@@ -23,7 +23,7 @@ my $agent_gid = @agent ? $agent[3] : $) + 0;
 my $boot = slurp('/proc/sys/kernel/random/boot_id') // '';
 chomp $boot;
 my $main_pid = $$;
-my ($listener, $main_lock, $pool_out, $cg, $cg_kill, $in_pool, $waiter_start);
+my ($listener, $main_lock, $pool_out, $cg, $cg_kill, $in_pool, @user, @groups);
 
 $SIG{PIPE} = 'IGNORE';
 main();
@@ -75,6 +75,7 @@ sub worker {
     close $main_lock;
     $in_pool = 1;
     $0 = 'viworks-launcher: idle';
+    look_up_runner();    # while nobody waits for it
     while ($in_pool) {
         next unless accept(my $conn, $listener);
         # From here on the main process may die without taking us along: a start is finished or provably never begun.
@@ -86,6 +87,15 @@ sub worker {
         last if getppid() != $main_pid;
     }
     POSIX::_exit(0);
+}
+
+sub look_up_runner {
+    @user = @runner ? getpwnam($runner[0]) : getpwuid($>);
+    return unless @runner && $> == 0;
+    my %groups = ($user[3] => 1);
+    while (my @group = getgrent()) { $groups{ $group[2] } = 1 if grep { $_ eq $user[0] } split / /, $group[3] }
+    endgrent();
+    @groups = keys %groups;
 }
 
 sub serve {
@@ -117,9 +127,9 @@ sub start_task {
     my ($conn, $one, $many, $stdin) = @_;
     my $id = $one->{task};
     my $dir = "$tasks/$id";
-    leave_pool();
+    $in_pool = 0;
     unless (mkdir $dir, 0750) {
-        return reply($conn, again => 1, evidence($id)) if $!{EEXIST};
+        return reply($conn, again => 1, settled_evidence($id)) if $!{EEXIST};
         return reply($conn, state => 'start_failed', stage => 'spool', errno => errno_name());
     }
     chown -1, $agent_gid, $dir;
@@ -133,7 +143,7 @@ sub start_task {
     my $fail = sub { my ($stage, $errno) = @_; put("$dir/rc", "failed=$stage\nerrno=$errno\n"); rmdir "$cg/t-$id" if defined $cg; reply($conn, state => 'start_failed', stage => $stage, errno => $errno) };
     # Mode 0440: the descriptors below write, but a task that opens /dev/stdout anew is refused instead of truncating its own output.
     my ($in, $out, $err);
-    (put("$dir/waiter", "$$ " . start_time($$) . "\n") && put("$dir/in", $stdin) && sysopen($in, "$dir/in", O_RDONLY)
+    (put_new("$dir/waiter", "$$ " . start_time($$) . "\n") && ($stdin eq '' || put_new("$dir/in", $stdin)) && sysopen($in, $stdin eq '' ? '/dev/null' : "$dir/in", O_RDONLY)
         && sysopen($out, "$dir/out", O_WRONLY | O_APPEND | O_CREAT | O_EXCL, 0440) && sysopen($err, "$dir/err", O_WRONLY | O_APPEND | O_CREAT | O_EXCL, 0440)) or return $fail->('spool', errno_name());
     chown -1, $agent_gid, $out, $err;
     if (defined $cg && !mkdir("$cg/t-$id") && !$!{EEXIST}) { return $fail->('cgroup', errno_name()) }
@@ -151,6 +161,7 @@ sub start_task {
     while (sysread($report_in, my $part, 256)) { $report .= $part }
     if ($report =~ /^(\w+) (\w+)/) { waitpid($pid, 0); return $fail->($1, $2) }
     reply($conn, state => 'running', pid => $pid, start => $leader_start, elapsed_ms => 0);
+    leave_pool();    # only now: the fork of a successor would have taken time from this start
     close $_ for $conn, $listener, $pool_out, $report_in;
     POSIX::dup2(POSIX::open('/dev/null', O_RDWR), $_) for 0, 1, 2;
     my %task = (id => $id, dir => $dir, leader => $pid, signals => $signals, began => $began, timeout => $one->{timeout_ms}, grace => $one->{grace_ms}, streams => [$out, $err]);
@@ -166,16 +177,14 @@ sub run_child {
     POSIX::setsid();
     if (defined $cg) { put_raw("$cg/t-$id/cgroup.procs", $$) or $give_up->('cgroup') }    # before exec: what forks earlier would escape
     POSIX::_exit(126) unless sysread($fd->{gate}, my $go, 1);
-    my @user = @runner ? @runner : getpwuid($>);
     if (@runner && $> == 0) {
-        my %groups = ($runner[3] => 1);
-        while (my @group = getgrent()) { $groups{ $group[2] } = 1 if grep { $_ eq $runner[0] } split / /, $group[3] }
+        do { $! = &Errno::EPERM; $give_up->('user') } unless @user;
         $! = 0;
-        $) = join ' ', $runner[3], keys %groups;
+        $) = join ' ', $user[3], @groups;
         $give_up->('user') if $!;
-        POSIX::setgid($runner[3]) // $give_up->('user');
-        POSIX::setuid($runner[2]) // $give_up->('user');
-        do { $! = &Errno::EPERM; $give_up->('user') } if $> != $runner[2] || $< != $runner[2];
+        POSIX::setgid($user[3]) // $give_up->('user');
+        POSIX::setuid($user[2]) // $give_up->('user');
+        do { $! = &Errno::EPERM; $give_up->('user') } if $> != $user[2] || $< != $user[2];
     }
     my $home = $user[7] && -d $user[7] ? $user[7] : '/';
     my $name = $user[0] // $>;
@@ -259,9 +268,9 @@ sub kill_tree {
     my $until = monotonic() + KILL_S;
     my $found;
     while (1) {
-        $end->{killmode} = $cg_kill && put_raw("$cg/t-$t->{id}/cgroup.kill", 1) ? 'cgroup' : 'sweep';
         my @alive = $root ? strays($t->{id}) : descendants($$);
         if (!defined $found) { my @inside = cgroup_pids($t->{id}); $found = @inside > @alive ? @inside : @alive }
+        $end->{killmode} = $cg_kill && put_raw("$cg/t-$t->{id}/cgroup.kill", 1) ? 'cgroup' : 'sweep';
         kill_exact(POSIX::SIGKILL(), @$_) for @alive;
         my $none = reap($t);
         last if ($none || $root) && !populated($t->{id}) && !($root && @alive);
@@ -335,6 +344,18 @@ sub evidence {
     return (%known, state => 'indeterminate', message => 'the waiting process was killed and the task has ended', out => -s "$dir/out", err => -s "$dir/err");
 }
 
+# The same, but not in the middle of somebody else's start, which takes milliseconds.
+sub settled_evidence {
+    my ($id) = @_;
+    my %seen;
+    for (1 .. 400) {
+        %seen = evidence($id);
+        last unless $seen{state} eq 'starting' || ($seen{state} eq 'not_started' && !-e "$tasks/$id/void");
+        select(undef, undef, undef, 0.005);
+    }
+    return %seen;
+}
+
 # Makes sure that an id which has not started never will: a late start request finds the directory or the mark.
 sub seal {
     my ($id) = @_;
@@ -342,15 +363,14 @@ sub seal {
     if (mkdir $dir, 0750) { chown -1, $agent_gid, $dir }
     elsif (!$!{EEXIST}) { return (task => $id, state => 'refused', message => "cannot make $dir: $!") }
     sysopen(my $lock, "$dir/lock", O_RDWR | O_CREAT, 0600) or return (task => $id, state => 'refused', message => "cannot open $dir/lock: $!");
-    for (1 .. 200) {
+    for (1 .. 10) {
         if (flock($lock, LOCK_EX | LOCK_NB)) {
             my %seen = evidence($id, $lock);
             put("$dir/void", '') if $seen{state} eq 'not_started';
             return %seen;
         }
-        my %seen = evidence($id);    # somebody else only looked: their lock is shared and short
-        return %seen if $seen{state} ne 'not_started';
-        select(undef, undef, undef, 0.005);
+        my %seen = settled_evidence($id);
+        return %seen if $seen{state} ne 'not_started';    # else somebody only looked: their lock is shared and short
     }
     return (task => $id, state => 'refused', message => "cannot lock $dir/lock");
 }
@@ -513,6 +533,8 @@ sub monotonic {
 sub slurp { open(my $handle, '<:raw', $_[0]) or return; local $/; return scalar readline($handle) // '' }
 sub fields { my $text = slurp($_[0]) // return; return map { split /=/, $_, 2 } grep { /=/ } split /\n/, $text }
 sub put_raw { my ($path, $text) = @_; sysopen(my $handle, $path, O_WRONLY) or return; return syswrite($handle, $text) }
+
+sub put_new { my ($path, $text) = @_; sysopen(my $handle, $path, O_WRONLY | O_CREAT | O_EXCL, 0640) or return; return (syswrite($handle, $text) // -1) == length $text }
 
 # Whole or not at all: readers never see half of a record.
 sub put {

@@ -139,7 +139,28 @@ export function createLifecycle(deps: ExecutorDeps, around: Surroundings): Lifec
   function lookForEnd(task: LiveTask): void {
     if (task.phase !== 'running' || task.finishing) return;
     const record = readRecord(task.folder);
-    if (record?.state === 'exited') background(finish(task, record.ending));
+    if (record) conclude(task, record);
+  }
+
+  // What ends a task that was taken for running.
+  function conclude(task: LiveTask, evidence: Evidence): void {
+    if (task.phase !== 'running' || task.finishing) return;
+    switch (evidence.state) {
+      case 'exited':
+        background(finish(task, evidence.ending));
+        break;
+      case 'start_failed':
+        background(refuse(task, 'start_failed', `${evidence.stage}: ${evidence.errno}`));
+        break;
+      case 'not_started':
+        background(refuse(task, 'not_started', 'its start came to nothing'));
+        break;
+      case 'indeterminate':
+        background(finishWithout(task, 'indeterminate', evidence.message));
+        break;
+      case 'unknown':
+        background(finishWithout(task, 'indeterminate', 'its spool is gone'));
+    }
   }
 
   async function finish(task: LiveTask, ending: Ending): Promise<void> {
@@ -164,8 +185,8 @@ export function createLifecycle(deps: ExecutorDeps, around: Surroundings): Lifec
 
   async function report(task: LiveTask, result: TaskResult): Promise<void> {
     const { taskId, fence, verb } = task;
-    // On disk before it is told. If the disk does not take it, it is told all the same: the launcher's record still has it.
-    await journal.append([{ kind: 'exited', taskId, result }]).catch(() => undefined);
+    // Told without waiting for the disk: until the backend has stored it, the launcher's record can make the same result again.
+    void journal.append([{ kind: 'exited', taskId, result }]).catch(() => undefined);
     task.result = result;
     task.phase = 'exited';
     task.watch?.close();
@@ -290,11 +311,7 @@ export function createLifecycle(deps: ExecutorDeps, around: Surroundings): Lifec
     const seen = await launcher.statusAll(signal).catch(() => undefined);
     if (!seen) return;
     for (const task of running) {
-      const evidence = seen.get(task.taskId) ?? { state: 'unknown' as const };
-      if (task.phase !== 'running') continue;
-      if (evidence.state === 'exited') background(finish(task, evidence.ending));
-      else if (evidence.state === 'indeterminate') background(finishWithout(task, 'indeterminate', evidence.message));
-      else if (evidence.state === 'unknown') background(finishWithout(task, 'indeterminate', 'its spool is gone'));
+      conclude(task, seen.get(task.taskId) ?? { state: 'unknown' });
     }
   }
 
