@@ -10,6 +10,7 @@ function access(view: View, seat: 'be' | 'gw'): HostAccess | null {
 
 function rule(of: {
   readonly code: string;
+  readonly name: string;
   readonly seat: 'be' | 'gw';
   readonly outcomes: readonly HostAccess['outcome'][];
   readonly title: (host: string, seen: HostAccess | null) => string;
@@ -19,6 +20,7 @@ function rule(of: {
   const { seat } = of;
   return defineCause({
     code: of.code,
+    name: of.name,
     layer: 'access',
     hop: 'access',
     per: seat === 'be' ? 'site' : 'gateway',
@@ -46,6 +48,7 @@ const target = (seen: HostAccess | null) => (seen ? `${seen.user}@${seen.address
 const denied = both((seat) =>
   rule({
     code: 'SSH-01',
+    name: 'SSH key refused',
     seat,
     outcomes: ['auth-denied'],
     title: (host) => `${host} does not accept our SSH key`,
@@ -59,6 +62,7 @@ const denied = both((seat) =>
 const changed = both((seat) =>
   rule({
     code: 'SSH-02',
+    name: 'host key changed',
     seat,
     outcomes: ['host-key-changed'],
     title: (host) => `the host key of ${host} has changed; it was not accepted`,
@@ -72,6 +76,7 @@ const changed = both((seat) =>
 const off = both((seat) =>
   rule({
     code: 'SSH-09',
+    name: 'host unreachable over SSH',
     seat,
     outcomes: ['timeout', 'unreachable', 'refused'],
     title: (host) => `${host} cannot be reached over SSH`,

@@ -44,7 +44,7 @@ const noOtherPort = not(
 
 /** The port is published by a container: then the same fault carries Docker's code. */
 export const publishedByDocker = sign(
-  (view) => `container ${view.topology.backend.container} publishes port ${port(view)}`,
+  (view) => `container ${view.topology.backend.container ?? 'backend'} publishes port ${port(view)}`,
   (view) => {
     if (view.topology.backend.supervision !== 'docker') return 'no';
     return parts
@@ -61,6 +61,7 @@ const claimsToListen = logs.logSays(
 
 const be01 = defineCause({
   code: 'BE-01',
+  name: 'WebSocket port never opened',
   layer: 'backend',
   hop: 'ws-port',
   host: 'be',
@@ -97,6 +98,7 @@ const neverAccepts = sign(backend.queueRises.claim, (view) => {
 
 const be02 = defineCause({
   code: 'BE-02',
+  name: 'bound and never accepting',
   layer: 'backend',
   hop: 'ws-port',
   host: 'be',
@@ -131,6 +133,7 @@ Told from a stopped process (BE-03) and a blocked event loop (BE-04) by the API 
 
 const be03 = defineCause({
   code: 'BE-03',
+  name: 'process suspended',
   layer: 'backend',
   hop: 'ws-port',
   host: 'be',
@@ -151,6 +154,7 @@ const be03 = defineCause({
 
 const be04 = defineCause({
   code: 'BE-04',
+  name: 'event loop blocked',
   layer: 'backend',
   hop: 'ws-port',
   host: 'be',
@@ -197,6 +201,7 @@ const stopped = sign(
 
 const be05 = defineCause({
   code: 'BE-05',
+  name: 'backend stopped',
   layer: 'backend',
   hop: 'ws-port',
   host: 'be',
@@ -232,6 +237,7 @@ const configComplaint = anyOf(
 
 const be06 = defineCause({
   code: 'BE-06',
+  name: 'backend crash loop over its configuration',
   layer: 'backend',
   hop: 'ws-port',
   host: 'be',
@@ -258,6 +264,7 @@ const be06 = defineCause({
 
 const be07 = defineCause({
   code: 'BE-07',
+  name: 'port taken by another program',
   layer: 'backend',
   hop: 'ws-port',
   host: 'be',
@@ -281,6 +288,7 @@ const be07 = defineCause({
 
 const be10 = defineCause({
   code: 'BE-10',
+  name: 'backend on another port',
   layer: 'backend',
   hop: 'ws-port',
   host: 'be',

@@ -51,6 +51,7 @@ const launcherUnit = (view: View) => view.gateway?.launcherUnit ?? 'viworks-laun
 
 const cmd01 = defineCause({
   code: 'CMD-01',
+  name: 'launcher down',
   layer: 'commands',
   hop: 'canary',
   per: 'gateway',
@@ -74,6 +75,7 @@ const cmd01 = defineCause({
 
 const simple = (of: {
   code: string;
+  name: string;
   codes: readonly string[];
   title: string;
   claim: string;
@@ -83,6 +85,7 @@ const simple = (of: {
 }): CauseRule =>
   defineCause({
     code: of.code,
+    name: of.name,
     layer: 'commands',
     hop: 'canary',
     per: 'gateway',
@@ -98,6 +101,7 @@ const simple = (of: {
 
 const cmd02 = simple({
   code: 'CMD-02',
+  name: 'denied by policy',
   codes: ['denied', 'policy_denied'],
   title: "the gateway's own policy forbids the command",
   claim: 'the canary command was denied by policy',
@@ -113,6 +117,7 @@ const cmd02 = simple({
 });
 const cmd03 = simple({
   code: 'CMD-03',
+  name: 'journal cannot be written',
   codes: ['storage_unavailable'],
   title: 'the gateway cannot write its journal',
   claim: 'the canary command was refused, since its start could not be recorded',
@@ -122,6 +127,7 @@ const cmd03 = simple({
 });
 const cmd06 = simple({
   code: 'CMD-06',
+  name: 'commands expire',
   codes: ['expired'],
   title: 'commands expire before the gateway takes them',
   claim: 'the canary command had expired on arrival',
@@ -132,6 +138,7 @@ const cmd06 = simple({
 
 const cmd04 = defineCause({
   code: 'CMD-04',
+  name: "token's role too small",
   layer: 'commands',
   hop: 'canary',
   host: 'be',
@@ -147,6 +154,7 @@ const cmd04 = defineCause({
 
 const ws01 = defineCause({
   code: 'WS-01',
+  name: 'HELLO never answered',
   layer: 'backend',
   hop: 'hello',
   host: 'be',

@@ -23,6 +23,7 @@ const nothingInside = sign(
 
 const doc01 = defineCause({
   code: 'DOC-01',
+  name: 'port published, nothing inside',
   layer: 'docker',
   hop: 'ws-port',
   host: 'be',
@@ -47,6 +48,7 @@ It is BE-01 inside a container.`,
 
 const doc05 = defineCause({
   code: 'DOC-05',
+  name: 'container not restarted',
   layer: 'docker',
   hop: 'ws-port',
   host: 'be',

@@ -70,6 +70,7 @@ const ranAtAll = sign('the program ran and spoke', (view) =>
 
 const cfg01 = defineCause({
   code: 'CFG-01',
+  name: 'placeholder in the configuration',
   layer: 'configuration',
   hop: 'gateway',
   per: 'gateway',
@@ -88,6 +89,7 @@ const cfg01 = defineCause({
 
 const cfg02 = defineCause({
   code: 'CFG-02',
+  name: 'configuration cannot be parsed',
   layer: 'configuration',
   hop: 'gateway',
   per: 'gateway',
@@ -116,11 +118,13 @@ const cfg02 = defineCause({
 
 const cfg03 = defineCause({
   code: 'CFG-03',
+  name: 'missing or wrong key',
   layer: 'configuration',
   hop: 'gateway',
   per: 'gateway',
   host: 'gw',
-  title: (view) => `the gateway's configuration cannot work: ${complaint(view)}`.slice(0, 200),
+  title: (view) =>
+    `the gateway's configuration cannot work: ${complaint(view).replace(/\/\S*\/([^/\s]+:\d)/, '$1')}`.slice(0, 160),
   necessary: [complains, noUse, gateway.linkDown],
   forbids: [gateway.linkUp, placeholder, syntax, startLimitLatched],
   lookalikes: [
@@ -147,6 +151,7 @@ Told from "gave up" (SYS-21) by the log, from network faults by the attempts tha
 
 const cfg04 = defineCause({
   code: 'CFG-04',
+  name: "wrong path in the agent's configuration",
   layer: 'configuration',
   hop: 'gateway',
   per: 'gateway',
@@ -204,6 +209,7 @@ function bypasses(view: View, url: string): boolean {
 
 const cfg05 = defineCause({
   code: 'CFG-05',
+  name: 'wrong URL scheme',
   layer: 'configuration',
   hop: 'gateway',
   per: 'gateway',
@@ -228,6 +234,7 @@ const bypass = sign(
 const cfg06 = (scope: 'active' | 'latent'): CauseRule =>
   defineCause({
     code: 'CFG-06',
+    name: 'nginx bypassed',
     layer: 'configuration',
     hop: 'gateway',
     per: 'gateway',

@@ -31,6 +31,7 @@ const disconnected = anyOf(
 
 const sys01 = defineCause({
   code: 'SYS-01',
+  name: 'unit not installed',
   layer: 'gateway',
   hop: 'gateway',
   per: 'gateway',
@@ -56,6 +57,7 @@ Told from disabled (SYS-02) and masked (SYS-03) by LoadState; from another unit 
 
 const sys02 = defineCause({
   code: 'SYS-02',
+  name: 'unit disabled',
   layer: 'gateway',
   hop: 'gateway',
   per: 'gateway',
@@ -80,6 +82,7 @@ const sys02 = defineCause({
 
 const sys03 = defineCause({
   code: 'SYS-03',
+  name: 'unit masked',
   layer: 'gateway',
   hop: 'gateway',
   per: 'gateway',
@@ -112,6 +115,7 @@ const sys03 = defineCause({
 /** Rows that systemd's own words decide: an exit status of its executor, or a result. */
 function fromResult(of: {
   readonly code: string;
+  readonly name: string;
   readonly title: string;
   readonly claim: string;
   readonly test: (unit: UnitState) => boolean;
@@ -121,6 +125,7 @@ function fromResult(of: {
 }): CauseRule {
   return defineCause({
     code: of.code,
+    name: of.name,
     layer: 'gateway',
     hop: 'gateway',
     per: 'gateway',
@@ -148,6 +153,7 @@ const exited = (status: number) => (unit: UnitState) =>
 const resultRows: readonly CauseRule[] = [
   fromResult({
     code: 'SYS-05',
+    name: 'program missing',
     title: 'the program that ExecStart names cannot be run',
     claim: 'ended with status 203: systemd could not execute the program',
     test: exited(203),
@@ -156,6 +162,7 @@ const resultRows: readonly CauseRule[] = [
   }),
   fromResult({
     code: 'SYS-06',
+    name: 'working directory missing',
     title: 'its working directory is missing',
     claim: 'ended with status 200: systemd could not change to WorkingDirectory',
     test: exited(200),
@@ -164,6 +171,7 @@ const resultRows: readonly CauseRule[] = [
   }),
   fromResult({
     code: 'SYS-08',
+    name: 'sandbox path missing',
     title: 'a path in its sandbox list is missing',
     claim: 'ended with status 226: systemd could not set up the mount namespace',
     test: exited(226),
@@ -172,6 +180,7 @@ const resultRows: readonly CauseRule[] = [
   }),
   fromResult({
     code: 'SYS-09',
+    name: 'environment file missing',
     title: 'its environment file is missing',
     claim: 'failed with result resources',
     test: (unit) => unit.result === 'resources',
@@ -181,6 +190,7 @@ const resultRows: readonly CauseRule[] = [
   }),
   fromResult({
     code: 'SYS-14',
+    name: 'never ready',
     title: 'it never says that it is ready',
     claim: 'was ended because it did not report readiness in time',
     test: (unit) => unit.result === 'timeout' && unit.type === 'notify',
@@ -189,6 +199,7 @@ const resultRows: readonly CauseRule[] = [
   }),
   fromResult({
     code: 'SYS-15',
+    name: 'out of memory',
     title: 'the kernel killed it for lack of memory',
     claim: 'ended with result oom-kill',
     test: (unit) => unit.result === 'oom-kill',
@@ -197,6 +208,7 @@ const resultRows: readonly CauseRule[] = [
   }),
   fromResult({
     code: 'SYS-16',
+    name: 'watchdog',
     title: 'it stopped answering the watchdog',
     claim: 'ended with result watchdog',
     test: (unit) => unit.result === 'watchdog',
@@ -229,6 +241,7 @@ export const startLimitLatched = allOf(
 
 const sys10 = defineCause({
   code: 'SYS-10',
+  name: 'start limit latched',
   layer: 'gateway',
   hop: 'gateway',
   per: 'gateway',
@@ -251,6 +264,7 @@ const dockerStopped = sign('docker.service is not running', (view) =>
 );
 const sys11 = defineCause({
   code: 'SYS-11',
+  name: 'required unit down',
   layer: 'gateway',
   hop: 'gateway',
   per: 'gateway',
@@ -273,6 +287,7 @@ const sys11 = defineCause({
 
 const sys12 = defineCause({
   code: 'SYS-12',
+  name: 'daemon-reload pending',
   layer: 'gateway',
   hop: 'gateway',
   per: 'gateway',
@@ -289,6 +304,7 @@ const sys12 = defineCause({
 export const saysGaveUp = logs.logSays(place, logs.gaveUpPattern, 'its log ends with');
 const sys21 = defineCause({
   code: 'SYS-21',
+  name: 'agent gave up',
   layer: 'gateway',
   hop: 'gateway',
   per: 'gateway',

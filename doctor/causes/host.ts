@@ -43,6 +43,7 @@ const readOnly = /EROFS|read-only file system|readonly database/i;
 
 const be15 = defineCause({
   code: 'BE-15',
+  name: 'disk full',
   layer: 'host',
   hop: 'host',
   host: 'be',
@@ -75,6 +76,7 @@ const be15 = defineCause({
 
 const be17 = defineCause({
   code: 'BE-17',
+  name: 'file system read-only',
   layer: 'host',
   hop: 'host',
   host: 'be',
@@ -95,6 +97,7 @@ const be17 = defineCause({
 
 const be13 = defineCause({
   code: 'BE-13',
+  name: 'backend out of file descriptors',
   layer: 'backend',
   hop: 'ws-port',
   host: 'be',
@@ -121,6 +124,7 @@ const be13 = defineCause({
 const oldBinary = (code: string, host: 'be' | 'gw') =>
   defineCause({
     code,
+    name: 'program from before the upgrade',
     layer: host === 'be' ? 'backend' : 'gateway',
     hop: host === 'be' ? 'ws-port' : 'gateway',
     per: host === 'be' ? 'site' : 'gateway',
@@ -151,6 +155,7 @@ const oldBinary = (code: string, host: 'be' | 'gw') =>
 
 const be19 = defineCause({
   code: 'BE-19',
+  name: 'backend started by hand',
   layer: 'backend',
   hop: 'ws-port',
   host: 'be',
@@ -174,6 +179,7 @@ const be19 = defineCause({
 
 const exposed = defineCause({
   code: 'EXP-01',
+  name: 'WebSocket port exposed',
   layer: 'network',
   hop: 'ws-port',
   host: 'be',
@@ -200,6 +206,7 @@ const exposed = defineCause({
 
 const clk01 = defineCause({
   code: 'CLK-01',
+  name: 'wrong clock on the gateway',
   layer: 'host',
   hop: 'tls',
   per: 'gateway',

@@ -24,6 +24,7 @@ const inHostsFile = sign(
 
 const net01 = defineCause({
   code: 'NET-01',
+  name: 'hosts override on the gateway',
   layer: 'network',
   hop: 'dns',
   per: 'gateway',
@@ -59,6 +60,7 @@ const resolvesElsewhere = anyOf(
 
 const net02 = defineCause({
   code: 'NET-02',
+  name: 'resolver dead',
   layer: 'network',
   hop: 'dns',
   per: 'gateway',
@@ -79,6 +81,7 @@ const net02 = defineCause({
 
 const net03 = defineCause({
   code: 'NET-03',
+  name: 'name does not exist',
   layer: 'network',
   hop: 'dns',
   host: 'be',
@@ -96,6 +99,7 @@ const net03 = defineCause({
 
 const net05 = defineCause({
   code: 'NET-05',
+  name: 'packets to the public port dropped',
   layer: 'network',
   hop: 'tcp',
   per: 'gateway',
@@ -135,6 +139,7 @@ const rejectRule = sign(
 );
 const net06 = defineCause({
   code: 'NET-06',
+  name: 'egress rule on the gateway',
   layer: 'network',
   hop: 'tcp',
   per: 'gateway',
@@ -155,6 +160,7 @@ const net06 = defineCause({
 
 const net09 = defineCause({
   code: 'NET-09',
+  name: 'no route',
   layer: 'network',
   hop: 'tcp',
   per: 'gateway',
@@ -195,6 +201,7 @@ const filtered = (action: 'drop' | 'reject') =>
 
 const net07 = defineCause({
   code: 'NET-07',
+  name: 'packet filter drops',
   layer: 'network',
   hop: 'ws-port',
   host: 'be',
@@ -212,6 +219,7 @@ const net07 = defineCause({
 
 const net08 = defineCause({
   code: 'NET-08',
+  name: 'packet filter rejects',
   layer: 'network',
   hop: 'ws-port',
   host: 'be',

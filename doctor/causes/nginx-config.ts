@@ -17,6 +17,19 @@ const toApi = nginx.routeIs(
   (route, view) =>
     route.action === 'proxy' && apiPort(view) !== agentsPort(view) && nginx.targetsPort(route, apiPort(view)),
 );
+/** As separators: short, since the place is already named. */
+const headersDoNotMatter = nginx.routeIs(
+  (_route, view) => `the request never reaches port ${agentsPort(view)}, where headers would matter`,
+  (route, view) => !nginx.targetsPort(route, agentsPort(view)),
+);
+const neverAsked = nginx.routeIs(
+  () => `the WebSocket server is never asked; the answer is the API port's`,
+  (route, view) => !nginx.targetsPort(route, agentsPort(view)),
+);
+const canonicalFails = sign(
+  (view) => `the canonical path ${view.topology.path} itself fails`,
+  (view) => nginx.publicFails.holds(view),
+);
 const pathKept = nginx.routeIs(
   (route) => `the path arrives unchanged (${route.target?.upstreamPath ?? ''})`,
   (route, view) => route.target?.upstreamPath === view.topology.path,
@@ -28,6 +41,7 @@ const bothHeaders = nginx.routeIs(
 
 const ngx01 = defineCause({
   code: 'NGX-01',
+  name: 'agents routed to the HTTP port',
   layer: 'nginx',
   hop: 'route',
   host: 'be',
@@ -36,9 +50,9 @@ const ngx01 = defineCause({
   signature: [wrongAnswer],
   supports: [backend.directUpgrades],
   lookalikes: [
-    { code: 'NGX-02', separator: toApi },
-    { code: 'NGX-24', separator: toApi },
-    { code: 'CFG-04', separator: nginx.publicFails },
+    { code: 'NGX-02', separator: headersDoNotMatter },
+    { code: 'NGX-24', separator: neverAsked },
+    { code: 'CFG-04', separator: canonicalFails },
   ],
   predicts,
   remedy: (view) =>
@@ -58,6 +72,7 @@ const noUpgrade = nginx.routeIs(
 
 const ngx02 = defineCause({
   code: 'NGX-02',
+  name: 'Upgrade header not forwarded',
   layer: 'nginx',
   hop: 'route',
   host: 'be',
@@ -81,6 +96,7 @@ A location that sets any proxy_set_header of its own inherits none from the serv
 
 const ngx03 = defineCause({
   code: 'NGX-03',
+  name: 'Connection header not forwarded',
   layer: 'nginx',
   hop: 'route',
   host: 'be',
@@ -114,6 +130,7 @@ const ngx03 = defineCause({
 
 const ngx04 = defineCause({
   code: 'NGX-04',
+  name: 'map for Connection inverted',
   layer: 'nginx',
   hop: 'route',
   host: 'be',
@@ -157,6 +174,7 @@ const ngx04 = defineCause({
 
 const ngx05 = defineCause({
   code: 'NGX-05',
+  name: 'Upgrade filled from the wrong variable',
   layer: 'nginx',
   hop: 'route',
   host: 'be',
@@ -194,6 +212,7 @@ const ngx05 = defineCause({
 
 const ngx07 = defineCause({
   code: 'NGX-07',
+  name: 'path rewritten by proxy_pass',
   layer: 'nginx',
   hop: 'route',
   host: 'be',
@@ -225,6 +244,7 @@ const ngx07 = defineCause({
 
 const ngx09 = defineCause({
   code: 'NGX-09',
+  name: 'server name claimed twice',
   layer: 'nginx',
   hop: 'vhost',
   host: 'be',
@@ -253,6 +273,7 @@ const ngx09 = defineCause({
 
 const ngx10 = defineCause({
   code: 'NGX-10',
+  name: 'access rule',
   layer: 'nginx',
   hop: 'route',
   host: 'be',
@@ -283,6 +304,7 @@ const ngx10 = defineCause({
 
 const ngx20 = defineCause({
   code: 'NGX-20',
+  name: "auth_basic on the agents' path",
   layer: 'nginx',
   hop: 'route',
   host: 'be',
@@ -303,6 +325,7 @@ const ngx20 = defineCause({
 
 const ngx23 = defineCause({
   code: 'NGX-23',
+  name: 'wrong target port',
   layer: 'nginx',
   hop: 'route',
   host: 'be',

@@ -9,6 +9,7 @@ const predicts = ['nginx.agents.upgrades'];
 
 const ngx11 = defineCause({
   code: 'NGX-11',
+  name: 'connection or request limit',
   layer: 'nginx',
   hop: 'route',
   host: 'be',
@@ -30,6 +31,7 @@ const ngx11 = defineCause({
 
 const ngx19 = defineCause({
   code: 'NGX-19',
+  name: 'proxy to itself',
   layer: 'nginx',
   hop: 'route',
   host: 'be',
@@ -58,6 +60,7 @@ const ngx19 = defineCause({
 
 const ngx21 = defineCause({
   code: 'NGX-21',
+  name: 'upstream name behind a variable',
   layer: 'nginx',
   hop: 'route',
   host: 'be',
@@ -78,6 +81,7 @@ const ngx21 = defineCause({
 
 const ngx22 = defineCause({
   code: 'NGX-22',
+  name: 'API routed to the WebSocket port',
   layer: 'nginx',
   hop: 'api',
   host: 'be',
@@ -113,6 +117,7 @@ const ngx22 = defineCause({
 
 const ngx24 = defineCause({
   code: 'NGX-24',
+  name: 'path not served by the backend',
   layer: 'backend',
   hop: 'upgrade',
   host: 'be',
@@ -137,6 +142,7 @@ const ngx24 = defineCause({
 
 const ngx16 = defineCause({
   code: 'NGX-16',
+  name: 'read timeout too short',
   layer: 'nginx',
   hop: 'route',
   host: 'be',

@@ -25,6 +25,7 @@ const anyEmergency =
 
 const ngr01 = defineCause({
   code: 'NGR-01',
+  name: 'nginx not reloaded',
   layer: 'nginx',
   hop: 'route',
   host: 'be',
@@ -48,6 +49,7 @@ const ngr01 = defineCause({
 
 const ngr02 = defineCause({
   code: 'NGR-02',
+  name: 'broken file on disk',
   layer: 'nginx',
   hop: 'route',
   host: 'be',
@@ -67,6 +69,7 @@ const ngr02 = defineCause({
 
 const ngr03 = defineCause({
   code: 'NGR-03',
+  name: 'nginx refuses its configuration',
   layer: 'nginx',
   hop: 'vhost',
   host: 'be',
@@ -86,6 +89,7 @@ const ngr03 = defineCause({
 
 const ngr04 = defineCause({
   code: 'NGR-04',
+  name: 'key does not match the certificate',
   layer: 'nginx',
   hop: 'vhost',
   host: 'be',
@@ -101,6 +105,7 @@ const ngr04 = defineCause({
 
 const ngr05 = defineCause({
   code: 'NGR-05',
+  name: 'upstream name unresolvable at start',
   layer: 'nginx',
   hop: 'vhost',
   host: 'be',
@@ -124,6 +129,7 @@ const ngr05 = defineCause({
 
 const ngr07 = defineCause({
   code: 'NGR-07',
+  name: 'nginx port in use',
   layer: 'nginx',
   hop: 'vhost',
   host: 'be',
@@ -147,6 +153,7 @@ const cutOff = sign('connections are cut off before any answer', (view) => {
 
 const ngr10 = defineCause({
   code: 'NGR-10',
+  name: 'worker connections exhausted',
   layer: 'nginx',
   hop: 'tcp',
   host: 'be',
@@ -187,6 +194,7 @@ const stopped = sign(
 
 const net14 = defineCause({
   code: 'NET-14',
+  name: 'nginx stopped',
   layer: 'nginx',
   hop: 'vhost',
   host: 'be',
@@ -223,6 +231,7 @@ const foreignOwner = sign(
 
 const net15 = defineCause({
   code: 'NET-15',
+  name: 'another server on the public port',
   layer: 'nginx',
   hop: 'vhost',
   host: 'be',

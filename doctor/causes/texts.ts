@@ -24,12 +24,14 @@ export function gatewayUnit(view: View): string {
 /** Restart or start of the backend however it is kept running. */
 export function backendCommand(view: View, verb: 'start' | 'restart'): string {
   const { supervision, container } = view.topology.backend;
-  return supervision === 'docker' ? `docker ${verb} ${container}` : `systemctl ${verb} ${backendUnit(view)}`;
+  return supervision === 'docker'
+    ? `docker ${verb} ${container ?? 'backend'}`
+    : `systemctl ${verb} ${backendUnit(view)}`;
 }
 
 export function nginxCommand(view: View, verb: 'start' | 'reload'): string {
   const { supervision, container, unit } = view.topology.nginx;
-  if (supervision !== 'docker')
+  if (supervision !== 'docker' || container === null)
     return verb === 'reload' ? 'nginx -t && nginx -s reload' : `systemctl start ${unit ?? 'nginx'}`;
   return verb === 'reload' ? `docker exec ${container} nginx -s reload` : `docker start ${container}`;
 }

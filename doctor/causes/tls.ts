@@ -19,6 +19,7 @@ const renewed = sign('the certificate file on disk is another one, and valid', (
 
 const tls01 = defineCause({
   code: 'TLS-01',
+  name: 'certificate expired',
   layer: 'tls',
   hop: 'tls',
   host: 'be',
@@ -40,6 +41,7 @@ const tls01 = defineCause({
 
 const tls02 = defineCause({
   code: 'TLS-02',
+  name: 'certificate renewed, not loaded',
   layer: 'tls',
   hop: 'tls',
   host: 'be',
@@ -54,6 +56,7 @@ const tls02 = defineCause({
 
 const tls03 = defineCause({
   code: 'TLS-03',
+  name: 'certificate for another name',
   layer: 'tls',
   hop: 'tls',
   host: 'be',
@@ -102,6 +105,7 @@ const acceptedElsewhere = anyOf(
 
 const tls05 = defineCause({
   code: 'TLS-05',
+  name: 'authority unknown to the gateway',
   layer: 'tls',
   hop: 'tls',
   per: 'gateway',

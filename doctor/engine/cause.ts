@@ -28,6 +28,8 @@ export type CauseLayer =
 export interface CauseRule {
   /** The catalogue's code, for ever. */
   readonly code: string;
+  /** A short noun phrase, free of facts: what it is called when it is *not* the cause. */
+  readonly name: string;
   readonly layer: CauseLayer;
   readonly hop: HopId;
   /** One cause for the installation, or one for each gateway that has it. */

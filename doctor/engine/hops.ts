@@ -38,7 +38,11 @@ const probes: readonly HopProbe[] = [
     id: 'gateway',
     works: (view) => every([runs(gatewayPart).holds(view), processAlive(view)]),
     after: [],
-    detail: (view) => view.value('unit.state', 'gw', 'gateway')?.activeState ?? '',
+    detail: (view) => {
+      const unit = view.value('unit.state', 'gw', 'gateway');
+      if (unit?.loadState === 'not-found') return 'not installed';
+      return unit?.loadState === 'loaded' ? unit.activeState : (unit?.loadState ?? '');
+    },
   },
   {
     id: 'dns',

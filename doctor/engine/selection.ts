@@ -69,7 +69,7 @@ function nameCandidate(candidate: Candidate, all: readonly Candidate[]): readonl
   let open = false;
   for (const { code, title, sign } of candidate.separations) {
     const rival = all.find((item) => item.rule.code === code && item.gateway === candidate.gateway);
-    const name = rival ? rival.rule.title(rival.view) : (title ?? code);
+    const name = rival?.rule.name ?? title ?? code;
     if (sign.value === 'yes') ruledOut.push({ code, title: name, why: sign.claim });
     else if (rival?.refutation) ruledOut.push({ code, title: name, why: rival.refutation });
     else if (sign.value === 'no') return [];

@@ -112,7 +112,7 @@ function details(cause: CauseReport, { paint, width, all }: Style): readonly str
     first = false;
   }
   if (cause.ruledOut.length > 0) {
-    const outs = cause.ruledOut.map((out) => `${out.code} ${out.title}: ${out.why}`);
+    const outs = cause.ruledOut.map((out) => `${out.title} (${out.code}): ${out.why}`.replace(/ \([a-z]+\)/, ''));
     lines.push(...outs.flatMap((out, index) => labelled(index === 0 ? 'not' : '', out, width)));
   }
   lines.push(...labelled('fix', cause.remedy.text, width));
@@ -147,7 +147,7 @@ function openQuestions(report: Report, { width }: Style): readonly string[] {
   const findings = report.unexplained.map((item) => item.title);
   return [
     ...open.flatMap((text, index) => labelled(index === 0 ? 'open' : '', text, width)),
-    ...(findings.length > 0 ? labelled('not so', findings.join(' · '), width) : []),
+    ...(findings.length > 0 ? labelled('fails', findings.join(' · '), width) : []),
     ...notes(report, { paint: paintWith(false), width, all: false }),
   ];
 }

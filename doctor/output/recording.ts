@@ -33,7 +33,8 @@ export function readRecording(text: string): ReadResult {
     if (event) events.push(event);
     else if (index < lines.length - 1) return { ok: false, line: index + 1, message: 'not an event of a recording' };
   }
-  const start = events.find((event) => event.type === 'run.start');
+  // Told anew when the hosts told more about the installation than was known at the start.
+  const start = events.findLast((event) => event.type === 'run.start');
   if (start?.type !== 'run.start')
     return { ok: false, line: 1, message: 'the recording does not begin with run.start' };
   if (start.schema !== 'viworks.doctor.run/1') {

@@ -88,7 +88,7 @@ export function routeText(route: RouteFact): string {
   const where = location
     ? `location ${location.modifier ? `${location.modifier} ` : ''}${location.pattern}`
     : 'the server block itself';
-  return `${placeText(location ?? route.server)}  ${where}${route.target ? ` → ${route.target.text}` : ''}`;
+  return `${placeText(location ?? route.server)} ${where}${route.target ? ` → ${route.target.text}` : ''}`;
 }
 
 /** Every address of the target has this port. */

@@ -118,7 +118,7 @@ export function stateWords(view: View, place: PartPlace): string {
   if (container) return `${container.state}, exit code ${container.exitCode}`;
   const unit = view.value('unit.state', place.seat, place.part);
   if (!unit) return 'state unknown';
-  if (unit.loadState !== 'loaded') return unit.loadState;
+  if (unit.loadState !== 'loaded') return unit.loadState === 'not-found' ? 'not installed' : unit.loadState;
   const parts = [`${unit.activeState} (${unit.subState})`];
   if (unit.result !== 'success') parts.push(unit.result);
   if (unit.mainStatus !== 0) parts.push(`status ${unit.mainStatus}`);
