@@ -1,7 +1,7 @@
 // `viworks doctor`: finds out which installation is meant, examines or replays it, and hands the same report to one output.
 // The screen is only loaded when it was chosen: ink costs half a second and fifty megabytes.
-import { type CommandSpec, type Invocation, isAbort } from '../agents/runtime/index.ts';
-import { createFactStore, type Report } from './engine/index.ts';
+import { type CommandSpec, type Invocation, isAbort, ViworksError } from '../agents/runtime/index.ts';
+import type { Report } from './engine/index.ts';
 import { explainCommand } from './explain-command.ts';
 import { graphCommand } from './graph-command.ts';
 import { judgeFacts } from './judge.ts';
@@ -10,7 +10,7 @@ import { findInstallation } from './run/installation.ts';
 import { type DoctorOptions, OUTPUTS, readOptions } from './run/options.ts';
 import { createPrinter } from './run/printer.ts';
 import { createProgress } from './run/progress.ts';
-import { readRecording, recordingPath, writeRecording } from './run/recording.ts';
+import { loadRecording, recordingPath, writeRecording } from './run/recording.ts';
 import { withThreshold } from './run/threshold.ts';
 
 export const doctorCommand: CommandSpec = {
@@ -94,7 +94,9 @@ async function run(invocation: Invocation): Promise<number> {
 
 /** A stopped run has still reported; that it was stopped is what its exit code says. */
 export function exitCode({ signal }: Invocation, report: Report): number {
-  return signal.aborted && isAbort(signal.reason) ? 130 : report.exitCode;
+  if (!signal.aborted || !isAbort(signal.reason)) return report.exitCode;
+  const name: unknown = signal.reason instanceof ViworksError ? signal.reason.detail.signal : undefined;
+  return name === 'SIGTERM' ? 143 : name === 'SIGHUP' ? 129 : 130;
 }
 
 /** Writes the recording; gives its path. Only a place that was asked for may fail the run. */
@@ -116,11 +118,8 @@ export async function keep(
 }
 
 async function replay(invocation: Invocation, options: DoctorOptions, file: string): Promise<number> {
-  const recorded = await readRecording(file);
-  const report = withThreshold(
-    judgeFacts(createFactStore(recorded.facts), recorded.topology, recorded.meta),
-    options.failOn,
-  );
+  const recorded = await loadRecording(file);
+  const report = withThreshold(judgeFacts(recorded.facts, recorded.topology, recorded.meta), options.failOn);
   if (options.output === 'tui') {
     const { showReport } = await import('./ui/screen.tsx');
     return await showReport({ invocation, options, recorded, report });

@@ -3,6 +3,7 @@ import type { CommandSpec } from '../agents/runtime/index.ts';
 import { causes } from './causes/index.ts';
 import { checks } from './checks/index.ts';
 import { doctorErrors } from './errors.ts';
+import { explainCause, titleOf } from './output/index.ts';
 
 export const explainCommand: CommandSpec = {
   name: 'explain',
@@ -15,33 +16,23 @@ export const explainCommand: CommandSpec = {
   ],
   async run({ args, terminal }) {
     const [id] = args;
-    terminal.stdout.write(id === undefined ? listing() : explain(id));
+    terminal.stdout.write(id === undefined ? listing() : explain(id, Math.min(terminal.columns || 80, 100)));
     return 0;
   },
 };
 
 function listing(): string {
   const width = Math.max(...checks.map((check) => check.id.length));
-  const causeRows = causes.map((cause) => `  ${cause.code.padEnd(8)} ${cause.help.split('\n')[0] ?? ''}`);
+  const causeRows = causes.map((cause) => `  ${cause.code.padEnd(8)} ${titleOf(cause)}`);
   const checkRows = checks.map((check) => `  ${check.id.padEnd(width)} ${check.title}`);
   return ['Causes', ...causeRows, '', 'Checks', ...checkRows, ''].join('\n');
 }
 
-function explain(id: string): string {
+function explain(id: string, width: number): string {
   const cause = causes.find((item) => item.code.toLowerCase() === id.toLowerCase());
-  if (cause) {
-    const like = cause.lookalikes.map((item) => item.code);
-    const lines = [
-      `${cause.code}  (${cause.layer}, hop ${cause.hop}, ${cause.scope})`,
-      '',
-      cause.help,
-      ...(like.length > 0 ? ['', `told apart from: ${like.join(', ')}`] : []),
-    ];
-    return `${lines.join('\n')}\n`;
-  }
+  if (cause) return explainCause(cause, causes, width);
   const check = checks.find((item) => item.id === id);
   if (!check) throw doctorErrors.create('VW_DOCTOR_UNKNOWN_ID', { id });
-  const needs = check.needs.join(', ');
-  const after = check.dependsOn.length > 0 ? check.dependsOn.join(', ') : 'nothing';
-  return `${check.id}\n\n${check.title}\n\nhop        ${check.hop}\nreads      ${needs}\ndepends on ${after}\n`;
+  const after = check.dependsOn.join(', ') || 'nothing';
+  return `${check.id}\n\n${check.title}\n\nhop        ${check.hop}\nreads      ${check.needs.join(', ')}\ndepends on ${after}\n`;
 }

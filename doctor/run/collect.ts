@@ -28,8 +28,8 @@ export interface CollectOptions {
   refine(topology: Topology, views: readonly SiteView[]): Topology;
 }
 
-/** Facts go to the store as they come. Gives the topology as it is known at the end. */
-export async function collect(options: CollectOptions): Promise<Topology> {
+/** Facts go to the store as they come, so that a run which is stopped still has what was seen. */
+export async function collect(options: CollectOptions): Promise<void> {
   const { clock, signal, log, env } = options;
   let { topology } = options;
   const { targets } = options;
@@ -57,5 +57,4 @@ export async function collect(options: CollectOptions): Promise<Topology> {
         });
     }
   }
-  return topology;
 }

@@ -42,9 +42,11 @@ export async function examine(options: ExamineOptions): Promise<Examined> {
   const signal = AbortSignal.any([options.signal, stop.signal]);
   const log = createRunLog({ clock, store, signal, listeners: [recorder.listen, options.listen] });
   let topology: Topology = installation.topology;
-  log.emit({ type: 'run.start', schema: 'viworks.doctor.run/1', run, version, atMs: startedAtMs, topology });
+  const start = (known: Topology): void =>
+    log.emit({ type: 'run.start', schema: 'viworks.doctor.run/1', run, version, atMs: startedAtMs, topology: known });
+  start(topology);
   try {
-    topology = await collect({
+    await collect({
       ...installation,
       sudo: options.sudo,
       run,
@@ -54,7 +56,11 @@ export async function examine(options: ExamineOptions): Promise<Examined> {
       env,
       store,
       log,
-      refine: refineTopology,
+      refine: (known, views) => {
+        topology = refineTopology(known, views);
+        if (JSON.stringify(topology) !== JSON.stringify(known)) start(topology);
+        return topology;
+      },
     });
   } catch (error) {
     // Stopped in the middle: everything that was seen so far still counts.
@@ -72,7 +78,7 @@ export async function examine(options: ExamineOptions): Promise<Examined> {
   };
   const report = withThreshold(judgeFacts(store, topology, meta), options.failOn);
   announce(log.emit, report, clock.now());
-  return { report, recording: recorder.text({ topology, meta }) };
+  return { report, recording: recorder.text() };
 }
 
 /** The end of the stream: verdicts, causes, the report. */

@@ -3,7 +3,11 @@ import { writeFile } from 'node:fs/promises';
 import { describe, errnoOf, type Invocation } from '../../agents/runtime/index.ts';
 import type { Report, RunEvent } from '../engine/index.ts';
 import { doctorErrors } from '../errors.ts';
+import { renderJson, renderPlain, renderShort, writeEvent } from '../output/index.ts';
 import type { DoctorOptions } from './options.ts';
+
+/** Prose is not wrapped beyond this: longer lines are hard to read however wide the terminal is. */
+const MAX_WIDTH = 120;
 
 export interface Printer {
   /** For the output that is the stream itself. */
@@ -12,27 +16,35 @@ export interface Printer {
 }
 
 export function createPrinter({ terminal }: Invocation, options: DoctorOptions): Printer {
-  const lines: string[] = [];
+  const file = options.outputFile;
+  const stream: string[] = [];
+  const render = (report: Report, recording: string | null): string => {
+    if (options.output === 'json') return renderJson(report);
+    if (options.output === 'short') return renderShort(report);
+    if (options.output === 'ndjson') return stream.join('');
+    return renderPlain(report, {
+      colour: file === undefined && terminal.colour.stdout,
+      width: terminal.interactive ? Math.min(terminal.columns || 80, MAX_WIDTH) : MAX_WIDTH,
+      all: options.all,
+      recording: recording ?? undefined,
+    });
+  };
   return {
     listen(event) {
       if (options.output !== 'ndjson') return;
-      const line = `${JSON.stringify(event)}\n`;
-      if (options.outputFile === undefined) terminal.stdout.write(line);
-      else lines.push(line);
+      if (file === undefined) terminal.stdout.write(writeEvent(event));
+      else stream.push(writeEvent(event));
     },
-    async print(report) {
-      const text = options.output === 'ndjson' ? lines.join('') : `${JSON.stringify(report, null, 2)}\n`;
-      const file = options.outputFile;
-      if (file === undefined) terminal.stdout.write(text);
-      else {
-        await writeFile(file, text).catch((error: unknown) => {
-          throw doctorErrors.create(
-            'VW_DOCTOR_OUTPUT_UNWRITABLE',
-            { file, reason: errnoOf(error) ?? describe(error) },
-            error,
-          );
-        });
+    async print(report, recording) {
+      const text = render(report, recording);
+      if (file === undefined) {
+        terminal.stdout.write(text);
+        return;
       }
+      await writeFile(file, text).catch((error: unknown) => {
+        const reason = errnoOf(error) ?? describe(error);
+        throw doctorErrors.create('VW_DOCTOR_OUTPUT_UNWRITABLE', { file, reason }, error);
+      });
     },
   };
 }

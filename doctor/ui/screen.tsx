@@ -1,9 +1,9 @@
 // The screen's entry; loaded only when it was chosen.
 import type { Invocation } from '../../agents/runtime/index.ts';
 import type { Report } from '../engine/index.ts';
+import type { Recording } from '../output/index.ts';
 import type { Installation } from '../run/installation.ts';
 import type { DoctorOptions } from '../run/options.ts';
-import type { Recorded } from '../run/recording.ts';
 
 export interface ScreenOptions {
   readonly invocation: Invocation;
@@ -15,7 +15,7 @@ export async function runScreen(_: ScreenOptions & { readonly installation: Inst
 }
 
 export async function showReport(
-  _: ScreenOptions & { readonly recorded: Recorded; readonly report: Report },
+  _: ScreenOptions & { readonly recorded: Recording; readonly report: Report },
 ): Promise<number> {
   return 1;
 }
