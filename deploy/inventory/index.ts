@@ -11,3 +11,4 @@ export {
   toInventory,
 } from './inventory.ts';
 export { type InventoryFile, inventorySchema } from './schema.ts';
+export { configSpec } from './spec.ts';
