@@ -134,6 +134,7 @@ export function converse(
     });
   });
 
+  socket.resume();
   return {
     ended,
     close(name, message) {

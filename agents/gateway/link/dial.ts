@@ -12,7 +12,7 @@ export interface DialFailure {
   readonly message: string;
 }
 
-/** An open socket, before any frame. */
+/** An open socket, before any frame; paused, so that none is missed. */
 export interface Dialled {
   readonly socket: WebSocket;
   /** SHA-256 of the SPKI that the peer showed, hex; empty without TLS. */
@@ -70,7 +70,11 @@ export async function dial(
   });
   socket.on('error', (error) => fail(classify(error)));
   socket.on('close', (code) => fail({ kind: 'other', message: `closed with ${code} before it was open` }));
-  socket.on('open', () => resolve({ socket, spkiSeen }));
+  socket.on('open', () => {
+    // CHALLENGE may have come in the same packet: it must wait for whoever will listen.
+    socket.pause();
+    resolve({ socket, spkiSeen });
+  });
   try {
     return await promise;
   } catch (error) {
