@@ -30,10 +30,18 @@ export function completeWhenWhole(core: EngineCore, task: LiveTask): void {
 }
 
 /** Ends a task whose gateway no longer knows it: with its result if that came, else as indeterminate. */
-export async function completeLost(core: EngineCore, task: LiveTask, message: string): Promise<void> {
+export function completeLost(core: EngineCore, task: LiveTask, message: string): void {
   if (task.completing) return;
   task.completing = true;
-  const stored = await rehash(core, task);
+  void rehash(core, task).then((stored) => endLost(core, task, { stored, message }), ignore);
+}
+
+function endLost(
+  core: EngineCore,
+  task: LiveTask,
+  known: { stored: readonly (string | undefined)[]; message: string },
+): void {
+  const { stored, message } = known;
   const total = (name: StreamName): { bytes: number; sha256: string } => ({
     bytes: task.streams[name].assembly.next,
     sha256: stored[STREAMS.indexOf(name)] ?? '',

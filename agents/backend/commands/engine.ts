@@ -127,7 +127,7 @@ async function create(core: EngineCore, work: Work, wanted: NewCommand): Promise
     }),
   );
   const { existing, batch } = await core.store.createCommand(command, tasks);
-  if (existing) return known(core, existing, command, batch.durable);
+  if (existing) return known(core, existing, { command, durable: batch.durable });
   core.logger.info(MESSAGES.commandCreated, {
     command: command.commandId,
     verb: command.verb,
@@ -147,16 +147,15 @@ async function create(core: EngineCore, work: Work, wanted: NewCommand): Promise
 async function known(
   core: EngineCore,
   existing: CommandRecord,
-  asked: CommandRecord,
-  durable: Promise<void>,
+  asked: { command: CommandRecord; durable: Promise<void> },
 ): Promise<CreatedCommand> {
-  if (existing.bodyHash !== asked.bodyHash)
+  if (existing.bodyHash !== asked.command.bodyHash)
     throw backendErrors.create('VW_BACKEND_IDEMPOTENCY_CONFLICT', {
-      key: asked.idempotencyKey,
+      key: asked.command.idempotencyKey,
       commandId: existing.commandId,
     });
   const stored = await core.store.command(existing.commandId);
-  return { command: existing, tasks: stored?.tasks ?? [], created: false, durable };
+  return { command: existing, tasks: stored?.tasks ?? [], created: false, durable: asked.durable };
 }
 
 function cancel(core: EngineCore, task: LiveTask, graceMs: number | undefined): CancelResult {

@@ -204,7 +204,7 @@ function notListed(core: EngineCore, task: LiveTask, dispatch: () => void): void
   const { record } = task;
   const state = record.state === 'unknown' ? (record.lostFrom ?? 'unknown') : record.state;
   if (state !== 'queued' && state !== 'sent') {
-    void completeLost(core, task, 'the gateway no longer knows this task').catch(ignore);
+    completeLost(core, task, 'the gateway no longer knows this task');
     return;
   }
   if (record.cancelRequestedAt !== undefined) {

@@ -2,7 +2,7 @@
 import type { StreamName } from '../../protocol/index.ts';
 import { COMMANDS, GATEWAYS, type Row, selectList, TASKS, TOKENS, toRecord } from './columns.ts';
 import type { GapRecord, StoredTask, TaskRecord } from './records.ts';
-import type { Sql } from './sqlite.ts';
+import type { Sql } from './sql.ts';
 import type { OutputPiece, Store } from './store.ts';
 
 /** The part of the store that only reads. */

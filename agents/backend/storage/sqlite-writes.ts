@@ -14,7 +14,7 @@ import {
 } from './columns.ts';
 import type { GroupCommit } from './group-commit.ts';
 import type { EnrolmentRecord, GatewayRecord, TaskRecord, Write } from './records.ts';
-import type { Sql } from './sqlite.ts';
+import type { Sql } from './sql.ts';
 import type { EnrolmentOutcome, EnrolRequest, Store } from './store.ts';
 
 /** Largest row of output: pieces that follow each other are joined up to this, so that small frames do not become small rows. */

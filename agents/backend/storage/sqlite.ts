@@ -2,12 +2,12 @@
 // after the commit (group-commit.ts), which is what synchronous=FULL does, but off the loop.
 import { chownSync, closeSync, existsSync, fdatasync, mkdirSync, openSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { DatabaseSync, type StatementSync } from 'node:sqlite';
+import { DatabaseSync } from 'node:sqlite';
 import { type Clock, describe, ViworksError } from '../../runtime/index.ts';
 import { backendErrors } from '../errors.ts';
-import type { Value } from './columns.ts';
 import { createGroupCommit, type GroupCommit } from './group-commit.ts';
 import { MIGRATIONS } from './migrations.ts';
+import { createSql, type Sql } from './sql.ts';
 import { createReads } from './sqlite-reads.ts';
 import { applyWrites, createTransactions } from './sqlite-writes.ts';
 import type { Store } from './store.ts';
@@ -18,14 +18,6 @@ const FILE = 'viworks.db';
 /** The WAL is folded back when it has grown to this; each fold costs two fsyncs on the loop. */
 const CHECKPOINT_BYTES = 32 * 1024 * 1024;
 const PAGE_BYTES = 8192;
-
-/** Prepared statements by text, and transactions. What the parts of the SQLite store work with. */
-export interface Sql {
-  prepare(text: string): StatementSync;
-  run(text: string, ...values: Value[]): number;
-  /** Runs `work` in a transaction of its own. */
-  transaction<T>(work: () => T): T;
-}
 
 /** How a store is opened. `observe` is told of every commit and fsync. */
 export interface SqliteOptions {
@@ -103,33 +95,6 @@ function createStore(database: DatabaseSync, sql: Sql, options: SqliteOptions): 
       await group.flush();
       closeSync(wal);
       database.close();
-    },
-  };
-}
-
-function createSql(database: DatabaseSync): Sql {
-  const statements = new Map<string, StatementSync>();
-  const prepare = (text: string): StatementSync => {
-    const known = statements.get(text);
-    if (known) return known;
-    const statement = database.prepare(text);
-    statements.set(text, statement);
-    return statement;
-  };
-  return {
-    prepare,
-    run: (text, ...values) => Number(prepare(text).run(...values).changes),
-    transaction(work) {
-      prepare('BEGIN IMMEDIATE').run();
-      try {
-        const result = work();
-        prepare('COMMIT').run();
-        return result;
-      } catch (error) {
-        // A full disk may have ended the transaction already; the first error is the one that counts.
-        if (database.isTransaction) prepare('ROLLBACK').run();
-        throw error;
-      }
     },
   };
 }
