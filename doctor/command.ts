@@ -1,12 +1,12 @@
 // `viworks doctor`: finds out which installation is meant, examines or replays it, and hands the same report to one output.
 // The screen is only loaded when it was chosen: ink costs half a second and fifty megabytes.
 import { type CommandSpec, type Invocation, isAbort, ViworksError } from '../agents/runtime/index.ts';
-import type { Report } from './engine/index.ts';
+import type { Report, RunEvent } from './engine/index.ts';
 import { explainCommand } from './explain-command.ts';
 import { graphCommand } from './graph-command.ts';
 import { judgeFacts } from './judge.ts';
-import { examine } from './run/examine.ts';
-import { findInstallation } from './run/installation.ts';
+import { announce, examine } from './run/examine.ts';
+import { findInstallation, type Installation } from './run/installation.ts';
 import { type DoctorOptions, OUTPUTS, readOptions } from './run/options.ts';
 import { createPrinter } from './run/printer.ts';
 import { createProgress } from './run/progress.ts';
@@ -65,10 +65,7 @@ async function run(invocation: Invocation): Promise<number> {
   if (options.replay !== undefined) return await replay(invocation, options, options.replay);
   const { env, signal } = invocation;
   const installation = await findInstallation({ options, env, signal });
-  if (options.output === 'tui') {
-    const { runScreen } = await import('./ui/screen.tsx');
-    return await runScreen({ invocation, options, installation });
-  }
+  if (options.output === 'tui') return await onScreen(invocation, options, installation);
   const printer = createPrinter(invocation, options);
   const progress = createProgress((line) => invocation.terminal.stderr.write(line), invocation.clock);
   try {
@@ -93,14 +90,18 @@ async function run(invocation: Invocation): Promise<number> {
 }
 
 /** A stopped run has still reported; that it was stopped is what its exit code says. */
-export function exitCode({ signal }: Invocation, report: Report): number {
-  if (!signal.aborted || !isAbort(signal.reason)) return report.exitCode;
+function exitCode(invocation: Invocation, report: Report): number {
+  const { signal } = invocation;
+  return signal.aborted && isAbort(signal.reason) ? interruptCode(invocation) : report.exitCode;
+}
+
+function interruptCode({ signal }: Invocation): number {
   const name: unknown = signal.reason instanceof ViworksError ? signal.reason.detail.signal : undefined;
   return name === 'SIGTERM' ? 143 : name === 'SIGHUP' ? 129 : 130;
 }
 
 /** Writes the recording; gives its path. Only a place that was asked for may fail the run. */
-export async function keep(
+async function keep(
   invocation: Invocation,
   options: DoctorOptions,
   run: { readonly report: Report; readonly recording: string },
@@ -117,12 +118,31 @@ export async function keep(
   }
 }
 
+async function onScreen(invocation: Invocation, options: DoctorOptions, installation: Installation): Promise<number> {
+  const { showScreen } = await import('./ui/screen.tsx');
+  const { clock, env } = invocation;
+  const look = async (listen: (event: RunEvent) => void, stop: AbortSignal): Promise<void> => {
+    const signal = AbortSignal.any([invocation.signal, stop]);
+    const run = await examine({ installation, sudo: options.sudo, failOn: options.failOn, clock, signal, env, listen });
+    await keep(invocation, options, run);
+  };
+  const report = await showScreen({ invocation, inline: options.inline, examine: look });
+  // Left before anything was known.
+  if (!report) return invocation.signal.aborted ? interruptCode(invocation) : 130;
+  return exitCode(invocation, report);
+}
+
 async function replay(invocation: Invocation, options: DoctorOptions, file: string): Promise<number> {
   const recorded = await loadRecording(file);
   const report = withThreshold(judgeFacts(recorded.facts, recorded.topology, recorded.meta), options.failOn);
   if (options.output === 'tui') {
-    const { showReport } = await import('./ui/screen.tsx');
-    return await showReport({ invocation, options, recorded, report });
+    const { showScreen } = await import('./ui/screen.tsx');
+    const show = async (listen: (event: RunEvent) => void): Promise<void> => {
+      for (const event of recorded.events) if (event.type !== 'run.end') listen(event);
+      announce(listen, report, recorded.meta.startedAtMs + recorded.meta.milliseconds);
+    };
+    await showScreen({ invocation, inline: options.inline, examine: show });
+    return report.exitCode;
   }
   const printer = createPrinter(invocation, options);
   for (const event of recorded.events) printer.listen(event);

@@ -1,0 +1,135 @@
+// What is said about a cause, and the proof of it, as lines. Pure.
+import type { CauseReport, Report } from '../engine/index.ts';
+import { type Glyphs, type Line, labelled, plainLetters, wrap } from './text.ts';
+
+/** One thing that can be selected: a cause, or what is said where there is none. */
+export interface Item {
+  readonly id: string;
+  readonly kind: 'cause' | 'later' | 'sight' | 'open' | 'healthy';
+  readonly cause: CauseReport | null;
+  readonly title: string;
+}
+
+export function itemsOf(report: Report): readonly Item[] {
+  const of = (kind: 'cause' | 'later' | 'sight', causes: readonly CauseReport[]): Item[] =>
+    causes.map((cause, index) => ({ id: `${kind} ${cause.code} ${index}`, kind, cause, title: cause.title }));
+  const items = [
+    ...of('cause', report.causes),
+    ...openItems(report),
+    ...of('later', report.latent),
+    ...of('sight', report.sight),
+  ];
+  if (items.length > 0 && report.verdict !== 'healthy') return items;
+  const title = `healthy: ${report.verdicts.length} checks, nothing to mend`;
+  return report.verdict === 'healthy' ? [{ id: 'healthy', kind: 'healthy', cause: null, title }, ...items] : items;
+}
+
+function openItems(report: Report): Item[] {
+  if (report.causes.length > 0 || report.verdict === 'healthy') return [];
+  const at = report.firstBad
+    ? `it breaks at "${report.firstBad}", the last good hop is "${report.lastGood ?? 'none'}"`
+    : 'not enough could be seen to call it healthy or broken';
+  return [{ id: 'open', kind: 'open', cause: null, title: at }];
+}
+
+/** The left side: sentence, confidence, why, what it is not, what to do. */
+export function cardLines(item: Item, report: Report, of: { width: number; glyphs: Glyphs }): readonly Line[] {
+  const { width, glyphs } = of;
+  const clean = (text: string): string => plainLetters(text, glyphs);
+  const prose = (label: string, text: string): readonly Line[] => labelled(label, clean(text), width);
+  const { cause } = item;
+  if (!cause)
+    return [
+      ...wrap(clean(item.title), width).map((text): Line => [{ text, tone: 'strong' }]),
+      ...openLines(report, of),
+    ];
+  const outs = cause.ruledOut.map((out) => `${out.title} (${out.code})`);
+  const chain = cause.chain.map((link) => `${link.code} ${link.title}`);
+  return [
+    ...wrap(clean(cause.title), width).map((text): Line => [{ text, tone: 'strong' }]),
+    [
+      {
+        text: clean(`${cause.code} · ${cause.confidence} · ${cause.host}`),
+        tone: item.kind === 'cause' ? 'bad' : 'warn',
+      },
+    ],
+    [],
+    ...prose('fix', cause.remedy.text),
+    ...cause.remedy.commands.flatMap((command) =>
+      wrap(clean(command), width - 5).map((text): Line => [{ text: `     ${text}`, tone: 'strong' }]),
+    ),
+    [],
+    ...cause.why.flatMap((why, index) => prose(index === 0 ? 'why' : '    ', why)),
+    ...(outs.length > 0 ? prose('not', outs.join(' · ')) : []),
+    ...(chain.length > 0 ? prose('then', chain.join(' · ')) : []),
+    ...report.notes.flatMap((note) => prose('note', note)),
+    ...(cause.explains.length > 0
+      ? [
+          [
+            {
+              text: `${glyphs.closed} explains ${cause.explains.length} symptom${cause.explains.length === 1 ? '' : 's'}`,
+              tone: 'dim' as const,
+            },
+          ],
+        ]
+      : []),
+  ];
+}
+
+function openLines(report: Report, of: { width: number; glyphs: Glyphs }): readonly Line[] {
+  const say = (label: string, text: string): readonly Line[] =>
+    labelled(label, plainLetters(text, of.glyphs), of.width);
+  if (report.verdict === 'healthy')
+    return report.advice.length > 0 ? say('', `${report.advice.length} pieces of advice: viworks doctor --all`) : [];
+  return [
+    [],
+    ...report.unsure.flatMap((item) => say('open', `${item.codes.join(' or ')}; to tell: ${item.need.join(', ')}`)),
+    ...report.unexplained.flatMap((item, index) => say(index === 0 ? 'bad' : '    ', item.title)),
+    ...report.unknowns
+      .slice(0, 8)
+      .flatMap((item, index) =>
+        say(
+          index === 0 ? '?' : '    ',
+          `${item.key} @ ${item.vantage}: ${item.reason}${item.detail ? `, ${item.detail}` : ''}`,
+        ),
+      ),
+  ];
+}
+
+/** The right side: each claim, what was seen, the command that shows it again. `full` also says who was ruled out and why. */
+export function evidenceLines(item: Item, of: { width: number; glyphs: Glyphs; full: boolean }): readonly Line[] {
+  const { cause } = item;
+  const { width, glyphs } = of;
+  const clean = (text: string): string => plainLetters(text, glyphs);
+  if (!cause) return [];
+  const steps = cause.evidence.flatMap((step, index): readonly Line[] => [
+    ...wrap(clean(step.claim), width - 3).map(
+      (text, line): Line => [{ text: line === 0 ? `${index + 1} `.padEnd(3) : '   ', tone: 'dim' }, { text }],
+    ),
+    ...step.lines.slice(0, of.full ? 5 : 2).flatMap((text) =>
+      wrap(clean(text), width - 5)
+        .slice(0, of.full ? 9 : 1)
+        .map((part): Line => [{ text: `   | ${part}`, tone: 'dim' }]),
+    ),
+    // A command is never wrapped by us: somebody will copy it.
+    ...(of.full ? [[{ text: `   $ ${clean(step.command)}`, tone: 'strong' as const }]] : []),
+  ]);
+  if (!of.full) return steps;
+  const outs = cause.ruledOut.flatMap((out) => labelled('not', clean(`${out.code} ${out.title}: ${out.why}`), width));
+  const explained = cause.explains.flatMap((symptom, index) =>
+    labelled(index === 0 ? 'so' : '    ', clean(symptom.title), width),
+  );
+  return [...steps, [], ...outs, [], ...explained];
+}
+
+/** What goes to the clipboard: no line art, no colour. */
+export function copyText(item: Item, report: Report): string {
+  const { cause } = item;
+  if (!cause) return `${report.installation.name}: ${item.title}`;
+  return [
+    `${cause.code} (${cause.confidence}) on ${cause.host}: ${cause.title}`,
+    ...cause.why.map((why) => `  why: ${why}`),
+    `  fix: ${cause.remedy.text}`,
+    ...cause.remedy.commands.map((command) => `    ${command}`),
+  ].join('\n');
+}
