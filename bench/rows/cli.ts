@@ -9,7 +9,6 @@ const ROUNDS = 15;
 
 /** The rows `cli-run` and `cli-start`. */
 export function cliRows(system: System): Row[] {
-  const environment = { ...process.env, VIWORKS_URL: system.url.href, VIWORKS_TOKEN_FILE: system.tokenFile };
   const bundle = join(root, 'dist/main.js');
   const programs = {
     bare: [process.execPath, '-e', '0'],
@@ -22,7 +21,7 @@ export function cliRows(system: System): Row[] {
     for (const name of Object.keys(programs) as (keyof typeof programs)[]) {
       const [program, ...args] = programs[name];
       const started = performance.now();
-      const result = spawnSync(program, args, { env: environment, encoding: 'utf8' });
+      const result = spawnSync(program, args, { env: system.env, encoding: 'utf8' });
       if (result.status !== 0) throw new Error(`${name}: exit ${result.status}: ${result.stderr}`);
       if (round >= 0) samples[name].push(performance.now() - started);
     }
