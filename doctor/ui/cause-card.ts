@@ -131,5 +131,6 @@ export function copyText(item: Item, report: Report): string {
     ...cause.why.map((why) => `  why: ${why}`),
     `  fix: ${cause.remedy.text}`,
     ...cause.remedy.commands.map((command) => `    ${command}`),
+    ...[...new Set(cause.evidence.map((step) => step.command))].map((command) => `  see: ${command}`),
   ].join('\n');
 }

@@ -130,8 +130,8 @@ function Body(props: FrameProps & { readonly height: number }): ReactElement {
     );
   }
   const card = (inner: number): readonly Line[] => [
+    ...choices(items, item, inner),
     ...cardLines(item, report, { width: inner, glyphs: look.glyphs }),
-    ...others(items, item, inner),
   ];
   const onCard = state.focus === 'card';
   const evidence = evidenceLines(item, {
@@ -198,11 +198,10 @@ function titleOf(item: Item, items: readonly Item[]): string {
   return item.kind === 'cause' ? `cause ${same.indexOf(item) + 1} of ${same.length}` : words[item.kind];
 }
 
-/** The other things to look at, one line each; the arrow keys lead to them. */
-function others(items: readonly Item[], selected: Item, width: number): readonly Line[] {
+/** Everything that can be looked at, one line each, so that the first screen names every cause; the arrow keys lead to them. */
+function choices(items: readonly Item[], selected: Item, width: number): readonly Line[] {
   if (items.length < 2) return [];
   return [
-    [],
     ...items.map((item): Line => {
       const isSelected = item === selected;
       const code = item.cause ? `${item.cause.code.padEnd(7)} ` : '';
@@ -212,6 +211,7 @@ function others(items: readonly Item[], selected: Item, width: number): readonly
       );
       return [{ text, tone: isSelected ? 'strong' : 'dim' }];
     }),
+    [],
   ];
 }
 
