@@ -18,7 +18,11 @@ test('message, remedy, exit code and the code to look up', () => {
 
 test('the problems of a configuration stand at their places', () => {
   const error = runtimeErrors.create('VW_RUNTIME_CONFIG', { problems: 'a.toml:1:2  x: unknown key\n  remedy: y' });
-  expect(renderFailure(error, plain).text).toMatch(/^a\.toml:1:2 {2}x: unknown key\n {2}remedy: y\n/);
+  expect(renderFailure(error, plain).text).toBe(
+    'a.toml:1:2  x: unknown key\n  remedy: y\nexit 64 (VW_RUNTIME_CONFIG)\n',
+  );
+  const bare = runtimeErrors.create('VW_RUNTIME_CONFIG', { problems: 'a.toml:1:2  x: missing' });
+  expect(renderFailure(bare, plain).text).toMatch(/remedy: correct the lines/);
 });
 
 test('a bug says so, is 70, and shows its trace only on demand', () => {

@@ -18,9 +18,11 @@ export function renderFailure(
 }
 
 function ordinaryLines(error: ViworksError): string[] {
-  // A configuration's problems already stand at their places, each with its own remedy.
-  const head = error.code === 'VW_RUNTIME_CONFIG' ? error.message : `viworks: ${error.message}`;
-  return [head, `  remedy: ${error.hint}`, `exit ${error.exitCode} (${error.code})`];
+  // A configuration's problems stand at their places, most of them with a remedy of their own.
+  const config = error.code === 'VW_RUNTIME_CONFIG';
+  const head = config ? error.message : `viworks: ${error.message}`;
+  const remedy = config && error.message.includes('\n  remedy: ') ? [] : [`  remedy: ${error.hint}`];
+  return [head, ...remedy, `exit ${error.exitCode} (${error.code})`];
 }
 
 function bugLines(error: ViworksError): string[] {
