@@ -6,7 +6,8 @@ export interface LocationChoice {
   readonly location: Directive;
   /** Blocks from the location outwards, without the server: nested locations. */
   readonly chain: readonly Directive[];
-  readonly captures: readonly string[];
+  /** nginx answers 301 to the same path with a slash: the path is a proxied location's name without its last slash. */
+  readonly redirects: boolean;
 }
 
 export function modifierOf(location: Directive): string {
@@ -25,36 +26,35 @@ function locationsIn(block: readonly Directive[]): readonly Directive[] {
 export function chooseLocation(block: readonly Directive[], path: string): LocationChoice | null {
   const all = locationsIn(block).filter((item) => !patternOf(item).startsWith('@'));
   const isRegex = (item: Directive) => modifierOf(item).startsWith('~');
+  const chosen = (location: Directive, redirects = false): LocationChoice => ({
+    location,
+    chain: [location],
+    redirects,
+  });
   const exact = all.find((item) => modifierOf(item) === '=' && patternOf(item) === path);
-  if (exact) return { location: exact, chain: [exact], captures: [] };
+  if (exact) return chosen(exact);
+  const hasSame = all.some((item) => !isRegex(item) && patternOf(item) === path);
+  const slashed = all.find((item) => !isRegex(item) && patternOf(item) === `${path}/` && passesOn(item));
+  if (slashed && !hasSame) return chosen(slashed, true);
   const prefixes = all.filter((item) => !isRegex(item) && modifierOf(item) !== '=' && path.startsWith(patternOf(item)));
   const longest = prefixes.sort((a, b) => patternOf(b).length - patternOf(a).length)[0];
   const nested = longest ? chooseLocation(longest.block ?? [], path) : null;
   if (longest && nested) return { ...nested, chain: [...nested.chain, longest] };
   if (!longest || modifierOf(longest) !== '^~') {
     for (const item of all.filter(isRegex)) {
-      const match = regexOf(patternOf(item), modifierOf(item) === '~*')?.exec(path);
-      if (!match) continue;
+      if (!regexOf(patternOf(item), modifierOf(item) === '~*')?.test(path)) continue;
       const inner = chooseLocation(item.block ?? [], path);
       if (inner) return { ...inner, chain: [...inner.chain, item] };
-      return { location: item, chain: [item], captures: [...match] };
+      return chosen(item);
     }
   }
-  return longest ? { location: longest, chain: [longest], captures: [] } : null;
+  return longest ? chosen(longest) : null;
 }
 
 export function namedLocation(block: readonly Directive[], name: string): Directive | null {
   return locationsIn(block).find((item) => patternOf(item) === name) ?? null;
 }
 
-/** `/ws` with a proxied `location /ws/` and nothing better: nginx answers 301 to `/ws/` by itself. */
-export function addsSlash(block: readonly Directive[], path: string): Directive | null {
-  const passes = (item: Directive) =>
-    (item.block ?? []).some((inner) => /^(proxy|fastcgi|uwsgi|scgi|grpc)_pass$/.test(inner.name));
-  return (
-    locationsIn(block).find(
-      (item) =>
-        !modifierOf(item).startsWith('~') && modifierOf(item) !== '=' && patternOf(item) === `${path}/` && passes(item),
-    ) ?? null
-  );
+function passesOn(location: Directive): boolean {
+  return (location.block ?? []).some((item) => /^(proxy|fastcgi|uwsgi|scgi|grpc)_pass$/.test(item.name));
 }

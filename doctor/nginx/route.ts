@@ -1,7 +1,7 @@
 // What this configuration does with one request, step by step as nginx does it: server, rewrites, location, access, content.
 import type { RouteFact } from '../engine/index.ts';
 import { adviseOn, type RouteOptions } from './advice.ts';
-import { addsSlash, chooseLocation, modifierOf, namedLocation, patternOf } from './location.ts';
+import { chooseLocation, modifierOf, namedLocation, patternOf } from './location.ts';
 import type { Configuration, Directive } from './parse.ts';
 import { headerSent, resolveTarget } from './proxy.ts';
 import { type RewriteResult, runRewrites } from './rewrite.ts';
@@ -44,9 +44,9 @@ function findContent(walk: Walk, path: string, round: number): RouteFact {
   const block = walk.choice.server.block ?? [];
   if (round > maxRounds) return { ...walk.base, action: 'return', status: 500, caveat: 'rewrites go round in circles' };
   const found = chooseLocation(block, path);
-  const slash = found && modifierOf(found.location) === '=' ? null : addsSlash(block, path);
-  if (slash) {
-    const at = { file: slash.file, line: slash.line, modifier: modifierOf(slash), pattern: patternOf(slash) };
+  if (found?.redirects) {
+    const { file, line } = found.location;
+    const at = { file, line, modifier: modifierOf(found.location), pattern: patternOf(found.location) };
     return { ...walk.base, location: at, action: 'return', status: 301 };
   }
   if (!found) return inScope(walk, { path, location: null, chain: [], fixed: false, round });
