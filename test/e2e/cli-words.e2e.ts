@@ -140,5 +140,5 @@ test('bash completes commands, options and gateways', async () => {
   const lines = (await watch(spawn('bash', ['--norc', '-c', script], { env })).outcome).stdout.toString().split('\n');
   expect(lines[0]).toMatch(/gateways.*gateway|gateway.*gateways/);
   expect(lines[1]).toMatch(/^gw1/);
-  expect(lines.slice(2)).toEqual(['--timeout', 'files', '', '']);
+  expect(lines.slice(2)).toEqual(['--timeout', 'files', '', '', '']);
 });
