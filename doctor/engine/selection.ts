@@ -71,8 +71,8 @@ function nameCandidate(candidate: Candidate, all: readonly Candidate[]): readonl
     const rival = all.find((item) => item.rule.code === code && item.gateway === candidate.gateway);
     const name = rival?.rule.name ?? title ?? code;
     if (sign.value === 'yes') ruledOut.push({ code, title: name, why: sign.claim });
-    else if (rival?.refutation) ruledOut.push({ code, title: name, why: rival.refutation });
     else if (sign.value === 'no') return [];
+    else if (rival?.refutation) ruledOut.push({ code, title: name, why: rival.refutation });
     else if (rival) {
       unresolved.push(code);
       need.push(...missingFacts(sign.reads));
