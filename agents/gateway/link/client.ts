@@ -15,6 +15,10 @@ import { type DialFailure, type Dialled, dial } from './dial.ts';
 import type { NextOutput, Outbox } from './outbox.ts';
 import type { WorkFrame } from './session.ts';
 
+// A short session does not start the back-off anew, but a backend that does open sessions is not waited for longer than 4 s: one that
+// is overrun refuses instead of opening, and then the delay grows to its cap.
+const FLAPPING_ATTEMPT = 3;
+
 /** State of the link as health shows it. */
 export interface LinkStatus {
   readonly up: boolean;
@@ -141,6 +145,7 @@ export function createLinkClient(deps: LinkDeps): LinkClient {
         const end = await once(signal);
         if (signal.aborted) break;
         if (end.openMs >= limits.STABLE_AFTER_MS) attempt = 0;
+        else if (end.openMs > 0) attempt = Math.min(attempt, FLAPPING_ATTEMPT);
         ({ code, reason } = end);
         const spec = closeByCode(end.code);
         if (spec?.comeBack === 'operator') deps.refused(end.code);
