@@ -85,7 +85,7 @@ if have nginx; then nginx -v 2>&1; fi`,
   {
     id: 'nginx.test',
     title: 'nginx -t',
-    // While nginx is down \`nginx -t\` would create its pid file; the copy on stdin names another one. In a container it runs in the container's namespaces.
+    // While nginx is down `nginx -t` would create its pid file, so it is left out: the log of the failed start says the same.
     body: `[ "$(id -u)" = 0 ] || { echo '!permission nginx -t reads the key file, which needs root'; return; }
 nginx_root; nginx_entry
 if [ -n "$C" ]; then
@@ -94,8 +94,8 @@ if [ -n "$C" ]; then
   $T nsenter -t "$P" -m -n -p nginx -t 2>&1; return
 fi
 have nginx || { echo '!tool nginx'; return; }
-if grep -qlx nginx /proc/[0-9]*/comm 2>/dev/null; then $T nginx -t -c "$E" 2>&1
-else sed -e 's/^[[:space:]]*pid[[:space:]][^;]*;//' -e "s#^\\([[:space:]]*include[[:space:]]\\{1,\\}\\)\\([^/]\\)#\\1\${E%/*}/\\2#" "$E" | $T nginx -t -c /dev/stdin -g 'pid /dev/null;' 2>&1; fi`,
+grep -qlx nginx /proc/[0-9]*/comm 2>/dev/null || { echo '!tool nginx does not run, and testing would create its pid file'; return; }
+$T nginx -t -c "$E" 2>&1`,
   },
   {
     id: 'nginx.error-log',
@@ -119,7 +119,7 @@ done`,
 /** Facts about nginx. `container` is its row of the docker section when it runs in one. */
 export function nginxFacts(
   round: HostRound,
-  about: { nonce: string; inContainer: boolean; container: Container | null },
+  about: { nonce: string; inContainer: boolean; container: Container | null; startedMs: number | null },
 ): readonly Fact[] {
   const { nonce, inContainer, container } = about;
   const files = read(look(round, 'nginx.files'), (text) => parseNginxFiles(text, nonce));
@@ -147,7 +147,7 @@ export function nginxFacts(
       command: 'nginx -t',
       reading: read(look(round, 'nginx.test'), parseNginxTest),
     }),
-    errorLogFact(round, startedAt),
+    errorLogFact(round, startedAt ?? about.startedMs),
     certificateFact(round),
   ];
 }

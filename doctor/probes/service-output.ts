@@ -11,19 +11,32 @@ export interface SeenUnit {
   readonly windowMs: number | null;
 }
 
-/** Blocks of `systemctl show A B C`. */
-export function parseUnits(text: string): readonly SeenUnit[] {
+/** Blocks of `systemctl show A B C`. `nowMs` by the clock of that host. */
+export function parseUnits(text: string, nowMs: number): readonly SeenUnit[] {
   return text
     .split(/\n\n+/)
     .map(fieldsOf)
     .filter((fields) => fields.Id)
     .map((fields) => {
       const state = unitState(fields);
-      // The later of the two: a start that fails in ExecStartPre leaves the main process's time at the run before.
-      const starts = [state.mainStartedAtMs, timeOf(fields.InactiveExitTimestamp)].filter((at) => at !== null);
-      const windowMs = starts.length > 0 ? Math.max(...starts) : state.changedAtMs;
-      return { state, names: (fields.Names ?? '').split(' ').filter(Boolean), windowMs };
+      const names = (fields.Names ?? '').split(' ').filter(Boolean);
+      return { state, names, windowMs: windowOf(state, timeOf(fields.InactiveExitTimestamp), nowMs) };
     });
+}
+
+/** A unit that came up this recently after a restart by systemd may be in a loop, in ms. */
+const LOOP_MS = 10_000;
+/** How far back the run before belongs to the same loop, in ms. */
+const LOOP_WINDOW_MS = 30_000;
+
+function windowOf(state: UnitState, leftInactiveMs: number | null, nowMs: number): number | null {
+  const { mainStartedAtMs: started, subState, restarts } = state;
+  const waiting = subState === 'auto-restart';
+  if (started !== null && restarts > 0 && (waiting || nowMs - started < LOOP_MS)) return started - LOOP_WINDOW_MS;
+  if (started !== null && waiting) return started;
+  // The later of the two: a start that fails in ExecStartPre leaves the main process's time at the run before.
+  const starts = [started, leftInactiveMs].filter((at) => at !== null);
+  return starts.length > 0 ? Math.max(...starts) : state.changedAtMs;
 }
 
 function fieldsOf(block: string): Fields {
@@ -152,10 +165,8 @@ export function parseJournal(
   const since = about.sinceMs;
   // Where systemctl only told whole seconds, the lines of that second stay in.
   const from = since === null ? 0 : since - (since % 1000 === 0 ? 0 : 2);
-  return {
-    source: 'journal',
-    sinceMs: since,
-    lines: since === null ? all : all.filter((line) => line.atMs === null || line.atMs >= from),
-    truncated: about.cut || all.length >= about.max,
-  };
+  const lines = since === null ? all : all.filter((line) => line.atMs === null || line.atMs >= from);
+  // What was cut off lay before the window when older lines than it are still there.
+  const truncated = about.cut || (all.length >= about.max && lines.length === all.length);
+  return { source: 'journal', sinceMs: since, lines, truncated };
 }

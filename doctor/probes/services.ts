@@ -83,10 +83,8 @@ echo "--now $(cat /proc/uptime)"; getconf CLK_TCK 2>/dev/null || echo 100`,
         id: `log.tail.${unit.part}`,
         title: `log of ${unit.unit}`,
         capBytes: 48 * 1024,
-        // Since the last start: what an older run of the part said proves nothing about this one.
         body: `have journalctl || { echo '!tool journalctl'; return; }
-t=$(TZ=UTC $T systemctl show --no-pager -p InactiveExitTimestamp --value ${quote(unit.unit)})
-$T journalctl -q --no-pager -o short-unix -n ${LOG_LINES} -u ${quote(unit.unit)} \${t:+"--since=$t"} 2>&1`,
+$T journalctl -q --no-pager -o short-unix -n ${LOG_LINES} -u ${quote(unit.unit)} 2>&1`,
       })),
   ];
 }
@@ -102,21 +100,27 @@ export const cpuSection: Section = {
 export interface Services {
   readonly facts: readonly Fact[];
   readonly units: ReadonlyMap<Part, UnitState>;
+  /** Since when a part's log speaks of its present state. */
+  readonly windows: ReadonlyMap<Part, number>;
   readonly processes: readonly SeenProcess[];
   readonly owners: Owners;
 }
 
 /** Facts about units, their processes and their logs. */
 export function serviceFacts(round: HostRound, parts: readonly PartUnit[]): Services {
-  const unitReading = read(look(round, 'unit.state'), parseUnits);
+  const epoch = Number.parseFloat(round.sections.get('host.clock')?.text ?? '');
+  const nowMs = Number.isFinite(epoch) ? epoch * 1000 : round.atMs;
+  const unitReading = read(look(round, 'unit.state'), (text) => parseUnits(text, nowMs));
   const all = unitReading.status === 'known' ? unitReading.value : [];
   const processes = processesOf(round);
   const units = new Map<Part, UnitState>();
+  const windows = new Map<Part, number>();
   const facts = parts.flatMap(({ part, unit }): Fact[] => {
     if (unit === null) return [processFact(round, { part, state: undefined, processes })];
     const seen = stateOf(all, part, unit);
     const state = seen?.state;
     if (state) units.set(part, state);
+    if (seen && seen.windowMs !== null) windows.set(part, seen.windowMs);
     const stateFact = say(round, {
       key: 'unit.state',
       subject: part,
@@ -138,7 +142,7 @@ export function serviceFacts(round: HostRound, parts: readonly PartUnit[]): Serv
     ];
   });
   const owners = new Map((processes ?? []).map((seen) => [seen.pid, { process: seen.name, unit: seen.unit }] as const));
-  return { facts, units, processes: processes ?? [], owners };
+  return { facts, units, windows, processes: processes ?? [], owners };
 }
 
 // The expected name, else a viworks unit of the same role under another name that is really running: a name is no fault.

@@ -207,6 +207,11 @@ async function fromGateway(context: NetworkContext, view: SiteView, backend: Sit
       ]),
     );
   }
+  if (backend && isOpenToOthers(context) && !dormant(context)) {
+    const open: Endpoint = { ...local, address: topology.backend.host.address, port: topology.backend.agentsPort };
+    const title = 'dial the agents port from outside';
+    jobs.push(log.probe({ probe: 'tcp.connect.agents', vantage: id, title }, () => reachFacts(from, 'agents', open)));
+  }
   const path = config.status === 'known' ? configuredPath(config.value.url) : null;
   if (path !== null && path !== topology.path && !dormant(context)) {
     jobs.push(
@@ -232,6 +237,13 @@ async function fromGateway(context: NetworkContext, view: SiteView, backend: Sit
     }
   }
   await Promise.all(jobs);
+}
+
+/** Whether the agents port is bound to more than loopback: only then a dial from another host says anything. */
+function isOpenToOthers({ store, topology }: NetworkContext): boolean {
+  const reading = store.get('tcp.listeners', 'be');
+  const rows = reading.status === 'known' ? reading.value : [];
+  return rows.some((row) => row.port === topology.backend.agentsPort && !/^(127\.|::1$)/.test(row.address));
 }
 
 function configuredPath(url: string | null): string | null {

@@ -203,7 +203,8 @@ function backendView(context: RoundContext, { site, round, plan, nonce }: Seen &
   const nginxPart = parts.find((part) => part.part === 'nginx');
   const container = nginxPart ? findContainer(containers, nginxPart) : null;
   if (topology.nginx.supervision === 'none') log.facts(withoutNginx(round, 'this installation has no nginx'));
-  else log.facts(nginxFacts(round, { nonce, inContainer, container }));
+  else
+    log.facts(nginxFacts(round, { nonce, inContainer, container, startedMs: services.windows.get('nginx') ?? null }));
   for (const vantage of ['be/ns:nginx', 'be/ns:agent'] as const) notInContainer(log, { round, vantage, parts });
   log.fact(configFact(round, plan.config));
   log.facts(notSystemd(round, topology.backend.supervision, 'backend'));
