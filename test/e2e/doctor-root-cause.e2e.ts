@@ -64,7 +64,7 @@ async function replayAgrees(diagnosis: Diagnosis): Promise<void> {
 }
 
 async function namedExactly(lab: Lab, ids: readonly string[], expected: readonly string[]): Promise<void> {
-  for (const id of ids) await lab.break(id);
+  await lab.break(...ids);
   const target = ['-i', lab.inventoryPath];
   const diagnosis = await diagnose(target);
   expect(codesOf(diagnosis.report)).toEqual(expected);

@@ -18,7 +18,7 @@ my %option = (mode => 'normal', bind => '127.0.0.1', http => 8080, ws => 8081, p
 while (@ARGV) {
   my ($name, $value) = splice(@ARGV, 0, 2);
   $name =~ s/^--//;
-  exists $option{$name} && defined $value or die "old-backend: unknown option $name\n";
+  exists $option{$name} && defined $value or die qq(configuration error: unknown field `$name`\n);
   $option{$name} = $value;
 }
 $| = 1;

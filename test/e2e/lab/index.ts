@@ -1,6 +1,6 @@
 // The lab's door: what suites and the command line use. Two real hosts, faults that are confirmed before they count, and an end.
 
-import { breakLab, mendLab } from './breaks/break.ts';
+import { breakLab, mendLab, settle } from './breaks/break.ts';
 import { findBreak } from './breaks/index.ts';
 import { setUpDockerSystem } from './docker-system.ts';
 import { inHost, leaderOf } from './host.ts';
@@ -33,8 +33,11 @@ export interface Lab {
   sshArguments(host: HostName, user?: string): readonly string[];
   /** Runs a script on the host past its sshd; leaves no trace of a login. */
   run(host: HostName, script: string, input?: string): Promise<ShellResult>;
-  /** Injects a fault; comes back with what an independent witness saw, or throws when it saw nothing. */
-  break(id: string): Promise<string>;
+  /**
+   * Injects faults, one after the other; comes back with what an independent witness saw of each, or throws when it saw nothing.
+   * A fault is in when the parts are past the age at which they would be excused; a trap is in at once.
+   */
+  break(...ids: readonly string[]): Promise<readonly string[]>;
   /** Takes back the named fault, or all of them in reverse; answers with what it mended. */
   mend(id?: string): Promise<readonly string[]>;
   /** Installs a working system of the old kind by hand, with a certificate of the inventory's own authority. */
@@ -95,19 +98,24 @@ export async function openLab(options: OpenLabOptions): Promise<Lab> {
       attempt(['ssh', '-o', 'BatchMode=yes', ...sshArguments(host, user), command], { signal }),
     sshArguments,
     run,
-    async break(id) {
-      const fault = findBreak(id);
-      const before = await broken();
-      if (before.includes(fault.id)) throw new Error(`${fault.id} is in already`);
-      if ((fault.form === 'docker') !== state.docker)
-        throw new Error(`${fault.id} belongs to the ${fault.form} form of the lab`);
-      await note([...before, fault.id]);
-      try {
-        return await breakLab(fault, workbench);
-      } catch (error) {
-        await note(before);
-        throw error;
+    async break(...ids) {
+      const seen: string[] = [];
+      for (const fault of ids.map(findBreak)) {
+        const before = await broken();
+        if (before.includes(fault.id)) throw new Error(`${fault.id} is in already`);
+        if ((fault.form === 'docker') !== state.docker) {
+          throw new Error(`${fault.id} belongs to the ${fault.form} form of the lab`);
+        }
+        await note([...before, fault.id]);
+        try {
+          seen.push(await breakLab(fault, workbench));
+        } catch (error) {
+          await note(before);
+          throw error;
+        }
       }
+      if (!ids.every((id) => findBreak(id).id.startsWith('TRAP-'))) await settle(workbench);
+      return seen;
     },
     async mend(id) {
       const ids = id === undefined ? [...(await broken())].reverse() : [id];

@@ -119,7 +119,8 @@ const handlers: Readonly<Record<string, Handler>> = {
     if (ids.length === 0) throw new Error('name what to break; `npm run -s lab -- breaks` lists it');
     for (const id of ids) findBreak(id);
     const lab = await standing(layout);
-    for (const id of ids) say(`${id} is in: ${await lab.break(id)}`);
+    const seen = await lab.break(...ids);
+    ids.forEach((id, at) => void say(`${id} is in: ${seen[at]}`));
     return 0;
   },
   mend: async (layout, [id]) => {

@@ -1,5 +1,6 @@
 // What a fault is here: an injection, a witness that confirms it without asking the doctor, and the way back.
 import { scheduler } from 'node:timers/promises';
+import { backendUnit, gatewayUnit } from '../places.ts';
 import type { Workbench } from '../workbench.ts';
 
 export interface Break {
@@ -34,6 +35,28 @@ export async function breakLab(fault: Break, bench: Workbench): Promise<string> 
   }
   await mendLab(fault, bench);
   throw new Error(`${fault.id} was injected, but its witness does not see it; it is taken back`);
+}
+
+/** How long a part has to have run before its silence says anything: below that it may still be starting, and is excused. */
+const adultSeconds = [
+  { host: 'be1', unit: backendUnit, seconds: 6 },
+  { host: 'gw1', unit: gatewayUnit, seconds: 11 },
+] as const;
+const settleRounds = 60;
+
+/** Waits until no part is so young that it is to be excused: a fault of real life has been there for a while. */
+export async function settle(bench: Workbench): Promise<void> {
+  await Promise.all(
+    adultSeconds.map(async ({ host, unit, seconds }) => {
+      const young = `systemctl is-active -q ${unit} || exit 1
+        started=$(systemctl show -P ExecMainStartTimestampMonotonic ${unit})
+        now=$(sed 's/ .*//; s/\\.//' /proc/uptime)0000
+        [ $((now - started)) -lt ${seconds}000000 ]`;
+      for (let round = 0; round < settleRounds && (await bench.attempt(host, young)).code === 0; round += 1) {
+        await scheduler.wait(witnessPauseMs);
+      }
+    }),
+  );
 }
 
 export async function mendLab(fault: Break, bench: Workbench): Promise<void> {

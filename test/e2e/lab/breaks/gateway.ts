@@ -40,11 +40,18 @@ function configBreak(id: string, what: string, edit: (text: string) => string): 
 /** Puts the old gateway agent in the unit's place, with these lines beside its id in its configuration. */
 async function oldGateway(bench: Workbench, lines: string): Promise<void> {
   const command = await oldGatewayCommand(bench, program('agent.toml'));
+  // What it trusts stays as it was: an unknown authority would be a second fault.
+  const config = await configOf(bench, 'gw1', gatewayUnit);
+  const trust = (await bench.run('gw1', `sed -n 's/^trust_file *= *"\\(.*\\)"/\\1/p' ${config}`)).trim();
   await bench.run('gw1', `systemctl stop ${gatewayUnit}`);
   await bench.write('gw1', program('old-gateway.mjs'), await programSource('old-gateway.mjs'));
-  await bench.write('gw1', program('agent.toml'), `[outbound]\nagent_id = "gw-lab"\n${lines}`);
+  await bench.write('gw1', program('agent.toml'), `[outbound]\nagent_id = "gw-lab"\ntrust_file = "${trust}"\n${lines}`);
   await bench.remove('gw1', `/etc/systemd/system/${gatewayUnit}`);
-  await bench.write('gw1', `/etc/systemd/system/${gatewayUnit}`, oldUnit('viworks gateway agent', command));
+  await bench.write(
+    'gw1',
+    `/etc/systemd/system/${gatewayUnit}`,
+    oldUnit('viworks gateway agent', command, `Environment=NODE_EXTRA_CA_CERTS=${trust}\n`),
+  );
   await restartGateway(bench);
 }
 
@@ -94,7 +101,7 @@ export const gatewayBreaks: readonly Break[] = [
         await oldGateway(bench, `backend_url = "wss://${serverName}/ws/agent"\nmax_reconnect_attempts = "2"\n`);
         await bench.run(
           'gw1',
-          `for i in $(seq 100); do journalctl -q -u ${gatewayUnit} | grep -q 'Giving up' && exit 0; sleep 0.1; done; exit 1`,
+          `for i in $(seq 100); do journalctl -q -u ${gatewayUnit} _SYSTEMD_INVOCATION_ID="$(systemctl show -P InvocationID ${gatewayUnit})" | grep -q 'Giving up' && exit 0; sleep 0.1; done; exit 1`,
         );
       } finally {
         await bench.run('be1', `iptables -D ${rule}`);
