@@ -47,6 +47,7 @@ export default tseslint.config(
       '**/*.test.tsx',
       'agents/runtime/clock.ts',
       'cli/{main,build,terminal,signals,dispatch}.ts',
+      'deploy/host/main.ts',
     ],
     rules: banned,
   },

@@ -5,6 +5,7 @@ import { deployErrors } from '../errors.ts';
 import type { Part } from '../host/gates.ts';
 import { ENROLMENT_SECRET, gatewayOn } from '../plan/release.ts';
 import { type DeployContext, type JudgedHost, openHosts } from './hosts.ts';
+import { discardHost } from './prepare.ts';
 import type { DeployEvent } from './progress.ts';
 
 const ALIVE_MS = 10_000;
@@ -37,6 +38,8 @@ export async function activateFleet(fleet: Fleet, context: DeployContext): Promi
   } catch (error) {
     context.progress.flush();
     context.signal.throwIfAborted();
+    const untouched = fleet.changing.filter((host) => !switched.includes(host));
+    await Promise.all(untouched.map((host) => discardHost(host, context.signal)));
     throw await takeBack(switched, error, context);
   } finally {
     watch.cancel();
@@ -55,11 +58,15 @@ function keepAlive(switched: readonly JudgedHost[], { clock }: DeployContext): T
 
 async function activateBackend(host: JudgedHost, switched: JudgedHost[], context: DeployContext): Promise<void> {
   switched.push(host);
-  await step(host, 'switched', context, () =>
+  await step({ host: host, name: 'switched', context }, () =>
     host.link.request('switch', { id: host.parcel.manifest.id }, { ms: START_MS }),
   );
-  await step(host, 'backend started', context, () => host.link.request('start', { part: 'backend' }, { ms: START_MS }));
-  await step(host, 'nginx answers with the new release, ws 101 + HELLO', context, () => verify(host, 'backend'));
+  await step({ host: host, name: 'backend started', context }, () =>
+    host.link.request('start', { part: 'backend' }, { ms: START_MS }),
+  );
+  await step({ host: host, name: 'nginx answers with the new release, ws 101 + HELLO', context }, () =>
+    verify(host, 'backend'),
+  );
 }
 
 async function activateGateway(
@@ -71,28 +78,32 @@ async function activateGateway(
   if (!gateway) return;
   if (!switched.includes(host)) {
     switched.push(host);
-    await step(host, 'switched', context, () =>
+    await step({ host: host, name: 'switched', context }, () =>
       host.link.request('switch', { id: host.parcel.manifest.id }, { ms: START_MS }),
     );
   }
   const enrolled = await enrolIfUnknown(host, fleet, context);
-  await step(host, 'gateway started', context, () => host.link.request('start', { part: 'gateway' }, { ms: START_MS }));
-  await step(host, 'linked', context, () => verify(host, 'gateway'));
+  await step({ host: host, name: 'gateway started', context }, () =>
+    host.link.request('start', { part: 'gateway' }, { ms: START_MS }),
+  );
+  await step({ host: host, name: 'linked', context }, () => verify(host, 'gateway'));
   if (enrolled) await forgetToken(host);
 }
 
 // A backend that was set up anew knows none of the gateways that stayed as they were.
 async function reacquaint(host: JudgedHost, fleet: Fleet, context: DeployContext): Promise<void> {
   if (!(await enrolIfUnknown(host, fleet, context))) return;
-  await step(host, 'gateway restarted', context, () => host.link.request('restart-gateway', {}, { ms: START_MS }));
-  await step(host, 'linked', context, () => verify(host, 'gateway'));
+  await step({ host: host, name: 'gateway restarted', context }, () =>
+    host.link.request('restart-gateway', {}, { ms: START_MS }),
+  );
+  await step({ host: host, name: 'linked', context }, () => verify(host, 'gateway'));
   await forgetToken(host);
 }
 
 async function enrolIfUnknown(host: JudgedHost, fleet: Fleet, context: DeployContext): Promise<boolean> {
   const gateway = gatewayOn(context.inventory, host.name);
   if (!gateway || (await isEnrolled(host, fleet, gateway.id))) return false;
-  await step(host, 'enrolled', context, async () => {
+  await step({ host: host, name: 'enrolled', context }, async () => {
     const token = await fleet.backend.link.request<string>('create-enrolment', { gateway: gateway.id });
     if (host.facts?.gatewayEnrolled === true) await host.link.request('forget-enrolment');
     await host.link.request('secrets', { files: [{ name: ENROLMENT_SECRET, content: token }] });
@@ -119,7 +130,7 @@ async function canaries(fleet: Fleet, context: DeployContext): Promise<void> {
   await allOf(
     asked.map((gateway) => {
       const args = { api: apiOf(fleet), gateway: gateway.id };
-      return step({ name: gateway.host }, 'canary ok', context, () =>
+      return step({ host: { name: gateway.host }, name: 'canary ok', context }, () =>
         fleet.backend.link.request('canary', args, { ms: VERIFY_MS }),
       );
     }),
@@ -196,12 +207,13 @@ async function goBack(host: JudgedHost, reason: string, context: DeployContext):
   }
 }
 
-async function step<T>(
-  host: { readonly name: string },
-  name: string,
-  context: DeployContext,
-  work: () => Promise<T>,
-): Promise<T> {
+interface Step {
+  readonly host: { readonly name: string };
+  readonly name: string;
+  readonly context: DeployContext;
+}
+
+async function step<T>({ host, name, context }: Step, work: () => Promise<T>): Promise<T> {
   const started = context.clock.monotonicMs();
   const event = (status: DeployEvent['status'], detail?: string): void =>
     context.progress.event({

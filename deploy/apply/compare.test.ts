@@ -1,7 +1,7 @@
 // What a release would change: facts and parcel in, a value and its words out.
 import { expect, test } from 'vitest';
-import type { HostFacts, HostState, Manifest, ReleaseParcel } from '../host/manifest.ts';
 import { EMPTY_STATE } from '../host/memory.ts';
+import type { HostFacts, HostState, Manifest, ReleaseParcel } from '../plan/manifest.ts';
 import { compareHost } from './compare.ts';
 import { describePlan, megabytes } from './describe.ts';
 

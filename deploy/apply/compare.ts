@@ -1,6 +1,7 @@
 // What a release would change on a host. Pure: facts and parcel in, a value out that can be printed, tested and applied.
-import type { Drift, HostFacts, Manifest, ReleaseParcel } from '../host/manifest.ts';
+
 import { unifiedDiff } from '../plan/diff.ts';
+import type { Drift, HostFacts, Manifest, ReleaseParcel } from '../plan/manifest.ts';
 
 /** One rendered file that differs. */
 export interface FileChange {

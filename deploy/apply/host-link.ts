@@ -47,8 +47,8 @@ const UPLOAD_MS = 300_000;
 /** Starts the conversation: gives a link to a helper, or to a bare host. */
 export async function openLink(remote: Remote, options: LinkOptions): Promise<HostLink> {
   const word = `vw${randomBytes(12).toString('hex')}`;
-  const process = await remote.start({ script: contactScript(word) });
-  const conversation = new Conversation(remote, process, { ...options, word });
+  const running = await remote.start({ script: contactScript(word) });
+  const conversation = new Conversation(remote, running, { ...options, word });
   await conversation.hear('hello', HELLO_MS);
   return conversation;
 }
@@ -68,15 +68,15 @@ class Conversation implements HostLink {
   #stderr = '';
   #ended: Error | undefined;
 
-  constructor(remote: Remote, process: RemoteProcess, options: LinkOptions & { readonly word: string }) {
+  constructor(remote: Remote, running: RemoteProcess, options: LinkOptions & { readonly word: string }) {
     this.host = remote.target.name;
     this.remote = remote;
-    this.#process = process;
+    this.#process = running;
     this.#options = options;
-    process.stderr.on('data', (part: Buffer) => {
+    running.stderr.on('data', (part: Buffer) => {
       this.#stderr = `${this.#stderr}${part.toString('utf8')}`.slice(-4_000);
     });
-    process.stdin.on('error', () => undefined);
+    running.stdin.on('error', () => undefined);
     void this.#listen();
   }
 

@@ -4,9 +4,9 @@ import { readFile } from 'node:fs/promises';
 import { isIP } from 'node:net';
 import { type Clock, describe } from '../../agents/runtime/index.ts';
 import { deployErrors } from '../errors.ts';
-import type { HostFacts, ReleaseParcel } from '../host/manifest.ts';
 import type { HostPlan, Inventory } from '../inventory/index.ts';
 import { LAYOUT } from '../plan/layout.ts';
+import type { HostFacts, ReleaseParcel } from '../plan/manifest.ts';
 import { planRelease } from '../plan/release.ts';
 import type { Templates } from '../plan/render.ts';
 import type { Artefacts, RuntimeLayer } from '../release/artefacts.ts';
@@ -17,16 +17,20 @@ import type { Progress } from './progress.ts';
 
 type Env = Readonly<Record<string, string | undefined>>;
 
-/** What every phase of a deploy is handed. */
-export interface DeployContext {
+/** What opening hosts needs. */
+export interface OpenContext {
   readonly inventory: Inventory;
-  readonly artefacts: Artefacts;
-  readonly templates: Templates;
-  readonly tls: TlsMaterial;
   readonly progress: Progress;
   readonly clock: Clock;
   readonly signal: AbortSignal;
   readonly env: Env;
+}
+
+/** What every phase of a deploy is handed. */
+export interface DeployContext extends OpenContext {
+  readonly artefacts: Artefacts;
+  readonly templates: Templates;
+  readonly tls: TlsMaterial;
 }
 
 /** Certificate, key and trust as they are rendered and sent. */
@@ -59,21 +63,15 @@ export function hostNames(inventory: Inventory): string[] {
 }
 
 /** Opens hosts in parallel. When one cannot be opened, the others are closed again and every reason is told. */
-export async function openHosts(
-  names: readonly string[],
-  context: Pick<DeployContext, 'inventory' | 'progress' | 'clock' | 'signal' | 'env'>,
-): Promise<OpenHost[]> {
+export async function openHosts(names: readonly string[], context: OpenContext): Promise<OpenHost[]> {
   const opened = await Promise.allSettled(names.map((name) => openHost(name, context)));
   const failures = opened.flatMap((result) => (result.status === 'rejected' ? [result.reason] : []));
   if (failures.length === 0) return opened.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
-  await Promise.all(opened.map((result) => (result.status === 'fulfilled' ? result.value.link.close() : undefined)));
+  await Promise.all(opened.flatMap((result) => (result.status === 'fulfilled' ? [result.value.link.close()] : [])));
   throw failures.length === 1 ? failures[0] : new AggregateError(failures);
 }
 
-async function openHost(
-  name: string,
-  context: Pick<DeployContext, 'inventory' | 'progress' | 'clock' | 'signal' | 'env'>,
-): Promise<OpenHost> {
+async function openHost(name: string, context: OpenContext): Promise<OpenHost> {
   const { inventory, clock, signal, env, progress } = context;
   const plan = inventory.hosts[name] as HostPlan;
   const remote = await openRemote(plan, { signal, clock, env });

@@ -70,8 +70,8 @@ export async function prepareHost(
 }
 
 /** After a refusal: takes away what preparing put there for nothing. */
-export async function discardHost(host: JudgedHost): Promise<void> {
-  if (host.link.bare()) return;
+export async function discardHost(host: JudgedHost, signal: AbortSignal): Promise<void> {
+  if (signal.aborted || host.link.bare()) return;
   await host.link.request('discard', { id: host.parcel.manifest.id }).catch(() => undefined);
 }
 

@@ -1,7 +1,7 @@
 // What each subcommand does, from connecting to the last word. Holds no truth of its own: hosts say what they are.
 import { describe, fromUnknown } from '../../agents/runtime/index.ts';
 import { deployErrors } from '../errors.ts';
-import type { HostFacts } from '../host/manifest.ts';
+import type { HostFacts } from '../plan/manifest.ts';
 import { gatewayOn } from '../plan/release.ts';
 import { activateFleet } from './activate.ts';
 import { describePlan, type PlannedHost } from './describe.ts';
@@ -152,7 +152,7 @@ async function prepareAll(
   const failures = results.flatMap((result) => (result.status === 'rejected' ? [result.reason] : []));
   if (failures.length === 0) return results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
   context.signal.throwIfAborted();
-  await Promise.all(hosts.map((host) => discardHost(host)));
+  await Promise.all(hosts.map((host) => discardHost(host, context.signal)));
   const [first] = failures;
   throw failures.length === 1 ? first : combined(failures);
 }

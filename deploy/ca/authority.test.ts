@@ -66,5 +66,5 @@ test('it is made anew for another name, near its end, and for another authority'
 test('a broken authority is named with its place', async () => {
   writeFileSync(join(home, 'ca', 'ca.key'), 'nonsense');
   rmSync(join(home, 'ca', 'server-agents.example.test.crt'));
-  await expect(issue()).rejects.toMatchObject({ code: 'VW_DEPLOY_TLS', exitCode: 6 });
+  await expect(issue()).rejects.toMatchObject({ code: 'VW_CA_UNUSABLE', exitCode: 6 });
 });

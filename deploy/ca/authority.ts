@@ -6,7 +6,7 @@ import { isIP } from 'node:net';
 import { join } from 'node:path';
 import * as x509 from '@peculiar/x509';
 import { type Clock, describe, errnoOf } from '../../agents/runtime/index.ts';
-import { deployErrors } from '../errors.ts';
+import { caErrors } from './errors.ts';
 
 /** A certificate with its key, in PEM. */
 export interface IssuedCertificate {
@@ -55,14 +55,7 @@ export async function issueServerCertificate(options: IssueOptions): Promise<Iss
     return issued(made, authority);
   } catch (error) {
     signal.throwIfAborted();
-    throw deployErrors.create(
-      'VW_DEPLOY_TLS',
-      {
-        problem: `the certificate authority in ${caDir} cannot be used: ${describe(error)}`,
-        remedy: `check its files and modes: ls -l ${caDir}`,
-      },
-      error,
-    );
+    throw caErrors.create('VW_CA_UNUSABLE', { directory: caDir, reason: describe(error) }, error);
   }
 }
 

@@ -1,6 +1,6 @@
 // Users and groups that the units need. What was made here is remembered, so that removal takes away only that.
 import { deployErrors } from '../errors.ts';
-import type { ReleaseAccount } from './manifest.ts';
+import type { ReleaseAccount } from '../plan/manifest.ts';
 import { run } from './tools.ts';
 
 /** Creates what is missing; gives what was made. */

@@ -3,7 +3,7 @@ import { access, readdir, readFile, statfs } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { LAYOUT } from '../plan/layout.ts';
-import type { HostFacts } from './manifest.ts';
+import type { HostFacts } from '../plan/manifest.ts';
 import { currentRelease, readManifest, readState } from './memory.ts';
 import { findDrift } from './outer.ts';
 import { run, sha256 } from './tools.ts';

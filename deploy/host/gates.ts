@@ -6,7 +6,7 @@ import { request as httpsRequest } from 'node:https';
 import { join } from 'node:path';
 import { type Clock, describe } from '../../agents/runtime/index.ts';
 import { LAYOUT } from '../plan/layout.ts';
-import type { HostState, Manifest } from './manifest.ts';
+import type { HostState, Manifest } from '../plan/manifest.ts';
 import { run } from './tools.ts';
 import { type ProbeTarget, probeSession } from './websocket.ts';
 
@@ -187,9 +187,9 @@ interface Front {
 
 function get(url: string): Promise<Answer> {
   return new Promise((resolve, reject) => {
-    const asked = httpRequest(url, { agent: false, timeout: ONE_TRY_MS }, (answer) =>
-      collect(answer).then(resolve, reject),
-    );
+    const asked = httpRequest(url, { agent: false, timeout: ONE_TRY_MS }, (answer) => {
+      collect(answer).then(resolve, reject);
+    });
     asked.once('timeout', () => asked.destroy(new Error(`no answer within ${ONE_TRY_MS} ms`)));
     asked.once('error', reject).end();
   });
@@ -206,9 +206,9 @@ function getFront(front: Front, path: string): Promise<Answer> {
       headers: { host: serverName },
       agent: false as const,
     };
-    const asked = httpsRequest({ ...options, timeout: ONE_TRY_MS, ...(ca === undefined ? {} : { ca }) }, (answer) =>
-      collect(answer).then(resolve, reject),
-    );
+    const asked = httpsRequest({ ...options, timeout: ONE_TRY_MS, ...(ca === undefined ? {} : { ca }) }, (answer) => {
+      collect(answer).then(resolve, reject);
+    });
     asked.once('timeout', () => asked.destroy(new Error(`no answer within ${ONE_TRY_MS} ms`)));
     asked.once('error', reject).end();
   });

@@ -8,7 +8,14 @@ import { pipeline } from 'node:stream/promises';
 import { createGunzip } from 'node:zlib';
 import { deployErrors } from '../errors.ts';
 import { LAYOUT } from '../plan/layout.ts';
-import { isDigest, isReleaseId, isSafePath, type LayerFile, type Manifest, type ReleaseParcel } from './manifest.ts';
+import {
+  isDigest,
+  isReleaseId,
+  isSafePath,
+  type LayerFile,
+  type Manifest,
+  type ReleaseParcel,
+} from '../plan/manifest.ts';
 import { ensureDirectory, run, sha256, syncDirectory } from './tools.ts';
 
 /** The digest of a layer: of the sorted list of its files, their modes and digests. */

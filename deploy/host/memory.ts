@@ -4,7 +4,7 @@ import { mkdir, open, readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { type Clock, errnoOf } from '../../agents/runtime/index.ts';
 import { LAYOUT } from '../plan/layout.ts';
-import type { HostState, Manifest } from './manifest.ts';
+import type { HostState, Manifest } from '../plan/manifest.ts';
 import { linkTarget, replaceFile } from './tools.ts';
 
 const STATE_FILE = join(LAYOUT.deployState, 'state.json');

@@ -2,7 +2,7 @@
 import { lstat, mkdir, readFile, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { LAYOUT } from '../plan/layout.ts';
-import type { Drift, Foreign, HostState, Manifest, OuterEntry } from './manifest.ts';
+import type { Drift, Foreign, HostState, Manifest, OuterEntry } from '../plan/manifest.ts';
 import { linkTarget, replaceFile, replaceLink, run, sha256 } from './tools.ts';
 
 const KEPT = join(LAYOUT.deployState, 'foreign');

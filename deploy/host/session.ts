@@ -39,7 +39,9 @@ export async function serveSession(options: SessionOptions): Promise<number> {
     const request = JSON.parse(line) as HostRequest;
     if (request.op === 'replace-yourself') {
       // Same process, same channel: only the program changes. Nothing was read beyond the line.
-      process.execve?.(LAYOUT.helper, [LAYOUT.helper, 'session', word], process.env);
+      process.execve?.(LAYOUT.helper, [LAYOUT.helper, 'session', word], {
+        PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
+      });
     }
     if (request.op === 'switch') mine = true;
     await answer(request, { reader, say, clock, bootId });

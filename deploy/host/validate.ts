@@ -4,7 +4,7 @@ import { readFile, rmdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { deployErrors } from '../errors.ts';
 import { LAYOUT } from '../plan/layout.ts';
-import type { Manifest, OuterEntry } from './manifest.ts';
+import type { Manifest, OuterEntry } from '../plan/manifest.ts';
 import { readManifest } from './memory.ts';
 import { run, sha256 } from './tools.ts';
 
@@ -25,11 +25,14 @@ async function validate(manifest: Manifest): Promise<readonly string[]> {
   await verifyFiles(manifest);
   if (manifest.gates.backend) await refusePortOwners(manifest);
   const said: string[] = [];
-  if (manifest.nginx) said.push(await asIf(manifest, 'nginx -t', '/usr/sbin/nginx -t -q -e stderr', nginxVerdict));
+  if (manifest.nginx)
+    said.push(
+      await asIf(manifest, { check: 'nginx -t', command: '/usr/sbin/nginx -t -q -e stderr', verdict: nginxVerdict }),
+    );
   const units = manifest.units.map((unit) => join(LAYOUT.current, 'units', unit.name));
   if (units.length > 0) {
     const verify = `systemd-analyze verify --man=no --recursive-errors=no ${units.join(' ')}`;
-    said.push(await asIf(manifest, 'systemd-analyze verify', verify, unitVerdict));
+    said.push(await asIf(manifest, { check: 'systemd-analyze verify', command: verify, verdict: unitVerdict }));
   }
   for (const unit of manifest.units.filter(({ kind }) => kind === 'service'))
     said.push(await judgeHardening(manifest, unit.name));
@@ -41,8 +44,8 @@ async function validate(manifest: Manifest): Promise<readonly string[]> {
       name === 'launcher'
         ? ''
         : `setpriv --reuid=viworks-${name} --regid=viworks-${name} --init-groups --no-new-privs `;
-    const check = `cd / && exec nice unshare --net -- ${user}${node} ${main} ${name} --check --config ${LAYOUT.current}/etc/${name}.toml`;
-    said.push(await asIf(manifest, `viworks ${name} --check`, check, (ran) => ran.code === 0));
+    const command = `cd / && exec nice unshare --net -- ${user}${node} ${main} ${name} --check --config ${LAYOUT.current}/etc/${name}.toml`;
+    said.push(await asIf(manifest, { check: `viworks ${name} --check`, command, verdict: (ran) => ran.code === 0 }));
   }
   return said;
 }
@@ -71,7 +74,13 @@ const nginxVerdict: Verdict = ({ code, stderr }) => code === 0 && !/\[(emerg|cri
 // verify talks about every unit that it loads; a mistake in ours has one of our names or our directory in it.
 const unitVerdict: Verdict = ({ code, stderr }) => code === 0 && !/viworks/.test(stderr);
 
-async function asIf(manifest: Manifest, check: string, command: string, verdict: Verdict): Promise<string> {
+interface AsIfCheck {
+  readonly check: string;
+  readonly command: string;
+  readonly verdict: Verdict;
+}
+
+async function asIf(manifest: Manifest, { check, command, verdict }: AsIfCheck): Promise<string> {
   const script = `set -e
 mkdir -p ${STAND_IN}
 mount -t tmpfs -o size=64m,mode=755 viworks-as-if ${STAND_IN}

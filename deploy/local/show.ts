@@ -15,34 +15,71 @@ export interface Showing {
   readonly anyEnd: Promise<never>;
 }
 
-/** Runs the doctor on this machine and shows what it says; gives its exit code. */
+/** The part of the doctor's report (`viworks.doctor/1`) that is shown. */
+interface Report {
+  readonly verdict: string;
+  readonly path: readonly { readonly label: string; readonly state: string }[];
+}
+
+/** Runs the doctor on this machine: healthy is its path in one line, all else its whole report. Gives its exit code. */
 export async function showPath(showing: Showing): Promise<number> {
   const { places, screen, invocation } = showing;
-  screen.plain('');
   const tokenFile = join(operatorDirectory(invocation.env), `${places.gatewayId}.token`);
-  return await run(showing, ['doctor', '--local', '--output', 'plain', '--token-file', tokenFile]);
+  const recording = join(places.home, 'doctor.ndjson');
+  const argv = ['doctor', '--local', '--output', 'json', '--token-file', tokenFile, '--record', recording];
+  const { code, stdout } = await run(showing, argv, 'kept');
+  const report = parseReport(stdout);
+  screen.plain('');
+  if (code === 0 && report) screen.plain(renderPath(report));
+  else if (report) await run(showing, ['doctor', '--replay', recording, '--output', 'plain'], 'shown');
+  else screen.plain(stdout.trimEnd());
+  return code;
+}
+
+/** `  path  gateway ok → dns ok → … → canary ok      healthy`. */
+export function renderPath(report: Report): string {
+  const hops = report.path.filter(({ state }) => state !== 'skipped').map(({ label, state }) => `${label} ${state}`);
+  return `  path  ${hops.join(' → ')}      ${report.verdict}`;
+}
+
+function parseReport(text: string): Report | undefined {
+  try {
+    const report = JSON.parse(text) as Partial<Report> | null;
+    return typeof report?.verdict === 'string' && Array.isArray(report.path) ? (report as Report) : undefined;
+  } catch {
+    return undefined; // It ended before it could report; what it said is shown as it is.
+  }
 }
 
 /** Runs one command on the gateway, live, as the operator would. */
 export async function showCommand(showing: Showing): Promise<number> {
   const { places, screen } = showing;
   screen.plain(`\n$ viworks run ${places.gatewayId} -- uname -sr`);
-  return await run(showing, ['run', places.gatewayId, '--context', places.gatewayId, '--', 'uname', '-sr']);
+  const argv = ['run', places.gatewayId, '--context', places.gatewayId, '--', 'uname', '-sr'];
+  return (await run(showing, argv, 'shown')).code;
 }
 
-async function run(showing: Showing, argv: readonly string[]): Promise<number> {
+async function run(
+  showing: Showing,
+  argv: readonly string[],
+  output: 'shown' | 'kept',
+): Promise<{ code: number; stdout: string }> {
   const { program, signal, anyEnd, invocation } = showing;
   const [file = '', ...args] = program;
-  const { stdout, stderr } = invocation.terminal;
+  // Where the operator's own commands go is no business of this system.
   const env = Object.fromEntries(
     Object.entries(invocation.env).filter(([name]) => !/^VIWORKS_(URL|TOKEN|TRUST|CONTEXT)/.test(name)),
   );
   const child = spawn(file, [...args, ...argv], { env, signal, stdio: ['ignore', 'pipe', 'pipe'] });
-  child.stdout.on('data', (chunk: Buffer) => stdout.write(chunk));
-  child.stderr.on('data', (chunk: Buffer) => stderr.write(chunk));
+  const kept: Buffer[] = [];
+  child.stdout.on('data', (chunk: Buffer) =>
+    output === 'shown' ? invocation.terminal.stdout.write(chunk) : kept.push(chunk),
+  );
+  child.stderr.on('data', (chunk: Buffer) => invocation.terminal.stderr.write(chunk));
   const ended = new Promise<number>((resolve, reject) => {
     child.once('error', reject);
     child.once('close', (code) => resolve(code ?? 1));
   });
-  return await Promise.race([ended, anyEnd]);
+  const code = await Promise.race([ended, anyEnd]);
+  return { code, stdout: Buffer.concat(kept).toString('utf8') };
 }

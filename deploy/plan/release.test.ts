@@ -1,9 +1,9 @@
 // Releases from inventories: ids follow from content, units restart for what concerns them, nothing secret is in them.
 import { createHash } from 'node:crypto';
 import { expect, test } from 'vitest';
-import { isReleaseId, isSafePath } from '../host/manifest.ts';
 import { type InventoryFile, inventorySchema, toInventory } from '../inventory/index.ts';
 import { loadTemplates } from '../release/templates.ts';
+import { isReleaseId, isSafePath } from './manifest.ts';
 import { gatewayUrl, planRelease, type ReleaseInputs } from './release.ts';
 
 const templates = await loadTemplates();

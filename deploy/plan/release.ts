@@ -1,15 +1,9 @@
 // From an inventory to the release of one host: every file, link, unit, account and gate, with an id that follows from the
 // content. Pure: digests come from a function that is handed in.
-import type {
-  Manifest,
-  OuterEntry,
-  ReleaseAccount,
-  ReleaseGates,
-  ReleaseParcel,
-  ReleaseUnit,
-} from '../host/manifest.ts';
+
 import type { GatewayPlan, Inventory } from '../inventory/index.ts';
 import { ACCOUNTS, LAYOUT } from './layout.ts';
+import type { Manifest, OuterEntry, ReleaseAccount, ReleaseGates, ReleaseParcel, ReleaseUnit } from './manifest.ts';
 import { hostPort, http2Spelling, renderNginxInclude, renderVhost } from './nginx.ts';
 import {
   renderBackendToml,

@@ -11,8 +11,8 @@ import { createGzip, gzip } from 'node:zlib';
 import { BUILD, describe } from '../../agents/runtime/index.ts';
 import { deployErrors } from '../errors.ts';
 import { layerDigest } from '../host/layers.ts';
-import type { LayerFile } from '../host/manifest.ts';
 import { LAYOUT } from '../plan/layout.ts';
+import type { LayerFile } from '../plan/manifest.ts';
 
 /** The app layer, ready to be sent. */
 export interface AppLayer {

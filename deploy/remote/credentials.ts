@@ -4,7 +4,7 @@ import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { describe, errnoOf } from '../../agents/runtime/index.ts';
 import { remoteErrors } from './errors.ts';
-import type { RemoteTarget } from './target.ts';
+import type { RemoteContext, RemoteTarget } from './target.ts';
 
 /** One way to log in, in the order in which it is tried. */
 export type Credential =
@@ -15,12 +15,11 @@ export type Credential =
 const USUAL_FILES = ['id_ed25519', 'id_ecdsa', 'id_rsa'] as const;
 
 /** Collects what can be offered for a target; an identity file that is named must be readable. */
-export async function collectCredentials(
-  target: RemoteTarget,
-  env: Readonly<Record<string, string | undefined>>,
-): Promise<Credential[]> {
+export async function collectCredentials(target: RemoteTarget, context: RemoteContext): Promise<Credential[]> {
+  const { env, signal } = context;
   if (target.identityFile !== undefined) {
-    const key = await readKey(target.identityFile).catch((error: unknown) => {
+    const key = await readKey(target.identityFile, signal).catch((error: unknown) => {
+      signal.throwIfAborted();
       const reason = errnoOf(error) === 'ENOENT' ? 'no such file' : describe(error);
       throw remoteErrors.create(
         'VW_REMOTE_IDENTITY_FILE',
@@ -35,7 +34,7 @@ export async function collectCredentials(
   if (socket) found.push({ kind: 'agent', label: 'ssh-agent', socket });
   for (const name of USUAL_FILES) {
     const file = join(env.HOME ?? homedir(), '.ssh', name);
-    const key = await readKey(file).catch(() => undefined);
+    const key = await readKey(file, signal).catch(() => undefined);
     // A key with a passphrase can only be used through the agent: offering it would fail in the parser.
     if (key && !isEncrypted(key)) found.push({ kind: 'key', label: file, key });
   }
@@ -53,6 +52,6 @@ export function isEncrypted(key: Buffer): boolean {
   return raw.length > start + 8 && raw.toString('latin1', start + 4, start + 4 + raw.readUInt32BE(start)) !== 'none';
 }
 
-async function readKey(file: string): Promise<Buffer> {
-  return await readFile(file);
+function readKey(file: string, signal: AbortSignal): Promise<Buffer> {
+  return readFile(file, { signal });
 }

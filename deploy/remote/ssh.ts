@@ -20,7 +20,7 @@ const KEEPALIVE_MISSES = 3;
 /** Opens a connection, verifying the host key before anything is sent. Throws VW_REMOTE_*. */
 export async function openRemote(target: RemoteTarget, context: RemoteContext): Promise<Remote> {
   if (target.jump !== undefined) throw remoteErrors.create('VW_REMOTE_JUMP', { host: target.name, jump: target.jump });
-  const credentials = await collectCredentials(target, context.env);
+  const credentials = await collectCredentials(target, context);
   const known = await readKnownHosts(target, context.env);
   const limitMs = context.connectMs ?? CONNECT_MS;
   return withDeadline((signal) => connect({ target, context, credentials, known, signal }), {
