@@ -81,10 +81,15 @@ async function streamCommand(deps: HttpDeps, reply: FastifyReply, created: Creat
         tasks.map((task) => deps.engine.current(task)),
       ),
     );
+    let open = tasks.length;
     await Promise.all(
       tasks.map(async ({ taskId }) => {
         const ended = await viewTask(deps, stream, { taskId, from: { out: 0, err: 0 }, follow: true, signal });
-        if (ended) stream.event('exit', { task: toTaskBody(ended, command) });
+        if (!ended) return;
+        open -= 1;
+        const data = { task: toTaskBody(ended, command) };
+        if (open === 0) stream.end({ name: 'exit', data });
+        else stream.event('exit', data);
       }),
     );
   } catch (error) {

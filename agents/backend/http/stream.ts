@@ -14,7 +14,8 @@ export interface EventStream extends Sink {
   event(name: http.OutputEventName, data: unknown): void;
   /** Aborted when the client is gone. */
   readonly gone: AbortSignal;
-  end(): void;
+  /** Ends the stream, with a last event in the same write: every write wakes the reader once more. */
+  end(last?: { readonly name: http.OutputEventName; readonly data: unknown }): void;
 }
 
 /** Answers with an event stream. `ids`: whether events carry the position (streams of one task only). */
@@ -46,8 +47,9 @@ export function openEventStream(reply: FastifyReply, options: { clock: Clock; id
   raw.on('close', finish);
   raw.on('error', finish);
 
+  const format = (name: http.OutputEventName, json: string): string => `event: ${name}\n${id}data: ${json}\n\n`;
   const write = (name: http.OutputEventName, json: string): void => {
-    raw.write(`event: ${name}\n${id}data: ${json}\n\n`);
+    raw.write(format(name, json));
   };
 
   const mark = (position: Readonly<Position>): void => {
@@ -81,8 +83,9 @@ export function openEventStream(reply: FastifyReply, options: { clock: Clock; id
         raw.off('drain', waiting.resolve);
       }
     },
-    end() {
-      raw.end();
+    end(last) {
+      if (raw.writableEnded) return;
+      raw.end(last === undefined ? undefined : format(last.name, JSON.stringify(last.data)));
     },
   };
 }

@@ -77,7 +77,7 @@ export function taskRoutes(app: App, deps: HttpDeps): void {
       const signal = AbortSignal.any([stream.gone, deps.draining]);
       try {
         const ended = await viewTask(deps, stream, { taskId, from, follow: follow === '1', signal });
-        if (ended) stream.event('exit', { task: toTaskBody(ended, command) });
+        if (ended) stream.end({ name: 'exit', data: { task: toTaskBody(ended, command) } });
       } catch (error) {
         deps.logger.debug('stream ended early', { task: taskId, reason: String(error) });
       } finally {
