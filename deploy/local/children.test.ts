@@ -1,5 +1,5 @@
 // What a log says last, for people.
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
@@ -32,22 +32,21 @@ test('children are ended in reverse order, and an end that nobody asked for is t
   const first = await children.start('first', [
     'sh',
     '-c',
-    `trap 'echo first >> ${home}/order; exit' TERM; while :; do sleep 0.05; done`,
+    `trap 'echo first >> ${home}/order; exit' TERM; echo up; while :; do sleep 0.05; done`,
   ]);
   await children.start('second', [
     'sh',
     '-c',
-    `trap 'echo second >> ${home}/order; exit' TERM; while :; do sleep 0.05; done`,
+    `trap 'echo second >> ${home}/order; exit' TERM; echo up; while :; do sleep 0.05; done`,
   ]);
   const third = await children.start('third', ['sh', '-c', 'echo last words >&2; exit 9']);
   await expect(third.unexpectedEnd).rejects.toMatchObject({
     code: 'VW_UP_CHILD_ENDED',
     message: expect.stringMatching(/third ended by itself \(exit 9\)[\s\S]*last words/),
   });
-  // The traps are set once the shells have begun to sleep, which the kernel shows as their children.
-  await systemClock.sleep(200);
+  for (const name of ['first', 'second'])
+    while (!lastWords(join(home, `${name}.log`)).includes('up')) await systemClock.sleep(5);
   expect(await children.endAll()).toEqual([]);
-  const { readFileSync } = await import('node:fs');
   expect(readFileSync(join(home, 'order'), 'utf8')).toBe('second\nfirst\n');
   expect(first.name).toBe('first');
   rmSync(home, { recursive: true });

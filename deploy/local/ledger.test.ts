@@ -1,7 +1,7 @@
 // Own processes by pid and start time: found, ended, and never mistaken for others.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, expect, test } from 'vitest';
@@ -46,10 +46,13 @@ test('another process with the same pid is not ours', async () => {
 });
 
 test('a name with blanks and parentheses does not confuse the look', async () => {
-  const entry = await child(
-    'exec -a "a) S 1 (b" sh -c "echo up; exec sleep 60" 2>/dev/null || { echo up; exec sleep 60; }',
-  );
-  expect(entry.startTime).toMatch(/^\d+$/);
+  const directory = mkdtempSync(join(tmpdir(), 'viworks-ledger-'));
+  symlinkSync('/bin/sleep', join(directory, 'a) S 1 (b'));
+  const made = spawn(join(directory, 'a) S 1 (b'), ['60'], { stdio: 'ignore' });
+  await once(made, 'spawn');
+  started.push(made.pid ?? 0);
+  expect(startTimeOf(made.pid ?? 0)).toMatch(/^\d+$/);
+  rmSync(directory, { recursive: true });
   expect(startTimeOf(0)).toBeUndefined();
 });
 
