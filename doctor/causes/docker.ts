@@ -1,9 +1,19 @@
 // Causes where the backend runs in a container: a published port with nothing behind it, a container that nobody restarts.
-import { type CauseRule, defineCause, judge, not, sign, signs, type View } from '../engine/index.ts';
+import {
+  anyOf,
+  type CauseRule,
+  defineCause,
+  judge,
+  type Listener,
+  not,
+  sign,
+  signs,
+  type View,
+} from '../engine/index.ts';
 import { publishedByDocker } from './backend.ts';
-import { backendCommand, on, remedy } from './texts.ts';
+import { backendCommand, nginxCommand, on, remedy } from './texts.ts';
 
-const { backend, parts } = signs;
+const { backend, logs, nginx, parts } = signs;
 const place = parts.backendPart;
 const port = (view: View) => view.topology.backend.agentsPort;
 const container = (view: View) => view.topology.backend.container ?? 'backend';
@@ -71,4 +81,144 @@ const doc05 = defineCause({
   help: `Without a restart policy a container stays down after a crash or a reboot of the host.`,
 });
 
-export const dockerCauses: readonly CauseRule[] = [doc01, doc05];
+const loopbackOnly = sign(
+  (view) => `the backend listens on ${rows(view)[0]?.address ?? 'loopback'} only`,
+  (view) =>
+    judge(view, ['tcp.listeners', backend.backendSeat(view)], () => {
+      const own = rows(view);
+      return own.length > 0 && own.every((row) => /^(127\.|::1$)/.test(row.address));
+    }),
+);
+const elsewhere = sign('nginx and the backend have network namespaces of their own', (view) => {
+  if (backend.backendSeat(view) !== 'be')
+    return view.read('tcp.listeners', 'be/ns:agent').status === 'known' ? 'yes' : 'unknown';
+  return judge(view, ['tcp.listeners', 'be/ns:nginx'], () => true);
+});
+
+function rows(view: View): readonly Listener[] {
+  return backend.rowsOn(view, port(view)) ?? [];
+}
+
+const be08 = defineCause({
+  code: 'BE-08',
+  name: 'bound to loopback only',
+  layer: 'backend',
+  hop: 'ws-port',
+  host: 'be',
+  title: (view) => `the backend listens on its own loopback only, where nginx cannot reach port ${port(view)}`,
+  necessary: [loopbackOnly, elsewhere, nginx.publicFails],
+  signature: [nginx.publicStatus(502, 504)],
+  forbids: [nginx.publicUpgrades],
+  lookalikes: [
+    { code: 'DOC-01', separator: backend.agentsListens },
+    { code: 'NET-08', separator: loopbackOnly },
+  ],
+  predicts: ['backend.agents.upgrades', 'nginx.agents.upgrades', 'backend.api.answers', 'nginx.api.answers'],
+  remedy: (view) =>
+    remedy(
+      'bind it to the address that nginx dials (0.0.0.0 inside a container), and keep it off the public interfaces',
+      ['[agents] bind = "0.0.0.0"', ...on(view, 'be', backendCommand(view, 'restart'))],
+    ),
+  help: `A container has a loopback of its own: what listens on 127.0.0.1 in it can only be reached from inside it, also through a published port. It looks like a firewall or like a dead service; the LISTEN row in the backend's own namespace shows the address.`,
+});
+
+const be09 = defineCause({
+  code: 'BE-09',
+  name: 'bound to another address family',
+  layer: 'backend',
+  hop: 'ws-port',
+  host: 'be',
+  title: (view) => `the backend listens on port ${port(view)} for IPv6 only, and nginx dials IPv4`,
+  necessary: [
+    sign('the only LISTEN row is ::1', (view) =>
+      judge(
+        view,
+        ['tcp.listeners', 'be'],
+        () => rows(view).length > 0 && rows(view).every((row) => row.address === '::1'),
+      ),
+    ),
+    backend.directRefused,
+    nginx.publicFails,
+  ],
+  lookalikes: [
+    { code: 'NET-08', separator: loopbackOnly },
+    { code: 'BE-01', separator: backend.agentsListens },
+  ],
+  predicts: ['backend.agents.upgrades', 'nginx.agents.upgrades'],
+  remedy: (view) =>
+    remedy('bind both families, or name the address in proxy_pass', on(view, 'be', backendCommand(view, 'restart'))),
+  help: `"localhost" is two addresses. A service on ::1 alone refuses 127.0.0.1; nginx tries what the name gives it.`,
+});
+
+const byName = nginx.routeIs(
+  (route) => `nginx names the backend by a name, and resolves it only when it starts: ${route.target?.text ?? ''}`,
+  (route) =>
+    route.target !== null &&
+    !route.target.viaVariable &&
+    route.target.addresses.some((item) => !/^[\d.]+$|:/.test(item.host)),
+);
+const upstreamSeen = (view: View): string | null => {
+  for (const part of ['nginx-error', 'nginx'] as const) {
+    const line = logs.lineOf(view, { seat: 'be', part }, /connect\(\) failed|upstream timed out|no live upstreams/);
+    const address = line?.text.match(/upstream: "https?:\/\/([\d.]+)[:/]/)?.[1];
+    if (address) return address;
+  }
+  return null;
+};
+const addressMoved = sign(
+  (view) => `nginx dials ${upstreamSeen(view) ?? 'an old address'}, the container is at ${addresses(view).join(', ')}`,
+  (view) =>
+    judge(view, ['docker.containers', 'be'], () => {
+      const seen = upstreamSeen(view);
+      if (seen === null) return 'unknown';
+      return addresses(view).length > 0 && !addresses(view).includes(seen);
+    }),
+);
+const youngerThanNginx = sign('the container was made after nginx had started', (view) => {
+  const started = parts.containerOf(view, place)?.startedAtMs ?? null;
+  return judge(view, ['nginx.processes', 'be'], (seen) => {
+    const starts = seen.workers.flatMap((worker) =>
+      worker.startedAtMs === null || worker.shuttingDown ? [] : [worker.startedAtMs],
+    );
+    return started === null || starts.length === 0 ? 'unknown' : started > Math.max(...starts);
+  });
+});
+
+function addresses(view: View): readonly string[] {
+  return (
+    parts
+      .containerOf(view, place)
+      ?.networks.map((network) => network.address)
+      .filter(Boolean) ?? []
+  );
+}
+
+const doc03 = defineCause({
+  code: 'DOC-03',
+  name: 'container address moved',
+  layer: 'docker',
+  hop: 'route',
+  host: 'be',
+  title: 'the backend container has another address than the one nginx still holds',
+  necessary: [
+    parts.runs(place),
+    nginx.publicStatus(502, 504),
+    backend.directUpgrades,
+    byName,
+    anyOf(
+      (view) => (addressMoved.holds(view) === 'yes' ? addressMoved : youngerThanNginx).claim(view),
+      addressMoved,
+      youngerThanNginx,
+    ),
+  ],
+  signature: [addressMoved],
+  lookalikes: [
+    { code: 'NGX-23', separator: nginx.routeToAgents },
+    { code: 'BE-08', separator: backend.directUpgrades },
+  ],
+  predicts: ['nginx.agents.upgrades', 'nginx.api.answers'],
+  remedy: (view) => remedy('let nginx resolve the name again', on(view, 'be', nginxCommand(view, 'reload'))),
+  help: `nginx resolves the names in its configuration when it loads it. A container that is made anew gets another address; nginx goes on dialling the old one, where nobody or somebody else answers. The backend is fine: dialled directly it gives 101.`,
+});
+
+export const dockerCauses: readonly CauseRule[] = [doc01, doc03, doc05, be08, be09];

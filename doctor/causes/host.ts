@@ -177,6 +177,17 @@ const be19 = defineCause({
   help: `It works, and nobody will start it again after a reboot or a crash.`,
 });
 
+const reached = sign('another host can connect to it', (view) =>
+  judge(view, ['tcp.connect', 'gw', 'agents'], (seen) => seen.outcome === 'connected'),
+);
+const beyondLoopback = sign(
+  (view) => `port ${view.topology.backend.agentsPort} listens beyond loopback`,
+  (view) =>
+    judge(view, ['tcp.listeners', 'be'], (rows) =>
+      rows.some((row) => row.port === view.topology.backend.agentsPort && !/^(127\.|::1$)/.test(row.address)),
+    ),
+);
+
 const exposed = defineCause({
   code: 'EXP-01',
   name: 'WebSocket port exposed',
@@ -185,14 +196,11 @@ const exposed = defineCause({
   host: 'be',
   scope: 'latent',
   title: (view) => `port ${view.topology.backend.agentsPort} is open to other hosts, in plain text`,
-  necessary: [
-    sign('another host can connect to it', (view) =>
-      judge(view, ['tcp.connect', 'gw', 'agents'], (seen) => seen.outcome === 'connected'),
-    ),
-    sign('it listens beyond loopback', (view) =>
-      judge(view, ['tcp.listeners', 'be'], (rows) =>
-        rows.some((row) => row.port === view.topology.backend.agentsPort && !/^(127\.|::1$)/.test(row.address)),
-      ),
+  necessary: [beyondLoopback],
+  signature: [reached],
+  forbids: [
+    sign('a filter keeps other hosts away from it', (view) =>
+      judge(view, ['tcp.connect', 'gw', 'agents'], (seen) => seen.outcome !== 'connected'),
     ),
   ],
   predicts: [],

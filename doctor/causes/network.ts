@@ -182,7 +182,9 @@ const covered = sign(
       if (own.length === 0) return 'no';
       const seen = view.value('ws.upgrade', 'be', 'direct') ?? view.value('tcp.connect', 'be', 'agents');
       if (!seen) return 'unknown';
-      return own.some((row) => ['0.0.0.0', '::', '*', seen.address].includes(row.address)) ? 'yes' : 'no';
+      // In a container's namespace loopback is another loopback than the one that is dialled.
+      const reachable = backend.backendSeat(view) === 'be' ? [seen.address] : [];
+      return own.some((row) => ['0.0.0.0', '::', '*', ...reachable].includes(row.address)) ? 'yes' : 'no';
     }),
 );
 const filtered = (action: 'drop' | 'reject') =>

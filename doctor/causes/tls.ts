@@ -1,8 +1,8 @@
 // Causes in certificates and trust, as the gateway sees them. Each is judged with the gateway's own trust and compared with another vantage.
-import { anyOf, type CauseRule, defineCause, judge, not, sign, signs, type View } from '../engine/index.ts';
+import { anyOf, type CauseRule, defineCause, judge, not, sign, signs, tri, type View } from '../engine/index.ts';
 import { nginxCommand, on, remedy } from './texts.ts';
 
-const { gateway, parts } = signs;
+const { gateway, nginx, parts } = signs;
 const predicts = ['network.tls.verifies'];
 const leaf = (view: View) => view.value('tls.certificate', 'gw', 'public')?.chain[0] ?? null;
 const day = (ms: number | undefined) => (ms === undefined ? '?' : new Date(ms).toISOString().slice(0, 10));
@@ -139,4 +139,38 @@ const tls05 = defineCause({
   help: `The certificate is fine: whoever has the issuing authority in his trust store accepts it. This gateway has not, or its trust file names another one.`,
 });
 
-export const tlsCauses: readonly CauseRule[] = [tls01, tls02, tls03, tls05];
+const demandsCertificate = /no required ssl certificate was sent/i;
+const tls06 = defineCause({
+  code: 'TLS-06',
+  name: 'client certificate demanded',
+  layer: 'tls',
+  hop: 'tls',
+  host: 'be',
+  title: 'nginx demands a client certificate, and none is sent',
+  necessary: [
+    nginx.publicStatus(400, 496),
+    sign('nginx says "No required SSL certificate was sent"', (view) => {
+      const seat = nginx.publicSeat(view);
+      return seat
+        ? judge(view, ['ws.upgrade', seat, 'public'], (seen) => demandsCertificate.test(seen.body))
+        : 'unknown';
+    }),
+  ],
+  lookalikes: [
+    {
+      code: 'NGX-05',
+      separator: sign('the 400 is about the certificate, not about a header', (view) =>
+        tri(demandsCertificate.test(nginx.publicSeen(view)?.body ?? '')),
+      ),
+    },
+  ],
+  predicts: ['nginx.agents.upgrades', 'nginx.api.answers', 'network.agents.upgrades'],
+  remedy: (view) =>
+    remedy(
+      'give the agents a client certificate, or stop demanding one on this name',
+      on(view, 'be', 'nginx -T | grep -n ssl_verify_client', nginxCommand(view, 'reload')),
+    ),
+  help: `ssl_verify_client is on: nginx answers 400 before it looks at the path. The request itself is fine, and so is the server's own certificate.`,
+});
+
+export const tlsCauses: readonly CauseRule[] = [tls01, tls02, tls03, tls05, tls06];

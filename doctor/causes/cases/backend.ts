@@ -170,6 +170,34 @@ export const backendCases: readonly Case[] = [
     },
   },
   {
+    name: 'BE-08 loopback of its container only',
+    causes: ['BE-08'],
+    proven: true,
+    world: () => {
+      const world = healthyDocker().put('tcp.listeners', 'be/ns:agent', '', [w.listener(8080, null, { address: '0.0.0.0' }), w.listener(8081, null)]);
+      return offline(publicGets(directGets(world, { ...w.nothing, reached: 'tcp', ended: 'reset' }), w.answered(502)));
+    },
+  },
+  {
+    name: 'BE-09 IPv6 only',
+    causes: ['BE-09'],
+    proven: true,
+    world: () => {
+      const world = healthy().put('tcp.listeners', 'be', '', [w.sshd, w.https, w.listener(8080, w.backendUnit), w.listener(8081, w.backendUnit, { address: '::1' })]);
+      return offline(publicGets(directGets(world, w.refused), w.answered(502)));
+    },
+  },
+  {
+    name: 'DOC-03 recreated, address moved',
+    causes: ['DOC-03'],
+    proven: true,
+    world: () => {
+      const world = healthyDocker().put('docker.containers', 'be', '', [{ ...backendContainer, startedAtMs: w.meta.startedAtMs, networks: [{ name: 'viworks', address: '172.18.0.9', aliases: [] }] }, nginxContainer]);
+      world.put('log.tail', 'be', 'nginx', { ...w.log('[error] connect() failed (111: Connection refused) while connecting to upstream, upstream: "http://172.18.0.2:8081/ws/agent"'), source: 'docker' });
+      return offline(publicGets(world, w.answered(502)));
+    },
+  },
+  {
     name: 'DOC-05 ended, restart policy no',
     causes: ['DOC-05'],
     proven: true,

@@ -191,6 +191,12 @@ export const networkCases: readonly Case[] = [
   { name: 'TLS-03 another name', causes: ['TLS-03'], proven: true, world: () => judged('ERR_TLS_CERT_ALTNAME_INVALID') },
   { name: 'TLS-05 authority unknown to the gateway', causes: ['TLS-05'], proven: true, world: () => judged('UNABLE_TO_GET_ISSUER_CERT_LOCALLY') },
   {
+    name: 'TLS-06 client certificate demanded',
+    causes: ['TLS-06'],
+    proven: true,
+    world: () => offline(publicGets(healthy(), { ...w.answered(400), body: '<center>No required SSL certificate was sent</center>' })),
+  },
+  {
     name: 'CLK-01 gateway clock behind',
     causes: ['CLK-01'],
     proven: true,

@@ -114,7 +114,7 @@ export const directClosed = sign(
 );
 export const directStatus = sign(
   (view) => `${directText(view)} is answered with ${view.value('ws.upgrade', 'be', 'direct')?.status ?? 'a status'}`,
-  direct((seen) => seen.status !== null && !reached(seen, 'accepted')),
+  direct((seen) => seen.status !== null && seen.status !== 101),
 );
 export const directRootUpgrades = sign(
   (view) => `on path / port ${agentsPort(view)} answers 101`,

@@ -8,7 +8,7 @@ import { gatewayPart, hostOf } from './parts.ts';
 
 const publicPort = (view: View) => view.topology.publicPort;
 
-/** Rows that can be the agent's: right remote port, and an owner that is the agent or cannot be seen. */
+/** Rows that can be the agent's: right remote port, alive (not just being wound up), and an owner that is the agent or cannot be seen. */
 export function linkRows(view: View, rows: readonly Connection[], port: number): readonly Connection[] {
   const unit = view.gateway?.unit ?? null;
   return rows.filter(
