@@ -138,7 +138,7 @@ function checkWaves(inventory: InventoryFile): ConfigComplaint[] {
 }
 
 /** A fingerprint as ssh-keygen prints it: SHA-256 in base64 without padding. */
-export const FINGERPRINT = /^SHA256:[A-Za-z0-9+/]{43}=?$/;
+const FINGERPRINT = /^SHA256:[A-Za-z0-9+/]{43}=?$/;
 
 function checkHostKeys(inventory: InventoryFile): ConfigComplaint[] {
   return Object.entries(inventory.hosts).flatMap(([name, host]) => {

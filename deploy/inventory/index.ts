@@ -1,5 +1,4 @@
 // What is where: viworks.toml, typed and judged before anything connects. It knows no host's state and renders nothing.
-export { FINGERPRINT } from './check.ts';
 export {
   type BackendPlan,
   type GatewayPlan,

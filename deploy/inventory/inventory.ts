@@ -2,8 +2,8 @@
 import { homedir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { type LoadedConfig, loadConfig } from '../../agents/runtime/index.ts';
-import { checkInventory } from './check.ts';
-import { type InventoryFile, inventorySchema } from './schema.ts';
+import type { InventoryFile } from './schema.ts';
+import { configSpec } from './spec.ts';
 
 /** Where TLS comes from. Paths are absolute. */
 export type TlsSource =
@@ -89,10 +89,12 @@ export interface Inventory {
  */
 export async function loadInventory(file: string, options: { readonly unpinned?: boolean } = {}): Promise<Inventory> {
   const loaded: LoadedConfig<InventoryFile> = await loadConfig({
-    schema: inventorySchema,
+    schema: configSpec.schema,
     file,
     check: (value) =>
-      checkInventory(value).filter((complaint) => !options.unpinned || complaint.path.at(-1) !== 'host_key'),
+      (configSpec.check?.(value) ?? []).filter(
+        (complaint) => !options.unpinned || complaint.path.at(-1) !== 'host_key',
+      ),
   });
   return toInventory(loaded.value, file);
 }

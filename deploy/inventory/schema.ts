@@ -45,8 +45,8 @@ const tls = z.discriminatedUnion('source', [
   }),
   z.strictObject({
     source: z.literal('acme').meta({ description: 'not supported yet' }),
-    directory: z.string().optional(),
-    contact: z.string().optional(),
+    directory: z.string().optional().meta({ description: 'URL of the ACME directory' }),
+    contact: z.string().optional().meta({ description: 'address for expiry notices' }),
   }),
 ]);
 
@@ -57,34 +57,46 @@ const nginx = z.strictObject({
     .meta({ description: 'who owns the nginx configuration' }),
   install: z.boolean().default(false).meta({ description: 'install the nginx package where it is missing' }),
   port: port.default(443).meta({ description: 'the public TLS port' }),
-  http2: z.boolean().default(true),
-  client_certificates: z.enum(['off', 'optional', 'required']).default('off'),
+  http2: z.boolean().default(true).meta({ description: 'whether nginx offers HTTP/2 to clients of the API' }),
+  client_certificates: z
+    .enum(['off', 'optional', 'required'])
+    .default('off')
+    .meta({ description: 'whether nginx asks gateways for a certificate' }),
   name: z.string().optional().meta({ description: 'mode container: the name of the container' }),
   config_path: fileName.optional().meta({ description: 'mode join or container: the file to work with' }),
 });
 
 const backend = z.strictObject({
   host: hostKeyName.meta({ description: 'a key below [hosts]' }),
-  store: z.enum(['sqlite', 'postgres']).default('sqlite'),
+  store: z.enum(['sqlite', 'postgres']).default('sqlite').meta({ description: 'where the backend keeps its state' }),
   url_file: fileName.optional().meta({ description: 'store postgres: a file holding the connection URL' }),
   api: z
-    .strictObject({ bind: bindAddress.default('127.0.0.1'), port: port.default(8080) })
+    .strictObject({
+      bind: bindAddress.default('127.0.0.1').meta({ description: 'address that the API listens on' }),
+      port: port.default(8080).meta({ description: 'port of the API' }),
+    })
     .prefault({})
     .meta({ description: 'the HTTP API' }),
   agents: z
     .strictObject({
-      bind: bindAddress.default('127.0.0.1'),
-      port: port.default(8081),
+      bind: bindAddress.default('127.0.0.1').meta({ description: 'address for gateways' }),
+      port: port.default(8081).meta({ description: 'port for gateways' }),
       path: z
         .string()
         .regex(/^\/ws\/[A-Za-z0-9/_-]*$/, 'expected a path below /ws/')
-        .default('/ws/agent'),
-      max_connections: z.int().min(1).max(1_000_000).default(10_000),
+        .default('/ws/agent')
+        .meta({ description: 'path of the WebSocket server' }),
+      max_connections: z.int().min(1).max(1_000_000).default(10_000).meta({ description: 'gateways at the same time' }),
     })
     .prefault({})
     .meta({ description: 'the WebSocket listener for gateways' }),
-  heartbeat_seconds: z.int().min(1).max(300).default(10),
-  log_level: logLevel.default('info'),
+  heartbeat_seconds: z
+    .int()
+    .min(1)
+    .max(300)
+    .default(10)
+    .meta({ description: 'how often backend and gateway ask each other whether they live' }),
+  log_level: logLevel.default('info').meta({ description: 'least serious level that is logged' }),
   container: z.string().optional().meta({ description: 'runtime docker: the name of the backend container' }),
   nginx: nginx.prefault({}),
 });
@@ -92,17 +104,33 @@ const backend = z.strictObject({
 const gateway = z.strictObject({
   id: gatewayId.optional().meta({ description: "the gateway's id; default: the key of its host" }),
   host: hostKeyName.meta({ description: 'a key below [hosts]' }),
-  labels: z.record(z.string().regex(/^[A-Za-z0-9_.-]{1,64}$/, 'expected a short name'), label).default({}),
+  labels: z
+    .record(z.string().regex(/^[A-Za-z0-9_./-]{1,64}$/, 'expected a short name'), label)
+    .default({})
+    .meta({ description: 'labels shown in the registry' }),
   task_user: userName.default('viworks-task').meta({ description: 'who runs tasks; "root" must be written out' }),
-  verbs: z.array(z.string().regex(/^[a-z0-9:_-]{1,64}$/, 'expected the name of a verb set')).default(['core']),
-  local_api: z.strictObject({ bind: bindAddress.default('127.0.0.1'), port: port.default(8443) }).prefault({}),
-  max_concurrent_tasks: z.int().min(1).max(100_000).default(100),
-  log_level: logLevel.default('info'),
+  verbs: z
+    .array(z.string().regex(/^[a-z0-9:_-]{1,64}$/, 'expected the name of a verb set'))
+    .default(['core'])
+    .meta({ description: 'verbs offered: "core" and packs' }),
+  local_api: z
+    .strictObject({
+      bind: bindAddress.default('127.0.0.1').meta({ description: 'address of the local health API' }),
+      port: port.default(8443).meta({ description: 'port of the local health API' }),
+    })
+    .prefault({}),
+  max_concurrent_tasks: z
+    .int()
+    .min(1)
+    .max(10_000)
+    .default(100)
+    .meta({ description: 'tasks that run at the same time; more wait' }),
+  log_level: logLevel.default('info').meta({ description: 'least serious level that is logged' }),
 });
 
 const host = z.strictObject({
   address: address.meta({ description: 'where sshd answers' }),
-  port: port.default(22),
+  port: port.default(22).meta({ description: 'port of sshd' }),
   user: userName.default('root').meta({ description: 'root, or a user with the one sudo rule that plan prints' }),
   host_key: z
     .union([z.string(), z.array(z.string()).min(1)])
@@ -117,12 +145,16 @@ const host = z.strictObject({
   machine_id: z
     .string()
     .regex(/^[0-9a-f]{32}$/, 'expected 32 hex digits, as in /etc/machine-id')
-    .optional(),
-  runtime: z.enum(['systemd', 'docker']).default('systemd'),
+    .optional()
+    .meta({ description: 'refuses another machine at the same address' }),
+  runtime: z.enum(['systemd', 'docker']).default('systemd').meta({ description: 'what programs run under there' }),
 });
 
 const deploy = z.strictObject({
-  waves: z.array(z.union([z.literal('*'), z.array(z.string())])).default(['*']),
+  waves: z
+    .array(z.union([z.literal('*'), z.array(z.string())]))
+    .default(['*'])
+    .meta({ description: 'which gateways go first; not used yet' }),
   soak_seconds: z.int().min(0).max(3600).default(3).meta({ description: 'how long the new release has to stay well' }),
   window_seconds: z.int().min(30).max(600).default(60).meta({ description: 'when hosts go back if nobody confirms' }),
 });
@@ -130,7 +162,7 @@ const deploy = z.strictObject({
 /** The schema of viworks.toml. */
 export const inventorySchema = z.strictObject({
   project: z.strictObject({
-    name: slug,
+    name: slug.meta({ description: 'names the installation, and the operator context' }),
     server_name: dnsName.meta({ description: 'the public name; gateways dial wss://<server_name>/ws/agent' }),
     release: fileName
       .optional()

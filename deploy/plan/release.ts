@@ -57,7 +57,7 @@ function build(inputs: ReleaseInputs, id: string): ReleaseParcel {
   const gateway = gatewayOn(inventory, host);
   const parts = [
     ...(inventory.backend.host === host ? [backendPart(inputs, id)] : []),
-    ...(gateway ? [gatewayPart(inputs, gateway)] : []),
+    ...(gateway ? [gatewayPart(inputs, gateway, id)] : []),
   ];
   const contents: Record<string, string> = Object.assign({}, ...parts.map((part) => part.contents));
   const units = parts.flatMap((part) => part.units);
@@ -173,21 +173,23 @@ export function gatewayUrl(inventory: Inventory): string {
 /** The name under which a gateway's one-time token lies among the credentials. */
 export const ENROLMENT_SECRET = 'enrolment-token';
 
-function gatewayPart(inputs: ReleaseInputs, gateway: GatewayPlan): ReleasePart {
+function gatewayPart(inputs: ReleaseInputs, gateway: GatewayPlan, id: string): ReleasePart {
   const { inventory, templates, trust, sha256 } = inputs;
-  const gatewayToml = renderGatewayToml(templates, {
-    gatewayId: gateway.id,
-    url: gatewayUrl(inventory),
-    logLevel: gateway.logLevel,
-    stateDir: `${LAYOUT.state}/gateway`,
-    trustFile: trust === undefined ? undefined : `${LAYOUT.current}/etc/trust.pem`,
-    launcherSocket: LAYOUT.launcherSocket,
-    tasksDir: LAYOUT.tasks,
-    maxConcurrentTasks: gateway.maxConcurrentTasks,
-    localApi: gateway.localApi,
-    labels: gateway.labels,
-    verbs: gateway.verbs,
-  });
+  const toml = (releaseId: string): string =>
+    renderGatewayToml(templates, {
+      gatewayId: gateway.id,
+      releaseId,
+      url: gatewayUrl(inventory),
+      logLevel: gateway.logLevel,
+      stateDir: `${LAYOUT.state}/gateway`,
+      trustFile: trust === undefined ? undefined : `${LAYOUT.current}/etc/trust.pem`,
+      launcherSocket: LAYOUT.launcherSocket,
+      tasksDir: LAYOUT.tasks,
+      maxConcurrentTasks: gateway.maxConcurrentTasks,
+      localApi: gateway.localApi,
+      labels: gateway.labels,
+      verbs: gateway.verbs,
+    });
   const launcherToml = renderLauncherToml(templates, {
     socket: LAYOUT.launcherSocket,
     tasksDir: LAYOUT.tasks,
@@ -200,7 +202,7 @@ function gatewayPart(inputs: ReleaseInputs, gateway: GatewayPlan): ReleasePart {
   });
   // The launcher is perl: a new agent bundle is no reason to restart it.
   const launcher = [inputs.app.digestOf('dist/launcher.pl'), inputs.app.digestOf('notify.pl'), launcherToml].join('\n');
-  const program = [inputs.app.digest, inputs.runtime, gatewayToml, trust ?? ''].join('\n');
+  const program = [inputs.app.digest, inputs.runtime, toml(NO_ID), trust ?? ''].join('\n');
   const user = (name: string, groupOnly = false): ReleaseAccount => ({
     name,
     home: name === ACCOUNTS.gateway ? `${LAYOUT.state}/gateway` : '/nonexistent',
@@ -208,7 +210,7 @@ function gatewayPart(inputs: ReleaseInputs, gateway: GatewayPlan): ReleasePart {
   });
   return {
     contents: {
-      'etc/gateway.toml': gatewayToml,
+      'etc/gateway.toml': toml(id),
       'etc/launcher.toml': launcherToml,
       ...(trust === undefined ? {} : { 'etc/trust.pem': trust }),
       ...below('units', units),

@@ -103,6 +103,7 @@ test('the files of the agents are TOML and say what they were given', () => {
   });
   const gateway = {
     gatewayId: 'gw "1"',
+    releaseId: 'r1',
     url: 'wss://agents.example.test/ws/agent',
     logLevel: 'info',
     stateDir: '/s',

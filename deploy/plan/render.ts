@@ -82,6 +82,8 @@ export function renderBackendToml(templates: Templates, config: BackendConfig): 
 /** What gateway.toml says. */
 export interface GatewayConfig {
   readonly gatewayId: string;
+  /** Shown in the gateway's health; empty where there are no releases. */
+  readonly releaseId?: string | undefined;
   readonly url: string;
   readonly logLevel: string;
   readonly stateDir: string;
@@ -99,6 +101,7 @@ export interface GatewayConfig {
 export function renderGatewayToml(templates: Templates, config: GatewayConfig): string {
   return render(templates, 'agents/gateway.toml.tmpl', {
     gateway: text(config.gatewayId),
+    release: text(config.releaseId ?? ''),
     url: text(config.url),
     log_level: text(config.logLevel),
     state_dir: text(config.stateDir),
