@@ -1,27 +1,22 @@
 // What the bundler has to know about this repository: our files do nothing at import time, doors are no detour, and which parts of
 // Node and of packages are never wanted.
-import { existsSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import type { Plugin } from 'esbuild';
 
 /** The plugins of the main bundle, in order; the first one serves every bundle. */
-export function bundlePlugins(root: string): Plugin[] {
-  return [ownSources(root), cheapImports(), leftOut()];
+export function bundlePlugins(): Plugin[] {
+  return [ownSources(), cheapImports(), leftOut()];
 }
 
 // Nothing happens at import time in our own files (house rule), so what an entry does not use can be dropped with its packages.
-function ownSources(root: string): Plugin {
+function ownSources(): Plugin {
   return {
     name: 'own-sources',
     setup(context) {
       context.onResolve({ filter: /^\.\.?\// }, (args) => {
         if (args.importer.includes('node_modules') || args.kind === 'entry-point') return undefined;
-        const path = resolve(args.resolveDir, args.path);
-        return existsSync(path) ? { path, sideEffects: false } : { path, namespace: 'unwritten' };
-      });
-      context.onLoad({ filter: /.*/, namespace: 'unwritten' }, (args) => {
-        process.stderr.write(`build: ${args.path.slice(root.length + 1)} is not written yet; left out\n`);
-        return { contents: 'module.exports = {};', loader: 'js' };
+        return { path: resolve(args.resolveDir, args.path), sideEffects: false };
       });
     },
   };

@@ -5,7 +5,7 @@ import { cpSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, utimes
 import { basename, dirname, join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { build } from 'esbuild';
-import { ASSETS } from '../agents/runtime/assets.ts';
+import { ASSETS } from '../agents/runtime/index.ts';
 import { bundlePlugins } from './build-plugins.ts';
 
 const ROOT = resolve(import.meta.dirname, '..');
@@ -31,7 +31,7 @@ try {
   const agentFiles = await bundle();
   await bundleHostHelper();
   for (const [name, source] of Object.entries(ASSETS)) {
-    if (existsSync(join(ROOT, source))) cpSync(join(ROOT, source), join(staging, name), { recursive: true });
+    cpSync(join(ROOT, source), join(staging, name), { recursive: true });
   }
   // Makes dist/ complete in itself: it is shipped to hosts without the rest of the package.
   writeFileSync(
@@ -40,8 +40,7 @@ try {
   );
   // An edit made while this build ran is newer than the build.
   utimesSync(join(staging, 'main.js'), startedAt, startedAt);
-  if (existsSync(outdir)) renameSync(outdir, retired);
-  renameSync(staging, outdir);
+  swapIn();
 } finally {
   rmSync(staging, { recursive: true, force: true });
   rmSync(retired, { recursive: true, force: true });
@@ -77,7 +76,7 @@ async function bundle(): Promise<string[]> {
       __VIWORKS_BUNDLED__: 'true',
       'process.env.NODE_ENV': '"production"',
     },
-    plugins: bundlePlugins(ROOT),
+    plugins: bundlePlugins(),
     logLevel: 'warning',
     logOverride: { 'ignored-bare-import': 'silent' },
   });
@@ -110,9 +109,23 @@ async function bundleHostHelper(): Promise<void> {
     minifyWhitespace: true,
     legalComments: 'none',
     define: { __VIWORKS_BUNDLED__: 'true', 'import.meta.dirname': '""' },
-    plugins: bundlePlugins(ROOT).slice(0, 1),
+    plugins: bundlePlugins().slice(0, 1),
     logLevel: 'warning',
   });
+}
+
+// Two builds at once may both find the old one there: the later one then retires the earlier one's.
+function swapIn(): void {
+  for (let attempt = 1; ; attempt++) {
+    rmSync(retired, { recursive: true, force: true });
+    try {
+      if (existsSync(outdir)) renameSync(outdir, retired);
+      renameSync(staging, outdir);
+      return;
+    } catch (error) {
+      if (attempt === 5) throw error;
+    }
+  }
 }
 
 function gitRevision(): string {

@@ -1,9 +1,10 @@
 // `viworks gateways`: who is there, and one of them in detail.
 import type { http } from '../../agents/protocol/index.ts';
-import { type CommandSpec, type Invocation, resolveTarget } from '../../agents/runtime/index.ts';
-import { createClient } from '../api/client.ts';
+import { type CommandSpec, type Invocation, resolveTarget, ViworksError } from '../../agents/runtime/index.ts';
+import { type ApiClient, createClient } from '../api/client.ts';
 import { CLIENT_EXIT_CODES, TARGET_OPTIONS } from '../api/options.ts';
 import { renderSpan } from '../duration.ts';
+import { cliErrors } from '../errors.ts';
 import { renderTable } from '../table.ts';
 
 export const gatewaysCommand: CommandSpec = {
@@ -25,17 +26,22 @@ async function showGateways(invocation: Invocation): Promise<number> {
   const client = createClient(await resolveTarget(options, invocation.env));
   const [id] = args;
   if (id !== undefined) {
-    const gateway = await client.json<http.GatewayBody>({
-      method: 'GET',
-      path: `/api/v1/gateways/${encodeURIComponent(id)}`,
-      signal,
-    });
+    const gateway = await knownGateway(client, id, signal);
     terminal.stdout.write(options.json === true ? `${JSON.stringify(gateway)}\n` : renderGateway(gateway, clock.now()));
     return 0;
   }
   const list = await client.json<GatewayList>({ method: 'GET', path: '/api/v1/gateways', signal });
   terminal.stdout.write(options.json === true ? `${JSON.stringify(list)}\n` : renderGateways(list, clock.now()));
   return 0;
+}
+
+async function knownGateway(client: ApiClient, gateway: string, signal: AbortSignal): Promise<http.GatewayBody> {
+  try {
+    return await client.json({ method: 'GET', path: `/api/v1/gateways/${encodeURIComponent(gateway)}`, signal });
+  } catch (error) {
+    const unknown = error instanceof ViworksError && error.code === 'VW_CLI_REFUSED' && error.detail.status === 404;
+    throw unknown ? cliErrors.create('VW_CLI_UNKNOWN_GATEWAY', { gateway }, error) : error;
+  }
 }
 
 interface GatewayList {

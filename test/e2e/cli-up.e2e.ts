@@ -31,7 +31,7 @@ describe('a running system', () => {
   const sha256 = (bytes: Buffer) => createHash('sha256').update(bytes).digest('hex');
 
   test('10 MB of random bytes and text beside it arrive whole, the exit code too', async () => {
-    const script = String.raw`head -c 10000000 /dev/urandom | tee /dev/fd/3 3>&1 1>&4 4>&- | sha256sum >&2; exit 7`;
+    const script = `head -c 10000000 /dev/urandom | tee /dev/fd/3 3>&1 1>&4 4>&- | sha256sum >&2; exit 7`;
     const outcome = await run(['--', 'bash', '-c', `exec 4>&1; ${script}`]);
     expect(outcome.code).toBe(7);
     expect(outcome.stdout.length).toBe(10_000_000);
