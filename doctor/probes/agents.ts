@@ -1,6 +1,7 @@
 // The configuration files of the agents as their units name them, and the trust that a gateway judges TLS with.
 import { type Fact, type Part, unknown } from '../engine/index.ts';
 import { parseAgentConfig } from './agent-config.ts';
+import { type ContainerRef, containerName } from './docker.ts';
 import { type HostRound, look, read, say } from './probe.ts';
 import { quote, type Section } from './script.ts';
 
@@ -11,7 +12,7 @@ export interface ConfigPlace {
   /** A file that is known beforehand (`viworks up`). */
   readonly file: string | null;
   /** Its container, when it runs in one: the file is then read from inside. */
-  readonly container: string | null;
+  readonly container: ContainerRef | null;
 }
 
 export function configSection(place: ConfigPlace): Section {
@@ -21,7 +22,7 @@ export function configSection(place: ConfigPlace): Section {
     id: `agent.config.${place.part}`,
     title: `configuration of the ${place.part}`,
     body: `f=${quote(place.file ?? '')}
-${place.container === null ? 'r=' : `r=/proc/$($T docker inspect -f '{{.State.Pid}}' ${quote(place.container)} 2>/dev/null)/root`}
+${place.container === null ? 'r=' : `r=/proc/$($T docker inspect -f '{{.State.Pid}}' "$(${containerName(place.container)})" 2>/dev/null)/root`}
 u=${unit}
 if [ -z "$f" ] && [ -n "$u" ] && have systemctl; then
   f=$($T systemctl show --no-pager -p ExecStart "$u" | tr ' ' '\\n' | grep -E '\\.(toml|json|ya?ml|conf)$' | tail -n 1)

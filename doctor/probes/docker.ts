@@ -1,13 +1,5 @@
 // Containers: what the engine says of them, and who listens inside, read from /proc of their main processes. Starts nothing in them.
-import {
-  type Container,
-  type Fact,
-  type Listener,
-  notApplicable,
-  type Part,
-  unknown,
-  type Vantage,
-} from '../engine/index.ts';
+import { type Container, type Fact, type Listener, notApplicable, unknown, type Vantage } from '../engine/index.ts';
 import { innerProcesses, parseContainers, parseDockerLog, parseInnerSockets } from './docker-output.ts';
 import { type HostRound, look, read, say } from './probe.ts';
 import { quote, type Section } from './script.ts';
@@ -44,22 +36,36 @@ for p in $($T docker ps -q 2>/dev/null | head -n 20 | xargs -r docker inspect -f
 done`,
 };
 
+/** A container by its name, or the first one whose name or image speaks of the part. */
+export interface ContainerRef {
+  readonly part: 'backend' | 'nginx' | 'gateway';
+  readonly name: string | null;
+}
+
+const speaksOf = { backend: 'backend|control', nginx: 'nginx|proxy', gateway: 'gateway|agent' } as const;
+
+/** Shell that prints the container's name. */
+export function containerName({ part, name }: ContainerRef): string {
+  if (name !== null) return `echo ${quote(name)}`;
+  return `$T docker ps -a --format '{{.Names}} {{.Image}}' 2>/dev/null | grep -E '${speaksOf[part]}' | head -n 1 | sed 's/ .*//'`;
+}
+
 /** What a container said since it was started. */
-export function containerLogSection(part: Part, container: string): Section {
-  const name = quote(container);
+export function containerLogSection(ref: ContainerRef): Section {
   return {
-    id: `log.tail.${part}`,
-    title: `log of ${container}`,
+    id: `log.tail.${ref.part}`,
+    title: `log of the container of ${ref.part}`,
     capBytes: 48 * 1024,
     body: `${guard}
-s=$($T docker inspect -f '{{.State.StartedAt}}' ${name} 2>/dev/null) || { echo '!tool no such container'; return; }
-$T docker logs -t --tail 120 --since "$s" ${name} 2>&1`,
+c=$(${containerName(ref)})
+s=$($T docker inspect -f '{{.State.StartedAt}}' "$c" 2>/dev/null) || { echo '!tool no such container'; return; }
+$T docker logs -t --tail 120 --since "$s" "$c" 2>&1`,
   };
 }
 
 /** A part that is meant to run in a container. */
 export interface PartContainer {
-  readonly part: Part;
+  readonly part: ContainerRef['part'];
   /** Its name when the inventory gives one; else a row whose name or image speaks of the part. */
   readonly name: string | null;
   readonly ports: readonly number[];
@@ -69,7 +75,7 @@ export interface PartContainer {
 /** The row of a part: by name, else by name or image, else by a published or inner port. */
 export function findContainer(all: readonly Container[], part: PartContainer): Container | null {
   if (part.name !== null) return all.find((row) => row.name === part.name) ?? null;
-  const word = part.part === 'nginx' ? /nginx|proxy/ : part.part === 'backend' ? /backend|control/ : /gateway|agent/;
+  const word = new RegExp(speaksOf[part.part]);
   const named = all.filter((row) => word.test(row.name) || word.test(row.image));
   const running = (rows: readonly Container[]) => rows.find((row) => row.state === 'running') ?? rows[0];
   const published = all.filter((row) => row.ports.some((port) => part.ports.includes(port.containerPort)));

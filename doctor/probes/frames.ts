@@ -36,11 +36,21 @@ export function createFrameReader(nonce: string): FrameReader {
   function close(end: number): SectionOutput | undefined {
     const bytes = buffer.subarray(0, end);
     if (!open) {
-      noise = (noise + bytes.toString('utf8')).slice(0, 2000);
+      noise = (noise + bytes.toString('utf8')).trimStart().slice(0, 2000);
       return undefined;
     }
     const truncated = open.capped || bytes.length !== open.length;
     return { id: open.id, rc: open.rc, text: bytes.toString('utf8'), truncated };
+  }
+
+  /** A section is whole as soon as its announced bytes are there: the next one may take long. */
+  function closeEarly(): SectionOutput | undefined {
+    if (!open || open.capped || open.id === 'end' || buffer.length < open.length) return undefined;
+    const { id, rc, length } = open;
+    const text = buffer.toString('utf8', 0, length);
+    buffer = buffer.subarray(length);
+    open = undefined;
+    return { id, rc, text, truncated: false };
   }
 
   return {
@@ -56,7 +66,11 @@ export function createFrameReader(nonce: string): FrameReader {
         open = { id, rc: Number(rc), length: Number.parseInt(size, 10), capped: size.endsWith('+') };
         done = id === 'end';
         buffer = buffer.subarray(lineEnd + 1);
+        const early = closeEarly();
+        if (early) out.push(early);
       }
+      const early = closeEarly();
+      if (early) out.push(early);
       return out;
     },
     get done() {

@@ -1,6 +1,16 @@
 // nginx on the backend's host or in its container: configuration files with their includes, the processes, its own verdict, error log, certificates.
 import { X509Certificate } from 'node:crypto';
-import { type Certificate, type Container, type Fact, notApplicable, type Reading, unknown } from '../engine/index.ts';
+import {
+  type Certificate,
+  type Container,
+  type Fact,
+  type LogTail,
+  notApplicable,
+  type Reading,
+  unknown,
+} from '../engine/index.ts';
+import { type ContainerRef, containerName } from './docker.ts';
+import { parseDockerLog } from './docker-output.ts';
 import { zoneOffsetMs } from './host.ts';
 import { nginxProcesses, parseErrorLog, parseNginxFiles, parseNginxTest, type TimedFile } from './nginx-output.ts';
 import { type HostRound, look, read, say } from './probe.ts';
@@ -9,8 +19,8 @@ import { parseProcesses, type SeenProcess } from './service-output.ts';
 
 /** Where nginx is looked for. */
 export interface NginxPlace {
-  /** Name of its container, or null on the host itself. */
-  readonly container: string | null;
+  /** Its container, or null on the host itself. */
+  readonly container: ContainerRef | null;
   /** Its main file when it is not the usual one (a private nginx of `viworks up`). */
   readonly entry: string | null;
 }
@@ -20,10 +30,11 @@ const LOG_BYTES = 16 * 1024;
 
 /**
  * Shell functions: `nginx_conf` prints every file that the configuration consists of, following includes through globs as nginx does.
- * In a container the files are read through /proc/PID/root, so nothing is started in it; of a stopped one only bind mounts can be read.
+ * In a container the files are read through /proc/PID/root, so nothing is started in it; absolute links would lead out of it there and are
+ * followed by hand. Of a stopped container only bind mounts can be read.
  */
 export function nginxPrelude(place: NginxPlace): string {
-  const container = place.container === null ? '' : quote(place.container);
+  const container = place.container === null ? '' : `$(${containerName(place.container)})`;
   return `C=${container}
 nginx_root() {
   R=; P=
@@ -41,15 +52,20 @@ nginx_entry() {
 nginx_file() {
   case "$S" in *"|$1|"*) return 0;; esac
   S="$S|$1|"
-  printf '\\n--%s %s %s\\n' "$N" "$(stat -c %Y "$R$1" 2>/dev/null || echo -)" "$1"
-  [ -r "$R$1" ] || { echo '!unreadable'; return 0; }
-  cat "$R$1"
+  F=$R$1
+  if [ -n "$R" ] && [ -L "$F" ]; then
+    L=$(readlink "$F")
+    case $L in /*) F=$R$L;; *) F=\${F%/*}/$L;; esac
+  fi
+  printf '\\n--%s %s %s\\n' "$N" "$(stat -c %Y "$F" 2>/dev/null || echo -)" "$1"
+  { [ -f "$F" ] && [ -r "$F" ]; } || { echo '!unreadable'; return 0; }
+  cat "$F"
   IFS='
 '
-  for i in $(sed 's/#.*//' "$R$1" | tr ';{}' '\\n\\n\\n' | sed -n 's/^[[:space:]]*include[[:space:]]\\{1,\\}//p' | tr -d "'\\""); do
+  for i in $(sed 's/#.*//' "$F" | tr ';{}' '\\n\\n\\n' | sed -n 's/^[[:space:]]*include[[:space:]]\\{1,\\}//p' | tr -d "'\\""); do
     case $i in /*) g=$i;; *) g=\${E%/*}/$i;; esac
     for f in $R$g; do
-      if [ -e "$f" ]; then nginx_file "\${f#"$R"}"; else case $f in *[*?[]*) ;; *) nginx_file "\${f#"$R"}";; esac; fi
+      if [ -e "$f" ] || [ -L "$f" ]; then nginx_file "\${f#"$R"}"; else case $f in *[*?[]*) ;; *) nginx_file "\${f#"$R"}";; esac; fi
     done
   done
 }
@@ -103,7 +119,8 @@ $T nginx -t -c "$E" 2>&1`,
     body: `nginx_root
 for l in $(printf '%s\\n' "$NF" | sed -n 's/^[[:space:]]*error_log[[:space:]]\\{1,\\}\\([^ ;]*\\).*/\\1/p' | sort -u | head -n 4); do
   case $l in /dev/*|stderr) continue;; /*) ;; *) l=/usr/share/nginx/$l;; esac
-  if [ -r "$R$l" ]; then printf '\\n--file %s\\n' "$l"; tail -c ${LOG_BYTES} "$R$l"; elif [ -e "$R$l" ] || [ ! -x "\${l%/*}" ]; then echo "!permission $l is not readable"; fi
+  [ -L "$R$l" ] && [ ! -f "$R$l" ] && continue
+  if [ -f "$R$l" ] && [ -r "$R$l" ]; then printf '\\n--file %s\\n' "$l"; tail -c ${LOG_BYTES} "$R$l"; elif [ -e "$R$l" ] || [ ! -x "\${l%/*}" ]; then echo "!permission $l is not readable"; fi
 done`,
   },
   {
@@ -111,7 +128,7 @@ done`,
     title: 'certificate files',
     body: `nginx_root
 for c in $(printf '%s\\n' "$NF" | sed -n 's/^[[:space:]]*ssl_certificate[[:space:]]\\{1,\\}\\([^ ;]*\\).*/\\1/p' | sort -u | head -n 8); do
-  [ -r "$R$c" ] && { printf '\\n--file %s %s\\n' "$(stat -c %Y "$R$c")" "$c"; sed -n '/BEGIN CERT/,/END CERT/p' "$R$c"; }
+  [ -f "$R$c" ] && [ -r "$R$c" ] && { printf '\\n--file %s %s\\n' "$(stat -c %Y "$R$c")" "$c"; sed -n '/BEGIN CERT/,/END CERT/p' "$R$c"; }
 done`,
   },
 ];
@@ -147,7 +164,7 @@ export function nginxFacts(
       command: 'nginx -t',
       reading: read(look(round, 'nginx.test'), parseNginxTest),
     }),
-    errorLogFact(round, startedAt ?? about.startedMs),
+    errorLogFact(round, startedAt ?? about.startedMs, inContainer),
     certificateFact(round),
   ];
 }
@@ -171,15 +188,24 @@ function newestStart(
   return starts.length > 0 ? Math.max(...starts) : null;
 }
 
-function errorLogFact(round: HostRound, workerStart: number | null): Fact {
-  const looked = look(round, 'nginx.error-log');
+function errorLogFact(round: HostRound, sinceMs: number | null, inContainer: boolean): Fact {
   const zoneMs = zoneOffsetMs(round);
-  const reading = read(looked, (text) => parseErrorLog(text, { zoneMs, sinceMs: workerStart, cutAtBytes: LOG_BYTES }));
+  const fromFile = read(look(round, 'nginx.error-log'), (text) =>
+    parseErrorLog(text, { zoneMs, sinceMs, cutAtBytes: LOG_BYTES }),
+  );
+  // In a container the error log usually is its stderr, and then Docker keeps it.
+  const inDocker = inContainer && (fromFile.status !== 'known' || fromFile.value.lines.length === 0);
+  const fromDocker = (text: string): LogTail => {
+    const all = parseDockerLog(text, sinceMs);
+    return { ...all, lines: all.lines.filter((line) => /\[(emerg|alert|crit|error|warn)\]/.test(line.text)) };
+  };
+  const section = inDocker ? 'log.tail.nginx' : 'nginx.error-log';
+  const reading = inDocker ? read(look(round, section), fromDocker) : fromFile;
   return say(round, {
     key: 'log.tail',
     subject: 'nginx-error',
-    section: 'nginx.error-log',
-    command: 'tail /var/log/nginx/error.log',
+    section,
+    command: inDocker ? 'docker logs nginx' : 'tail /var/log/nginx/error.log',
     lines: reading.status === 'known' ? reading.value.lines.slice(-5).map((line) => line.text) : [],
     reading,
   });

@@ -49,7 +49,12 @@ export function quote(word: string): string {
   return /^[A-Za-z0-9_@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
 }
 
+/** The host itself ends a round that hangs, also when nobody is there any more to end it, in seconds. */
+const ROUND_SECONDS = 15;
+
 /** What is executed on the host: a shell that reads the program; as root through sudo only if that needs no password. */
 export function shellCommand(options: { readonly sudo: boolean }): string {
-  return options.sudo ? "sh -c 'if sudo -n true 2>/dev/null; then exec sudo -n sh -s; else exec sh -s; fi'" : 'sh -s';
+  const shell = (prefix: string): string =>
+    `if command -v timeout >/dev/null 2>&1; then exec ${prefix}timeout ${ROUND_SECONDS} sh -s; else exec ${prefix}sh -s; fi`;
+  return options.sudo ? `if sudo -n true 2>/dev/null; then ${shell('sudo -n ')}; else ${shell('')}; fi` : shell('');
 }

@@ -120,20 +120,21 @@ function backendPlan({ topology, hints }: RoundContext): Plan {
     part: 'backend',
     unit: backend.unit,
     file: hints.backendConfig,
-    container: backend.container,
+    container: backend.supervision === 'docker' ? { part: 'backend', name: backend.container } : null,
   };
   const withNginx = nginx.supervision !== 'none';
+  const inContainer = nginx.supervision === 'docker' ? { part: 'nginx' as const, name: nginx.container } : null;
   return {
     units,
     containers,
     config,
-    prelude: withNginx ? [nginxPrelude({ container: nginx.container, entry: hints.nginxEntry })] : [],
+    prelude: withNginx ? [nginxPrelude({ container: inContainer, entry: hints.nginxEntry })] : [],
     sections: [
       ...hostSections(topology.serverName),
       ...socketSections,
       ...serviceSections(units, [...ports, topology.publicPort]),
       ...(docker || guessed ? [containersSection, innerSection] : []),
-      ...containers.flatMap((part) => (part.name === null ? [] : [containerLogSection(part.part, part.name)])),
+      ...containers.map((part) => containerLogSection(part)),
       ...(withNginx ? nginxSections : []),
       configSection(config),
       cpuSection,
