@@ -1,5 +1,6 @@
 // `viworks launcher`: validates its configuration, then becomes the perl program (same pid): perl can setsid, flock and check who asks.
-import { accessSync, constants, readFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { accessSync, constants } from 'node:fs';
 import { assetFile, type CommandSpec, type ConfigComplaint, describe, loadConfig } from '../runtime/index.ts';
 import { gatewayErrors } from './errors.ts';
 import { type LauncherConfig, launcherConfigSpec } from './launcher-config.ts';
@@ -62,26 +63,11 @@ function become(argv: readonly string[], env: Readonly<Record<string, string | u
 }
 
 function unknownUsers(value: LauncherConfig): ConfigComplaint[] {
-  const known = localUsers();
   return (['agent_user', 'task_user'] as const).flatMap((key) => {
     const user = value[key];
-    if (user === '' || known === undefined || known.has(user)) return [];
+    // getent asks every source of users that the system has; only its "not found" (2) is an answer.
+    if (user === '' || spawnSync('getent', ['passwd', user], { stdio: 'ignore' }).status !== 2) return [];
     const remedy = `create it (useradd --system ${user}) or correct ${key}`;
-    return [{ path: [key], message: `there is no user ${user} in /etc/passwd`, remedy }];
+    return [{ path: [key], message: `there is no user ${user} on this host`, remedy }];
   });
-}
-
-// Only a hint from the file: users of a directory service are judged by launcher.pl, which asks the system.
-function localUsers(): ReadonlySet<string> | undefined {
-  try {
-    if (/^passwd:.*\b(?:sss|ldap|winbind|nis|systemd)\b/m.test(readFileSync('/etc/nsswitch.conf', 'utf8')))
-      return undefined;
-    return new Set(
-      readFileSync('/etc/passwd', 'utf8')
-        .split('\n')
-        .map((line) => line.split(':', 1)[0] ?? ''),
-    );
-  } catch {
-    return undefined;
-  }
 }
