@@ -23,9 +23,11 @@ const version = (JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as
 const revision = gitRevision();
 
 // Built aside and swapped in by rename: a command that starts meanwhile sees the old build or the new one, never a half.
-const staging = `${outdir}.new-${process.pid}`;
-const retired = `${outdir}.old-${process.pid}`;
-mkdirSync(dirname(outdir), { recursive: true });
+// In a checkout that place is one that git does not look at: a second build at the same time must not call the tree changed.
+const aside = dirname(outdir) === ROOT ? join(ROOT, '.cache') : dirname(outdir);
+const staging = join(aside, `${basename(outdir)}.new-${process.pid}`);
+const retired = join(aside, `${basename(outdir)}.old-${process.pid}`);
+mkdirSync(aside, { recursive: true });
 rmSync(staging, { recursive: true, force: true });
 try {
   const agentFiles = await bundle();

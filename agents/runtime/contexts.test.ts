@@ -32,8 +32,8 @@ test('a saved context is the current one; its files are private', async () => {
 });
 
 test('a second context leaves the current one when told to', async () => {
-  await saveContext(env(), { name: 'one', url: 'http://one.test', token: 'a' });
-  await saveContext(env(), { name: 'two', url: 'http://two.test', token: 'b', makeCurrent: false });
+  await saveContext(env(), { name: 'one', url: 'https://one.test', token: 'a' });
+  await saveContext(env(), { name: 'two', url: 'https://two.test', token: 'b', makeCurrent: false });
   expect((await resolveTarget({}, env())).context).toBe('one');
   expect((await resolveTarget({ context: 'two' }, env())).token?.reveal()).toBe('b');
   expect((await resolveTarget({}, { ...env(), VIWORKS_CONTEXT: 'two' })).url.host).toBe('two.test');
@@ -51,9 +51,10 @@ test('a URL given by hand never gets the token of a context', async () => {
 test.each([
   [{ context: 'nope' }, 'VW_RUNTIME_NO_CONTEXT'],
   [{ url: 'ftp://x' }, 'VW_RUNTIME_BAD_URL'],
+  [{ url: 'http://backend.test' }, 'VW_RUNTIME_PLAIN_URL'],
   [{ url: 'localhost:8080' }, 'VW_RUNTIME_BAD_URL'],
-  [{ url: 'http://x', tokenFile: '/nonexistent' }, 'VW_RUNTIME_SECRET_UNREADABLE'],
-  [{ url: 'http://x', trustFile: '/nonexistent' }, 'VW_RUNTIME_CONFIG_UNREADABLE'],
+  [{ url: 'https://x.test', tokenFile: '/nonexistent' }, 'VW_RUNTIME_SECRET_UNREADABLE'],
+  [{ url: 'https://x.test', trustFile: '/nonexistent' }, 'VW_RUNTIME_CONFIG_UNREADABLE'],
 ])('%j ends with %s', async (options, code) => {
   await saveContext(env(), { name: 'acme', url: 'https://a.example.test', token: 'x' });
   await expect(resolveTarget(options, env())).rejects.toMatchObject({ code, exitCode: 64 });

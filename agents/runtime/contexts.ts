@@ -98,9 +98,13 @@ async function chosen(env: Env, named: string | undefined): Promise<{ name?: str
   throw runtimeErrors.create('VW_RUNTIME_NO_CONTEXT', { name, known: Object.keys(contexts).join(', ') || 'none' });
 }
 
+// Everywhere else a token would cross the network in the clear.
+const LOOPBACK = /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])$/;
+
 function parseUrl(text: string): URL {
   const url = URL.canParse(text) ? new URL(text) : undefined;
-  if (url && (url.protocol === 'http:' || url.protocol === 'https:')) return url;
+  if (url?.protocol === 'https:' || (url?.protocol === 'http:' && LOOPBACK.test(url.hostname))) return url;
+  if (url?.protocol === 'http:') throw runtimeErrors.create('VW_RUNTIME_PLAIN_URL', { url: text });
   throw runtimeErrors.create('VW_RUNTIME_BAD_URL', { url: text });
 }
 

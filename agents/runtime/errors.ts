@@ -119,6 +119,12 @@ export const runtimeErrors = defineErrors({
     retry: 'never',
     exitCode: 64,
   },
+  VW_RUNTIME_PLAIN_URL: {
+    message: '{url} would send the token over the network in the clear',
+    hint: 'use https://, or a tunnel to the loopback address of the backend host: ssh -L 8080:127.0.0.1:8080 HOST',
+    retry: 'never',
+    exitCode: 64,
+  },
   VW_RUNTIME_BAD_URL: {
     message: '{url} is not a URL of a backend',
     hint: 'give it as https://HOST[:PORT]',

@@ -1,7 +1,7 @@
 // The client of the HTTP API on node:http and node:https: small to load, and a response can be paused.
 import { type IncomingMessage, type RequestOptions, request as requestPlain } from 'node:http';
 import type { http } from '../../agents/protocol/index.ts';
-import { type ApiTarget, describe, errnoOf, type ViworksError } from '../../agents/runtime/index.ts';
+import { type ApiTarget, describe, errnoOf, ViworksError } from '../../agents/runtime/index.ts';
 import { cliErrors } from '../errors.ts';
 
 /** One call. */
@@ -46,10 +46,27 @@ export function createClient(target: ApiTarget): ApiClient {
   };
 }
 
+// A backend that accepts and never answers is one of the faults that this project exists for: nobody waits for it for ever.
+const ANSWER_MS = 15_000;
+// An event stream carries a comment every 15 s; three of them missing means that nobody is there any more.
+const SILENCE_MS = 45_000;
+
 async function send(target: ApiTarget, call: ApiCall): Promise<IncomingMessage> {
+  try {
+    return await sendOnce(target, call, target.ca);
+  } catch (error) {
+    const unknownRoot = error instanceof ViworksError && error.code === 'VW_CLI_UNTRUSTED' && target.ca === undefined;
+    if (!unknownRoot) throw error;
+    // Node brings its own roots; a company's own authority is in the system's. Read only when needed: it takes a while.
+    const { getCACertificates } = await import('node:tls');
+    return await sendOnce(target, call, getCACertificates('system'));
+  }
+}
+
+async function sendOnce(target: ApiTarget, call: ApiCall, ca: string | string[] | undefined): Promise<IncomingMessage> {
   const body = call.body === undefined ? undefined : Buffer.from(JSON.stringify(call.body));
   const url = new URL(call.path, target.url);
-  const options: RequestOptions & { ca?: string } = {
+  const options: RequestOptions & { ca?: string | string[] } = {
     method: call.method,
     headers: {
       accept: 'application/json',
@@ -59,14 +76,24 @@ async function send(target: ApiTarget, call: ApiCall): Promise<IncomingMessage> 
     },
     // The process ends after a few calls: a pool of kept connections would only hold it back.
     agent: false,
-    ...(target.ca === undefined ? {} : { ca: target.ca }),
+    ...(ca === undefined ? {} : { ca }),
     ...(call.signal ? { signal: call.signal } : {}),
   };
   const request = url.protocol === 'https:' ? (await import('node:https')).request : requestPlain;
   return await new Promise((resolve, reject) => {
-    const outgoing = request(url, options, resolve);
+    let answer: IncomingMessage | undefined;
+    const outgoing = request(url, options, (response) => {
+      answer = response;
+      outgoing.setTimeout(SILENCE_MS);
+      resolve(response);
+    });
     outgoing.on('error', (error) => reject(call.signal?.aborted ? call.signal.reason : connectionError(error, target)));
-    // A backend whose host lost its power says nothing; without probes a silent task would be waited for for ever.
+    outgoing.setTimeout(ANSWER_MS, () => {
+      // What waits here unread is our reader's slowness, not the backend's silence.
+      if (answer && answer.readableLength > 0) return;
+      const seconds = (answer ? SILENCE_MS : ANSWER_MS) / 1000;
+      outgoing.destroy(new Error(`it took the connection and then said nothing for ${seconds} s`));
+    });
     outgoing.setSocketKeepAlive(true, 10_000);
     outgoing.end(body);
   });
