@@ -1,6 +1,6 @@
 // The composition root of the backend: the only place that builds its parts and says in which order they open and close.
 import { randomBytes } from 'node:crypto';
-import type { Server } from 'node:net';
+import type { Server } from 'node:http';
 import {
   type Clock,
   fromUnknown,
@@ -177,12 +177,33 @@ export async function composeBackend(deps: BackendDeps, scope: Scope, lifetime: 
     async drain(signal) {
       health.set('serving', 'down', 'draining');
       logger.info(MESSAGES.draining, { sessions: registry.size });
-      for (const server of servers) server.close();
+      const closing = servers.map((server) => new Promise<void>((resolve) => server.close(() => resolve())));
       await listener.drain(signal);
+      await finishRequests(servers, { closed: Promise.all(closing), clock, signal });
       engine.stop();
       await store.flush().catch((error: unknown) => logger.failure(MESSAGES.storeDown, fromUnknown(error)));
     },
   };
+}
+
+/** Requests under way get this long; a connection that was accepted but has not asked yet is one of them. */
+const REQUESTS_MS = 1_000;
+
+// Whoever was accepted is answered: only what is idle is closed, until nothing is left or the time is over.
+async function finishRequests(
+  servers: readonly Server[],
+  until: { closed: Promise<unknown>; clock: Clock; signal: AbortSignal },
+): Promise<void> {
+  const { clock, signal } = until;
+  const end = clock.monotonicMs() + REQUESTS_MS;
+  let closed = false;
+  void until.closed.then(() => {
+    closed = true;
+  });
+  while (!closed && clock.monotonicMs() < end) {
+    for (const server of servers) server.closeIdleConnections();
+    await clock.sleep(10, signal);
+  }
 }
 
 // A listener that dies unasked takes the process down, visibly: an accept loop that is gone must not look like a healthy one.
