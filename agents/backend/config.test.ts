@@ -62,7 +62,7 @@ test.each<[string, string, string[]]>([
   ],
   [
     'a network that is none',
-    'state_dir = "/a"\n[api]\ntrusted_proxies = ["10.0.0.0/99"]',
+    'state_dir = "/a"\n[api]\ntrusted_proxies = ["192.0.2.0/99"]',
     ['expected an address or a network'],
   ],
   ['a path without slash', 'state_dir = "/a"\n[agents]\npath = "ws"', ['agents.path']],

@@ -11,7 +11,7 @@ const network = z
   .string()
   .refine(
     (value) => isNetwork(value),
-    'expected an address or a network in CIDR notation, such as 127.0.0.1 or 10.0.0.0/8',
+    'expected an address or a network in CIDR notation, such as 127.0.0.1 or 192.0.2.0/24',
   );
 
 const api = z.strictObject({
