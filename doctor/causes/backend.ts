@@ -96,6 +96,10 @@ const neverAccepts = sign(backend.queueRises.claim, (view) => {
   return waiting === 'yes' && backend.directSilent.holds(view) === 'yes' ? 'yes' : 'unknown';
 });
 
+const directAnswered = sign('a direct dial is answered', (view) =>
+  judge(view, ['ws.upgrade', 'be', 'direct'], (seen) => seen.status !== null),
+);
+
 const be02 = defineCause({
   code: 'BE-02',
   name: 'bound and never accepting',
@@ -113,7 +117,7 @@ const be02 = defineCause({
     ),
   ],
   supports: [parts.processIn(parts.backendPart, 'SD', 'sleeps (state S)')],
-  forbids: [parts.processIn(parts.backendPart, 'Tt', 'is stopped (state T)')],
+  forbids: [parts.processIn(parts.backendPart, 'Tt', 'is stopped (state T)'), directAnswered],
   lookalikes: [
     { code: 'BE-03', separator: backend.apiAnswers },
     { code: 'BE-04', separator: backend.apiAnswers },

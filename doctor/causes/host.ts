@@ -41,38 +41,42 @@ const suffers = (pattern: RegExp) =>
 const noSpace = /ENOSPC|no space left|disk (is )?full|database or disk is full/i;
 const readOnly = /EROFS|read-only file system|readonly database/i;
 
-const be15 = defineCause({
-  code: 'BE-15',
-  name: 'disk full',
-  layer: 'host',
-  hop: 'host',
-  host: 'be',
-  title: 'the disk of the backend is full',
-  necessary: [
-    mountIs(
-      (mount) => `${mount.path} has ${mount.availableBytes} bytes left (${mount.usedPercent} % used)`,
-      (mount) => mount.availableBytes < 1024 * 1024 || mount.inodesUsedPercent === 100,
-    ),
-    suffers(noSpace),
-  ],
-  signature: [logs.logSays(place, noSpace, 'its log says')],
-  lookalikes: [
-    {
-      code: 'BE-17',
-      separator: mountIs(
-        (mount) => `${mount.path} is writable, only full`,
-        (mount) => !mount.readOnly,
+const suffersFromSpace = suffers(noSpace);
+const be15 = (scope: 'active' | 'latent'): CauseRule =>
+  defineCause({
+    code: 'BE-15',
+    name: 'disk full',
+    layer: 'host',
+    hop: 'host',
+    host: 'be',
+    scope,
+    title: 'the disk of the backend is full',
+    necessary: [
+      mountIs(
+        (mount) => `${mount.path} has ${mount.availableBytes} bytes left (${mount.usedPercent} % used)`,
+        (mount) => mount.availableBytes < 1024 * 1024 || mount.inodesUsedPercent === 100,
       ),
-    },
-  ],
-  predicts: down,
-  remedy: (view) =>
-    remedy(
-      'make room, then start the backend',
-      on(view, 'be', 'df -h', 'du -xh / --max-depth=3 | sort -h | tail -20', backendCommand(view, 'restart')),
-    ),
-  help: `Nothing can be written where the backend keeps its state; crashes, truncated files and refused commands follow from that.`,
-});
+      ...(scope === 'active' ? [suffersFromSpace] : []),
+    ],
+    signature: scope === 'active' ? [logs.logSays(place, noSpace, 'its log says')] : [],
+    forbids: scope === 'latent' ? [suffersFromSpace] : [],
+    lookalikes: [
+      {
+        code: 'BE-17',
+        separator: mountIs(
+          (mount) => `${mount.path} is writable, only full`,
+          (mount) => !mount.readOnly,
+        ),
+      },
+    ],
+    predicts: scope === 'active' ? [...down, 'backend.health.good'] : [],
+    remedy: (view) =>
+      remedy(
+        'make room, then start the backend',
+        on(view, 'be', 'df -h', 'du -xh / --max-depth=3 | sort -h | tail -20', backendCommand(view, 'restart')),
+      ),
+    help: `Nothing can be written where the backend keeps its state; crashes, truncated files and refused commands follow from that.`,
+  });
 
 const be17 = defineCause({
   code: 'BE-17',
@@ -89,7 +93,7 @@ const be17 = defineCause({
     suffers(readOnly),
   ],
   signature: [logs.logSays(place, readOnly, 'its log says')],
-  predicts: down,
+  predicts: [...down, 'backend.health.good'],
   remedy: (view) =>
     remedy('look for a disk error first, then remount', on(view, 'be', 'dmesg | tail -30', 'mount -o remount,rw /')),
   help: `A file system that turns read-only by itself usually has a damaged disk below it.`,
@@ -241,7 +245,8 @@ const clk01 = defineCause({
 });
 
 export const hostCauses: readonly CauseRule[] = [
-  be15,
+  be15('active'),
+  be15('latent'),
   be17,
   be13,
   oldBinary('BE-18', 'be'),

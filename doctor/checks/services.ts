@@ -39,6 +39,24 @@ const apiAnswers = defineCheck({
   }),
 });
 
+const healthGood = defineCheck({
+  id: 'backend.health.good',
+  title: "the backend's own health page says that it is well",
+  hop: 'api',
+  per: 'site',
+  host: 'be',
+  needs: ['http.response'],
+  dependsOn: ['backend.api.answers'],
+  outage: true,
+  evaluate: (view) => {
+    const reading = view.read('http.response', 'be', 'api-health');
+    if (reading.status !== 'known' || reading.value.status === null) return { state: 'unknown', detail: 'no answer' };
+    return verdictOf(view, reading.value.status === 503 ? 'no' : 'yes', {
+      fail: () => `GET /health: 503 ${reading.value.body.slice(0, 160)}`,
+    });
+  },
+});
+
 const agentsListens = defineCheck({
   id: 'backend.agents.listens',
   title: 'something listens on the agents port',
@@ -121,12 +139,20 @@ const publicApi = defineCheck({
     const seat = seats[0];
     if (!seat) return { state: 'unknown', detail: 'not probed' };
     const seen = view.value('http.response', seat, 'public-api');
-    const works = seen !== null && seen.status !== null && seen.status !== 426 && seen.status < 500;
+    const status = seen?.status ?? null;
+    const works = status !== null && status !== 426 && status < 500 && !(status >= 400 && misrouted(view));
     return verdictOf(view, works ? 'yes' : 'no', {
       fail: () => `GET /health through nginx: ${seen?.status ?? seen?.outcome}`,
     });
   },
 });
+
+/** The page is there on the API port itself, and nginx asks the WebSocket port for it. */
+function misrouted(view: View): boolean {
+  const route = view.value('nginx.route', 'be', 'api');
+  const own = view.value('http.response', 'be', 'api-health');
+  return own?.status === 200 && route?.action === 'proxy' && nginx.targetsPort(route, port(view));
+}
 
 const gatewayRuns = defineCheck({
   id: 'gateway.process.running',
@@ -169,6 +195,7 @@ const launcherRuns = defineCheck({
 export const serviceChecks: readonly Check[] = [
   backendRuns,
   apiAnswers,
+  healthGood,
   agentsListens,
   agentsAccepts,
   nginxRuns,

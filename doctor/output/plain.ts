@@ -108,7 +108,8 @@ function details(cause: CauseReport, { paint, width, all }: Style): readonly str
   let first = true;
   for (const step of commands.values()) {
     lines.push(`  ${first ? 'see ' : '    '}  ${paint('dim', `${step.command}`)}`);
-    for (const excerpt of step.lines.slice(0, all ? 5 : 2)) lines.push(`          ${paint('dim', `| ${excerpt}`)}`);
+    for (const excerpt of all ? step.lines : nearest(step.lines, step.claim))
+      lines.push(`          ${paint('dim', `| ${excerpt}`)}`);
     first = false;
   }
   if (cause.ruledOut.length > 0) {
@@ -125,6 +126,14 @@ function details(cause: CauseReport, { paint, width, all }: Style): readonly str
     lines.push(`  ${first}`, ...rest.map((line) => `          ${line}`));
   }
   return lines;
+}
+
+/** The two lines that share most with the claim: a table of listeners has many rows, and one or two matter. */
+function nearest(lines: readonly string[], claim: string): readonly string[] {
+  const words = new Set(claim.match(/[\w./-]{3,}/g) ?? []);
+  const score = (line: string) => (line.match(/[\w./-]{3,}|\d+/g) ?? []).filter((word) => words.has(word)).length;
+  const best = [...lines].sort((a, b) => score(b) - score(a)).slice(0, 2);
+  return lines.filter((line) => best.includes(line));
 }
 
 function notes(report: Report, { width }: Style): readonly string[] {

@@ -110,6 +110,22 @@ export const backendCases: readonly Case[] = [
     },
   },
   {
+    name: 'BE-15 disk full, nothing fails yet (latent)',
+    causes: [],
+    latent: ['BE-15'],
+    world: () => healthy().put('host.mounts', 'be', '', [{ path: '/', fileSystem: 'ext4', usedPercent: 100, availableBytes: 0, inodesUsedPercent: 5, readOnly: false }]),
+  },
+  {
+    name: 'BE-15 disk full, running and unwell',
+    causes: ['BE-15'],
+    proven: true,
+    world: () => {
+      const world = healthy().put('host.mounts', 'be', '', [{ path: '/', fileSystem: 'ext4', usedPercent: 100, availableBytes: 0, inodesUsedPercent: 5, readOnly: false }]);
+      world.put('http.response', 'be', 'api-health', { url: '', outcome: 'response', status: 503, headers: {}, body: '', milliseconds: 3 });
+      return world.put('log.tail', 'be', 'backend', w.log('database or disk is full'));
+    },
+  },
+  {
     name: 'BE-17 read-only file system',
     causes: ['BE-17'],
     proven: true,

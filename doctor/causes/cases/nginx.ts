@@ -94,6 +94,20 @@ export const nginxCases: readonly Case[] = [
       return apiThroughNginx(apiThroughNginx(world, w.gw, 426), 'be', 426);
     },
   },
+  {
+    name: 'NGX-22 where the WebSocket port answers 404',
+    causes: ['NGX-22'],
+    proven: true,
+    world: () => {
+      const world = healthy().put('nginx.files', 'be', '', w.nginxSite(w.goodServer.replace(':8080', ':8081'), Date.UTC(2026, 10, 1)));
+      return apiThroughNginx(apiThroughNginx(world, w.gw, 404), 'be', 404);
+    },
+  },
+  {
+    name: 'trap: nginx has no page /health and that is meant so',
+    causes: [],
+    world: () => apiThroughNginx(apiThroughNginx(healthy(), w.gw, 404), 'be', 404),
+  },
   { name: 'NGX-23 wrong port', causes: ['NGX-23'], proven: true, world: () => site(swap(':8081', ':8018'), 502) },
   {
     name: 'NGX-24 the server does not serve the path',
