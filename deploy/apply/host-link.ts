@@ -209,6 +209,9 @@ class Conversation implements HostLink {
     if (/sudo:|not in the sudoers|a password is required/.test(said)) {
       return deployErrors.create('VW_DEPLOY_PRIVILEGE', { host, user, reason: said, helper: LAYOUT.helper });
     }
+    if (/No space left on device/.test(said)) {
+      return deployErrors.create('VW_DEPLOY_SPACE', { host, directory: LAYOUT.root, freeMb: 0, neededMb: 'more' });
+    }
     if (this.#helper === '' && this.#bare === undefined) {
       const reason = said || `it ended with code ${code} and said nothing`;
       return deployErrors.create('VW_DEPLOY_SHELL', { host, user, reason });

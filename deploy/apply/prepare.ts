@@ -15,6 +15,13 @@ export interface ApplyOptions {
 const RESERVE_BYTES = 64 * 1024 * 1024;
 const APT_MS = 400_000;
 
+/** Looks at a host before any host is touched; throws with the exit code of what stands in the way. */
+export function preflight(host: JudgedHost, options: ApplyOptions): void {
+  if (host.link.bare()) refuseUnfit(host);
+  // What an unfinished deploy left is judged after it was taken back.
+  else if (host.change.unsettled === undefined) refuseUnready(host, options);
+}
+
 /** Brings one host to the point where only the switch is left. Gives the host as judged last. */
 export async function prepareHost(
   host: JudgedHost,
@@ -36,7 +43,6 @@ export async function prepareHost(
     }
   };
   const { link } = host;
-  if (link.bare()) refuseUnfit(host);
   const readied = link.bare() ? await step('bootstrapped', () => bootstrap(host, context)) : host;
   await link.request('lock', { holder: holderOf(context) });
   if (!link.bare() && readied.facts?.helper !== readied.helper.digest)

@@ -7,7 +7,7 @@ import { activateFleet } from './activate.ts';
 import { describePlan, type PlannedHost } from './describe.ts';
 import { type DeployContext, hostNames, type JudgedHost, judgeHost, type OpenHost, openHosts } from './hosts.ts';
 import { welcomeOperator } from './operator.ts';
-import { type ApplyOptions, discardHost, prepareHost } from './prepare.ts';
+import { type ApplyOptions, discardHost, preflight, prepareHost } from './prepare.ts';
 
 /** How a subcommand is run. */
 export interface RunOptions extends ApplyOptions {
@@ -42,6 +42,7 @@ export async function runApply(context: DeployContext, options: RunOptions): Pro
       return 0;
     }
     context.progress.text(describePlan(titleOf(context), hosts.map(planned(context))));
+    throwAll(changing.flatMap((host) => refusalOf(() => preflight(host, options))));
     if (!(await options.confirm('Apply? [y/N] '))) throw deployErrors.create('VW_DEPLOY_NOT_CONFIRMED');
     const prepared = await prepareAll(changing, options, context);
     const backend = backendOf(context, [...prepared, ...hosts]);
@@ -153,8 +154,22 @@ async function prepareAll(
   if (failures.length === 0) return results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
   context.signal.throwIfAborted();
   await Promise.all(hosts.map((host) => discardHost(host, context.signal)));
-  const [first] = failures;
-  throw failures.length === 1 ? first : combined(failures);
+  throwAll(failures);
+  return [];
+}
+
+function refusalOf(judge: () => void): unknown[] {
+  try {
+    judge();
+    return [];
+  } catch (error) {
+    return [error];
+  }
+}
+
+function throwAll(failures: readonly unknown[]): void {
+  if (failures.length === 1) throw failures[0];
+  if (failures.length > 1) throw combined(failures);
 }
 
 // One error is thrown, the worst exit code first; the others are told with it.

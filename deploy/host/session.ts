@@ -2,7 +2,8 @@
 // the helper goes back by itself: a deploy that nobody watches any more is not a success.
 import { readFile } from 'node:fs/promises';
 import type { Readable, Writable } from 'node:stream';
-import { type Clock, describe, ViworksError } from '../../agents/runtime/index.ts';
+import { type Clock, describe, errnoOf, ViworksError } from '../../agents/runtime/index.ts';
+import { deployErrors } from '../errors.ts';
 import { LAYOUT } from '../plan/layout.ts';
 import { goBack } from './activate.ts';
 import { encodeMessage, FrameReader, type HostMessage, type HostRequest } from './frames.ts';
@@ -82,7 +83,7 @@ async function answer(
     const value = await operation(request.args as never, { clock, bootId, bytes, note });
     say({ type: 'done', id, value: value ?? null });
   } catch (error) {
-    const coded = error instanceof ViworksError ? error : undefined;
+    const coded = error instanceof ViworksError ? error : noSpace(error);
     const gate = error instanceof GateError ? 'gate' : 'failed';
     say({
       type: 'failed',
@@ -94,6 +95,11 @@ async function answer(
   }
   // What was announced and not read has to be skipped, or it would be taken for requests.
   for await (const _ of bytes);
+}
+
+function noSpace(error: unknown): ViworksError | undefined {
+  if (errnoOf(error) !== 'ENOSPC') return undefined;
+  return deployErrors.create('VW_DEPLOY_SPACE', { directory: LAYOUT.root, freeMb: 0, neededMb: 'more' });
 }
 
 function definedOnly(detail: ViworksError['detail']): Record<string, string | number | boolean | null> {

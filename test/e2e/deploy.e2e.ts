@@ -131,9 +131,22 @@ describe.skipIf(obstacle !== undefined)(`the deployer${obstacle ? ` (skipped: ${
     await on('be1', 'rm /etc/systemd/system/viworks-backend-agent.service; systemctl daemon-reload');
   });
 
-  test('one command from two bare hosts to a gateway that runs commands', async () => {
+  test('a host without room is refused before anything is written', async () => {
     await lab.reset('be1');
     await lab.reset('gw1');
+    await on('gw1', 'mount -t tmpfs -o size=100m small /opt');
+    const refused = await apply();
+    expect([refused.code, refused.err]).toEqual([
+      11,
+      expect.stringMatching(/gw1: \/opt has \d+ MB free, the release needs \d+ MB/),
+    ]);
+    expect(refused.err).toContain('df -h /opt');
+    expect(await on('gw1', 'find /opt -mindepth 1; umount /opt; ls /usr/local/lib/viworks 2>/dev/null || true')).toBe(
+      '',
+    );
+  });
+
+  test('one command from two bare hosts to a gateway that runs commands', async () => {
     const applied = await apply();
     expect(applied.code, applied.err).toBe(0);
     expect(applied.seconds).toBeLessThan(60);
