@@ -57,7 +57,7 @@ test(`${KILLS} random kills of either side`, { timeout: 120_000 + KILLS * 4_000 
   const feeds = Array.from({ length: AT_ONCE }, feed);
   const killed = { backend: 0, gateway: 0 };
   for (let kill = 0; kill < KILLS; kill++) {
-    await pause(random() * 900);
+    await pause(random() * 600);
     const side = random() < 0.5 ? 'backend' : 'gateway';
     killed[side] += 1;
     if (side === 'backend') {

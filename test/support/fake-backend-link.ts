@@ -80,7 +80,7 @@ export async function startFakeBackendLink(options: { creditBytes?: number } = {
 
   function settleIfWhole(task: FakeLinkTask): void {
     const { result, run, stored } = task;
-    if (task.refusal) send({ type: 'task.settled', taskId: run.taskId });
+    if (task.refusal && task.refusal.code !== 'conflict') send({ type: 'task.settled', taskId: run.taskId });
     if (!result || stored.out < result.out.bytes || stored.err < result.err.bytes) return;
     for (const stream of ['out', 'err'] as const) {
       const hash = createHash('sha256').update(Buffer.concat(task[stream])).digest('hex');

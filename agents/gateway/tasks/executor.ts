@@ -238,6 +238,17 @@ export function createExecutor(deps: ExecutorDeps): Executor {
     if (task && phase === 'accepted') background(lifecycle.end(task, graceMs));
   }
 
+  // Nobody waits for this task any more. One that still runs is ended first: the backend took it for over, or never knew it.
+  function dismiss(task: LiveTask, graceMs: number): void {
+    if (task.phase === 'exited' || task.phase === 'refused') {
+      background(lifecycle.settle(task));
+      return;
+    }
+    task.orphan = true;
+    deps.logger.warn('task is not known to the backend', { task: task.taskId });
+    background(lifecycle.end(task, graceMs));
+  }
+
   function acknowledge(frame: FrameOf<'task.ack'>): void {
     const task = tasks.get(frame.taskId);
     if (!task) return; // settled a moment ago
@@ -263,7 +274,7 @@ export function createExecutor(deps: ExecutorDeps): Executor {
       for (const task of [...tasks.values()]) {
         const answer = answers.get(task.taskId);
         if (answer?.action === 'settled') {
-          background(lifecycle.settle(task));
+          dismiss(task, task.graceMs);
           continue;
         }
         const { flow } = task;
@@ -273,9 +284,7 @@ export function createExecutor(deps: ExecutorDeps): Executor {
         flow.dirty = true;
         task.acked = Math.max(task.acked, flow.out.next + flow.err.next);
         if (answer?.action === 'unknown') {
-          task.orphan = true;
-          deps.logger.warn('task is not known to the backend', { task: task.taskId });
-          background(lifecycle.end(task, answer.graceMs ?? task.graceMs));
+          dismiss(task, answer.graceMs ?? task.graceMs);
           continue;
         }
         if (task.startedAt > 0) task.flow.taskRef = ++lastRef;
@@ -302,7 +311,7 @@ export function createExecutor(deps: ExecutorDeps): Executor {
           break;
         case 'task.settled': {
           const task = tasks.get(frame.taskId);
-          if (task) background(lifecycle.settle(task));
+          if (task) dismiss(task, task.graceMs);
         }
       }
     },
