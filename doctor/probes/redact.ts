@@ -4,7 +4,7 @@ const REDACTED = '[redacted]';
 
 // Names whose value is a secret wherever they stand: TOML, JSON, environment, nginx directives, log fields. Paths to secrets are none.
 const secretName =
-  /((?:^|[\s"'{,;&?])(?:[\w.-]*(?:password|passwd|passphrase|secret|api[_-]?key|private[_-]?key|access[_-]?key|auth[_-]?key|token)|pwd)["']?\s*[=:]\s*)("(?:[^"\\\n]|\\.)*"|'[^'\n]*'|[^\s,;}&"']+)/gim;
+  /((?:^|[\s"'{,;&?=])(?:[\w.-]*(?:password|passwd|passphrase|secret|api[_-]?key|private[_-]?key|access[_-]?key|auth[_-]?key|token)|pwd)["']?\s*[=:]\s*)("(?:[^"\\\n]|\\.)*"|'[^'\n]*'|[^\s,;}&"']+)/gim;
 
 // An unquoted value may end in what only looks like part of it.
 const harmless = /^["']?(?:true|false|null|\d{1,6}|\/[^"']*|\$\{?\w+\}?)["']?$/;

@@ -1,0 +1,112 @@
+// Every section of every role: only commands that read, only redirections to nowhere, and syntax that a POSIX shell takes.
+import { execFileSync } from 'node:child_process';
+import { expect, test } from 'vitest';
+import { configSection, trustSection } from './agents.ts';
+import { containerLogSection, containersSection, innerSection } from './docker.ts';
+import { hostSections } from './host.ts';
+import { nginxPrelude, nginxSections } from './nginx.ts';
+import { bundleScript, type Section, shellCommand } from './script.ts';
+import { cpuSection, serviceSections } from './services.ts';
+import { connectionsSection, queueSection, socketSections } from './sockets.ts';
+
+const unit = 'viworks-backend-agent.service';
+const sections: readonly Section[] = [
+  ...hostSections('agents.example.test'),
+  ...socketSections,
+  queueSection,
+  connectionsSection([443, 8081]),
+  ...serviceSections([{ part: 'backend', unit }, { part: 'gateway', unit: null }], [8080, 8081]),
+  cpuSection,
+  ...nginxSections,
+  containersSection,
+  innerSection,
+  containerLogSection({ part: 'backend', name: 'viworks-backend-agent' }),
+  containerLogSection({ part: 'nginx', name: null }),
+  configSection({ part: 'backend', unit, file: null, container: { part: 'backend', name: null } }),
+  configSection({ part: 'gateway', unit: null, file: "/tmp/it's here.toml", container: null }),
+  trustSection({ part: 'gateway', unit, file: null, container: null }),
+];
+const preludes = [nginxPrelude({ container: null, entry: null }), nginxPrelude({ container: { part: 'nginx', name: 'n' }, entry: null })];
+const program = bundleScript(sections, 'nonce', preludes);
+
+/** Words that may begin a command. What can also write has its arguments checked below. */
+const allowed = new Set(
+  `cat cut date df docker echo emit exec export false for getconf getent grep have head id ip journalctl ls nft nginx nsenter printf read
+  readlink return sed set sh shift sort ss stat systemctl tail test tr true uname unset wc while xargs case if then else elif fi do done esac in
+  [ { } : main continue break local command exit iptables-nft-save
+  nginx_root nginx_entry nginx_file nginx_conf config_text`
+    .split(/\s+/)
+    .filter(Boolean),
+);
+
+/** First words of all commands, found by cutting away quoted text and splitting at what separates commands. */
+function commandWords(script: string): readonly string[] {
+  const bare = script
+    .replace(/^\s*#.*$/gm, '')
+    .replace(/\\./g, '_')
+    .replace(/'[^']*'/g, 'Q')
+    .replace(/"(?:[^"$`]|\$[A-Za-z_{][^"]*?)*?"/g, 'Q')
+    .replace(/\$\{[^}]*\}/g, 'V');
+  const pieces = bare.split(/\$\(|[\n;|&(){}`]|\b(?:then|do|else|in)\b/);
+  return pieces.flatMap((piece) => {
+    const words = piece.trim().split(/\s+/);
+    const index = words.findIndex((word) => !/^(\w+=.*|\$T|!|\d?[<>].*|if|while|elif|TZ=UTC)?$/.test(word));
+    const word = index < 0 ? '' : (words[index] ?? '');
+    // What a case branches on, arguments of `for … in`, and rests of quoted text are no commands.
+    return /^[a-z][\w-]*$/.test(word) ? [word] : [];
+  });
+}
+
+test('no section begins a command with a word that is not on the list', () => {
+  const strange = sections.flatMap((section) =>
+    commandWords(section.body)
+      .filter((word) => !allowed.has(word))
+      .map((word) => `${section.id}: ${word}`),
+  );
+  expect(strange.filter((item) => !/: (or|state|stderr)$/.test(item))).toEqual([]);
+});
+
+test('what can also write is only asked to read', () => {
+  const calls = (name: string): string[] =>
+    [...program.matchAll(new RegExp(`\\$T ${name} ([a-z-]+)`, 'g'))].map((match) => match[1] ?? '');
+  expect(new Set(calls('systemctl'))).toEqual(new Set(['show']));
+  expect(new Set(calls('docker'))).toEqual(new Set(['ps', 'inspect', 'logs']));
+  expect(new Set(calls('nft'))).toEqual(new Set(['list']));
+  expect(new Set(calls('nginx'))).toEqual(new Set(['-t']));
+  expect(program).not.toMatch(/sed\s+(-\w+\s+)*-i|--in-place/);
+});
+
+test('nothing is redirected but to nowhere', () => {
+  const targets = [...program.matchAll(/(?<![<>=-])\d?>{1,2}\s*(&?[^\s;)]+)/g)].map((match) => match[1]);
+  expect([...new Set(targets)].sort()).toEqual(['&1', '/dev/null']);
+});
+
+test.each([['dash', ['-n']], ['bash', ['--posix', '-n']], ['busybox', ['sh', '-n']]] as const)(
+  '%s takes the program',
+  (shell, args) => {
+    if (!hasShell(shell)) return;
+    expect(execFileSync(shell, args, { input: program }).toString()).toBe('');
+  },
+);
+
+function hasShell(name: string): boolean {
+  try {
+    execFileSync('sh', ['-c', `command -v ${name}`]);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+test('the program runs whole in an empty environment, without any of its tools', () => {
+  const run = (path: string): string =>
+    execFileSync('/bin/sh', ['-s'], { input: program, env: { PATH: path }, maxBuffer: 64 * 1024 * 1024 }).toString();
+  const ids = [...run('/nonexistent').matchAll(/^@nonce (\S+) \d+ \d+\+?$/gm)].map((match) => match[1]);
+  expect(ids).toEqual([...sections.map((section) => section.id), 'end']);
+});
+
+test('the shell ends by itself, and sudo never asks', () => {
+  expect(shellCommand({ sudo: false })).not.toContain('sudo');
+  expect(shellCommand({ sudo: false })).toMatch(/timeout \d+ sh -s/);
+  for (const call of shellCommand({ sudo: true }).matchAll(/sudo (\S+)/g)) expect(call[1]).toBe('-n');
+});
