@@ -50,7 +50,7 @@ export function containerName({ part, name }: ContainerRef): string {
   return `$T docker ps -a --format '{{.Names}} {{.Image}}' 2>/dev/null | grep -E '${speaksOf[part]}' | head -n 1 | sed 's/ .*//'`;
 }
 
-/** What a container said since it was started. */
+/** The last words of a container; what belongs to its present state is decided when they are read. */
 export function containerLogSection(ref: ContainerRef): Section {
   return {
     id: `log.tail.${ref.part}`,
@@ -58,8 +58,8 @@ export function containerLogSection(ref: ContainerRef): Section {
     capBytes: 48 * 1024,
     body: `${guard}
 c=$(${containerName(ref)})
-s=$($T docker inspect -f '{{.State.StartedAt}}' "$c" 2>/dev/null) || { echo '!tool no such container'; return; }
-$T docker logs -t --tail 120 --since "$s" "$c" 2>&1`,
+[ -n "$c" ] || { echo '!tool no such container'; return; }
+$T docker logs -t --tail 120 "$c" 2>&1`,
   };
 }
 
@@ -70,6 +70,18 @@ export interface PartContainer {
   readonly name: string | null;
   readonly ports: readonly number[];
   readonly vantage: Vantage;
+}
+
+/** A container that came up this recently after a restart by Docker may be in a loop, in ms. */
+const LOOP_MS = 30_000;
+/** How far back the run before belongs to the same loop, in ms. */
+const LOOP_WINDOW_MS = 60_000;
+
+/** Since when the log of a container speaks of its present state. */
+export function logWindow(row: Container | null, nowMs: number): number | null {
+  if (row === null || row.startedAtMs === null) return null;
+  const young = row.state !== 'running' || nowMs - row.startedAtMs < LOOP_MS;
+  return row.restartCount > 0 && young ? row.startedAtMs - LOOP_WINDOW_MS : row.startedAtMs;
 }
 
 /** The row of a part: by name, else by name or image, else by a published or inner port. */
@@ -184,7 +196,7 @@ function partFacts(round: HostRound, { part, row, processes, readable }: PartRow
 
 function logFact(round: HostRound, part: PartContainer, row: Container | null): Fact {
   const section = `log.tail.${part.part}`;
-  const reading = read(look(round, section), (text) => parseDockerLog(text, row?.startedAtMs ?? null));
+  const reading = read(look(round, section), (text) => parseDockerLog(text, logWindow(row, round.atMs)));
   return say(round, {
     key: 'log.tail',
     subject: part.part,

@@ -15,7 +15,13 @@ const sections: readonly Section[] = [
   ...socketSections,
   queueSection,
   connectionsSection([443, 8081]),
-  ...serviceSections([{ part: 'backend', unit }, { part: 'gateway', unit: null }], [8080, 8081]),
+  ...serviceSections(
+    [
+      { part: 'backend', unit },
+      { part: 'gateway', unit: null },
+    ],
+    [8080, 8081],
+  ),
   cpuSection,
   ...nginxSections,
   containersSection,
@@ -26,7 +32,10 @@ const sections: readonly Section[] = [
   configSection({ part: 'gateway', unit: null, file: "/tmp/it's here.toml", container: null }),
   trustSection({ part: 'gateway', unit, file: null, container: null }),
 ];
-const preludes = [nginxPrelude({ container: null, entry: null }), nginxPrelude({ container: { part: 'nginx', name: 'n' }, entry: null })];
+const preludes = [
+  nginxPrelude({ container: null, entry: null }),
+  nginxPrelude({ container: { part: 'nginx', name: 'n' }, entry: null }),
+];
 const program = bundleScript(sections, 'nonce', preludes);
 
 /** Words that may begin a command. What can also write has its arguments checked below. */
@@ -81,13 +90,14 @@ test('nothing is redirected but to nowhere', () => {
   expect([...new Set(targets)].sort()).toEqual(['&1', '/dev/null']);
 });
 
-test.each([['dash', ['-n']], ['bash', ['--posix', '-n']], ['busybox', ['sh', '-n']]] as const)(
-  '%s takes the program',
-  (shell, args) => {
-    if (!hasShell(shell)) return;
-    expect(execFileSync(shell, args, { input: program }).toString()).toBe('');
-  },
-);
+test.each([
+  ['dash', ['-n']],
+  ['bash', ['--posix', '-n']],
+  ['busybox', ['sh', '-n']],
+] as const)('%s takes the program', (shell, args) => {
+  if (!hasShell(shell)) return;
+  expect(execFileSync(shell, args, { input: program }).toString()).toBe('');
+});
 
 function hasShell(name: string): boolean {
   try {

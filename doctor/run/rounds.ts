@@ -18,6 +18,7 @@ import {
   findContainer,
   innerProcessesOf,
   innerSection,
+  logWindow,
   type PartContainer,
 } from '../probes/docker.ts';
 import { clockFact, hostFacts, hostSections } from '../probes/host.ts';
@@ -205,7 +206,14 @@ function backendView(context: RoundContext, { site, round, plan, nonce }: Seen &
   const container = nginxPart ? findContainer(containers, nginxPart) : null;
   if (topology.nginx.supervision === 'none') log.facts(withoutNginx(round, 'this installation has no nginx'));
   else
-    log.facts(nginxFacts(round, { nonce, inContainer, container, startedMs: services.windows.get('nginx') ?? null }));
+    log.facts(
+      nginxFacts(round, {
+        nonce,
+        inContainer,
+        container,
+        startedMs: inContainer ? logWindow(container, round.atMs) : (services.windows.get('nginx') ?? null),
+      }),
+    );
   for (const vantage of ['be/ns:nginx', 'be/ns:agent'] as const) notInContainer(log, { round, vantage, parts });
   log.fact(configFact(round, plan.config));
   log.facts(notSystemd(round, topology.backend.supervision, 'backend'));
