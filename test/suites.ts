@@ -25,7 +25,13 @@ const root = new URL('..', import.meta.url).pathname;
 const scratch = mkdtempSync(join(tmpdir(), 'viworks-test-'));
 const skipped: string[] = [];
 
-const tallies = [await check(), await vitest('unit'), await vitest('e2e')];
+// All of them, or those that are named: `npm test -- check unit`.
+const suites = { check, unit: () => vitest('unit'), e2e: () => vitest('e2e') };
+const wanted = process.argv.slice(2);
+const tallies: Tally[] = [];
+for (const [name, run] of Object.entries(suites)) {
+  if (wanted.length === 0 || wanted.includes(name)) tallies.push(await run());
+}
 rmSync(scratch, { recursive: true, force: true });
 if (skipped.length > 0) process.stdout.write(`\nskipped:\n${skipped.map((name) => `  ${name}\n`).join('')}`);
 const sum = (key: keyof Tally): number => tallies.reduce((total, tally) => total + tally[key], 0);

@@ -18,7 +18,7 @@ export async function listTasks(invocation: Invocation): Promise<number> {
     const value = options[key];
     if (typeof value === 'string') query.set(key, value);
   }
-  if (!/^\d{1,4}$/.test(query.get('limit') ?? '20')) throw usage('--limit: a number from 1 to 1000 is expected');
+  if (!/^\d{1,4}$/.test(query.get('limit') ?? '20')) throw usage('--limit: a number from 1 to 500 is expected');
   const client = await connect(invocation);
   const list = await client.json<{ tasks: readonly http.TaskBody[] }>({
     method: 'GET',
