@@ -26,7 +26,8 @@ export interface HealthDeps {
   figures(): { readonly runningTasks: number; readonly sessions: number; readonly lastHeartbeat: number | undefined };
 }
 
-const LAG_RESOLUTION_MS = 50;
+/** How often lag is sampled: each sample wakes the process. */
+const LAG_RESOLUTION_MS = 100;
 
 /** Creates the board; every part is `starting`. */
 export function createHealth(deps: HealthDeps): Health {

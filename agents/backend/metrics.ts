@@ -4,13 +4,17 @@ import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom
 /** Buckets from 100 µs to 100 s: what commands and the disk take. */
 const SECONDS = [0.0001, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 100];
 
+/** Each sample wakes the process: at prom-client's 10 ms a backend at rest would never sleep. */
+const LAG_PRECISION_MS = 1_000;
+
 /** The counters of a backend. */
 export type Metrics = ReturnType<typeof createMetrics>;
 
 /** Creates all of them. */
 export function createMetrics(options: { readonly processMetrics: boolean }) {
   const registry = new Registry();
-  if (options.processMetrics) collectDefaultMetrics({ register: registry, prefix: 'viworks_' });
+  if (options.processMetrics)
+    collectDefaultMetrics({ register: registry, prefix: 'viworks_', eventLoopMonitoringPrecision: LAG_PRECISION_MS });
   const counter = <T extends string>(name: string, help: string, labelNames: readonly T[] = []): Counter<T> =>
     new Counter({ name: `viworks_${name}`, help, labelNames, registers: [registry] });
   const gauge = <T extends string>(name: string, help: string, labelNames: readonly T[] = []): Gauge<T> =>

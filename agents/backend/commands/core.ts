@@ -61,10 +61,10 @@ export function createCore(deps: EngineDeps): EngineCore {
       report(deps, before, task.record);
       task.feed.finished(task.record);
     }, ignore);
-    batch.durable.then(() => {
-      if (before.state !== 'queued')
-        deps.linkOf(before.gatewayId)?.send({ type: 'task.settled', taskId: before.taskId });
-    }, ignore);
+    if (before.state !== 'queued') {
+      const settled = { type: 'task.settled', taskId: before.taskId } as const;
+      batch.durable.then(() => deps.linkOf(before.gatewayId)?.send(settled), ignore);
+    }
     if (before.startedAt !== undefined) metrics.taskDuration.observe((finishedAt - before.startedAt) / 1000);
   }
 

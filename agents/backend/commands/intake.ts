@@ -1,6 +1,7 @@
 // The hot path: output of tasks into the store and to viewers. Acks wait for the disk, viewers do not.
 import { type FrameOf, limits, type OutputChunk, type StreamName } from '../../protocol/index.ts';
 import { MESSAGES } from '../messages.ts';
+import type { Batch } from '../storage/store.ts';
 import type { Piece } from './assembly.ts';
 import { completeWhenWhole } from './completion.ts';
 import { type EngineCore, ignore } from './core.ts';
@@ -70,7 +71,7 @@ function store(core: EngineCore, task: LiveTask, output: { stream: StreamName; p
 }
 
 // One continuation per task and batch, however many pieces the batch holds.
-function track(core: EngineCore, task: LiveTask, batch: NonNullable<LiveTask['tracked']>['batch']): void {
+function track(core: EngineCore, task: LiveTask, batch: Batch): void {
   const { out, err } = task.streams;
   if (task.tracked?.batch === batch) {
     task.tracked.out = out.assembly.next;
@@ -79,26 +80,32 @@ function track(core: EngineCore, task: LiveTask, batch: NonNullable<LiveTask['tr
   }
   const mark = { batch, out: out.assembly.next, err: err.assembly.next };
   task.tracked = mark;
-  if (task.feed.size > 0) batch.committed.then(() => task.feed.stored(), ignore);
-  batch.durable.then(() => {
-    out.durable = Math.max(out.durable, mark.out);
-    err.durable = Math.max(err.durable, mark.err);
-    ackWhenDue(core, task);
+  batch.committed.then(() => {
+    if (task.feed.size > 0) task.feed.stored();
+    if (!core.live.has(task.record.taskId) || task.completing) return;
+    if (mark.out + mark.err - task.ackedBytes >= limits.ACK_EVERY_BYTES) ackOnceDurable(core, task, mark);
+    else
+      task.ackTimer ??= core.clock.after(limits.ACK_EVERY_MS, () => {
+        if (task.tracked) ackOnceDurable(core, task, task.tracked);
+      });
   }, ignore);
 }
 
-function ackWhenDue(core: EngineCore, task: LiveTask): void {
-  if (!core.live.has(task.record.taskId)) return;
-  const unacked = task.streams.out.durable + task.streams.err.durable - task.ackedBytes;
-  if (unacked >= limits.ACK_EVERY_BYTES) core.sendAck(task);
-  else task.ackTimer ??= core.clock.after(limits.ACK_EVERY_MS, () => core.sendAck(task));
+// Only here is an fsync asked for: a task that prints a little now and then costs ten a second, not one for every line.
+function ackOnceDurable(core: EngineCore, task: LiveTask, mark: NonNullable<LiveTask['tracked']>): void {
+  const { out, err } = task.streams;
+  mark.batch.durable.then(() => {
+    out.durable = Math.max(out.durable, mark.out);
+    err.durable = Math.max(err.durable, mark.err);
+    if (core.live.has(task.record.taskId)) core.sendAck(task);
+  }, ignore);
 }
 
 // Acknowledged so that the gateway can go on; not stored, since offsets of a new spool mean other bytes.
 function dropOutput(core: EngineCore, task: LiveTask, chunk: OutputChunk): undefined {
   const stream = task.streams[chunk.stream];
   stream.durable = Math.max(stream.durable, chunk.offset + chunk.bytes.length);
-  ackWhenDue(core, task);
+  task.ackTimer ??= core.clock.after(limits.ACK_EVERY_MS, () => core.sendAck(task));
   return undefined;
 }
 

@@ -83,6 +83,7 @@ export async function viewTask(
         wake = resolve;
       });
       if (sink.blocked) await sink.drained();
+      if (ended && position.out >= ended.outStored && position.err >= ended.errStored) return ended;
       if ((behind || ended || !options.follow) && (await readStored())) continue;
       if (ended) return ended;
       if (!options.follow) return undefined;

@@ -52,7 +52,7 @@ export function identityRoutes(app: App, deps: HttpDeps): void {
     },
     async (request, reply) => {
       const { tokenId } = request.params;
-      if (!(await deps.store.revokeToken(tokenId)))
+      if (!(await deps.tokens.revoke(tokenId)))
         throw backendErrors.create('VW_BACKEND_NOT_FOUND', { what: 'token', id: tokenId, list: 'gateways' });
       logger.info(MESSAGES.tokenRevoked, { by: callerOf(request).name, tokenId });
       return reply.code(204).send(null);

@@ -9,7 +9,7 @@ import type { Batch, Urgency } from './store.ts';
 const FLUSH_BYTES = 256 * 1024;
 
 /** How long a write that nobody waits for may be held back. */
-const SOON_MS = 5;
+const SOON_MS = 10;
 
 /** What is committed into. */
 export interface CommitTarget {
@@ -33,16 +33,19 @@ export interface GroupCommit {
 interface OpenBatch extends Batch {
   readonly writes: Write[];
   bytes: number;
+  isCommitted: boolean;
+  /** Somebody waits for `durable`: only then is an fsync spent on it. */
+  isAwaited: boolean;
   readonly settle: Record<'committed' | 'durable', { resolve(): void; reject(error: Error): void }>;
 }
 
 /** Creates the queue. */
 export function createGroupCommit(target: CommitTarget): GroupCommit {
-  let open = createBatch();
+  let open = createBatch(sync);
   let timer: Timer | undefined;
   let immediate: NodeJS.Immediate | undefined;
   let unsynced: OpenBatch[] = [];
-  let syncing: Promise<void> | undefined;
+  let isSyncing = false;
 
   function commitOpen(): void {
     timer?.cancel();
@@ -55,7 +58,7 @@ export function createGroupCommit(target: CommitTarget): GroupCommit {
 
   // Ends the open batch with the given transaction and begins a new one.
   function close(batch: OpenBatch, transact: () => void): void {
-    open = createBatch();
+    open = createBatch(sync);
     try {
       transact();
     } catch (error) {
@@ -64,12 +67,19 @@ export function createGroupCommit(target: CommitTarget): GroupCommit {
       batch.settle.durable.reject(failure);
       return;
     }
+    batch.isCommitted = true;
     batch.settle.committed.resolve();
+    if (batch.isAwaited) sync(batch);
+  }
+
+  // Any fsync that begins after a commit covers it, so one that is under way does not count for a new batch.
+  function sync(batch: OpenBatch): void {
     unsynced.push(batch);
-    syncing ??= syncAll();
+    if (!isSyncing) void syncAll();
   }
 
   async function syncAll(): Promise<void> {
+    isSyncing = true;
     while (unsynced.length > 0) {
       const covered = unsynced;
       unsynced = [];
@@ -81,7 +91,7 @@ export function createGroupCommit(target: CommitTarget): GroupCommit {
         for (const batch of covered) batch.settle.durable.reject(failure);
       }
     }
-    syncing = undefined;
+    isSyncing = false;
   }
 
   return {
@@ -113,12 +123,14 @@ export function createGroupCommit(target: CommitTarget): GroupCommit {
     },
     async flush() {
       commitOpen();
-      while (syncing) await syncing;
+      const everything = createBatch(sync);
+      everything.isCommitted = true;
+      await everything.durable;
     },
   };
 }
 
-function createBatch(): OpenBatch {
+function createBatch(sync: (batch: OpenBatch) => void): OpenBatch {
   const committed = Promise.withResolvers<void>();
   const durable = Promise.withResolvers<void>();
   // Whoever waits sees the rejection; a batch that nobody waits for is reported by the target.
@@ -127,8 +139,16 @@ function createBatch(): OpenBatch {
   return {
     writes: [],
     bytes: 0,
+    isCommitted: false,
+    isAwaited: false,
     committed: committed.promise,
-    durable: durable.promise,
+    get durable() {
+      if (!this.isAwaited) {
+        this.isAwaited = true;
+        if (this.isCommitted) sync(this);
+      }
+      return durable.promise;
+    },
     settle: {
       committed: { resolve: committed.resolve, reject: committed.reject },
       durable: { resolve: durable.resolve, reject: durable.reject },

@@ -1,4 +1,5 @@
-// The schema as numbered steps, forward only. SQL stays within what SQLite and PostgreSQL both take, types of columns apart.
+// The schema as numbered steps, forward only. SQL stays within what SQLite and PostgreSQL both take, types of columns apart and
+// WITHOUT ROWID, which keeps a row in its key's own tree: every page less is two writes less for each command.
 
 /** One step; its number is its place in the list, from 1. Never edited once released. */
 export const MIGRATIONS: readonly (readonly string[])[] = [
@@ -15,21 +16,21 @@ export const MIGRATIONS: readonly (readonly string[])[] = [
     `CREATE TABLE commands (
       command_id TEXT PRIMARY KEY, verb TEXT NOT NULL, args TEXT NOT NULL, env TEXT NOT NULL, cwd TEXT, stdin TEXT,
       timeout_ms INTEGER NOT NULL, grace_ms INTEGER NOT NULL, created_at INTEGER NOT NULL, created_by TEXT NOT NULL,
-      owner TEXT NOT NULL, idempotency_key TEXT, body_hash TEXT NOT NULL)`,
+      owner TEXT NOT NULL, idempotency_key TEXT, body_hash TEXT NOT NULL) WITHOUT ROWID`,
     'CREATE UNIQUE INDEX commands_by_key ON commands (owner, idempotency_key) WHERE idempotency_key IS NOT NULL',
     `CREATE TABLE tasks (
       task_id TEXT PRIMARY KEY, command_id TEXT NOT NULL, gateway_id TEXT NOT NULL, state TEXT NOT NULL, fence INTEGER NOT NULL,
       created_at INTEGER NOT NULL, expires_at INTEGER NOT NULL, started_at INTEGER, finished_at INTEGER,
       cancel_requested_at INTEGER, cancel_grace_ms INTEGER, stream_epoch TEXT, lost_from TEXT, result TEXT, outcome TEXT,
-      out_stored INTEGER NOT NULL, err_stored INTEGER NOT NULL)`,
+      out_stored INTEGER NOT NULL, err_stored INTEGER NOT NULL) WITHOUT ROWID`,
     'CREATE INDEX tasks_by_command ON tasks (command_id)',
     'CREATE INDEX tasks_by_gateway ON tasks (gateway_id, task_id)',
     "CREATE INDEX tasks_open ON tasks (task_id) WHERE state <> 'finished'",
     `CREATE TABLE task_output (
       task_id TEXT NOT NULL, stream TEXT NOT NULL, first_byte INTEGER NOT NULL, bytes BLOB NOT NULL,
-      PRIMARY KEY (task_id, stream, first_byte))`,
+      PRIMARY KEY (task_id, stream, first_byte)) WITHOUT ROWID`,
     `CREATE TABLE task_gaps (
       task_id TEXT NOT NULL, stream TEXT NOT NULL, from_byte INTEGER NOT NULL, to_byte INTEGER NOT NULL, reason TEXT NOT NULL,
-      PRIMARY KEY (task_id, stream, from_byte))`,
+      PRIMARY KEY (task_id, stream, from_byte)) WITHOUT ROWID`,
   ],
 ];

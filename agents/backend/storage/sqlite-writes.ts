@@ -13,7 +13,7 @@ import {
   updateSql,
 } from './columns.ts';
 import type { GroupCommit } from './group-commit.ts';
-import type { EnrolmentRecord, GatewayRecord, TaskRecord, Write } from './records.ts';
+import type { EnrolmentRecord, GatewayRecord, TaskPatch, TaskRecord, Write } from './records.ts';
 import type { Sql } from './sql.ts';
 import type { EnrolmentOutcome, EnrolRequest, Store } from './store.ts';
 
@@ -70,13 +70,25 @@ interface Run {
   length: number;
 }
 
-// Joins pieces of one stream that follow each other; every other write keeps its place.
+// Joins pieces of one stream that follow each other, and patches of one task; every other write keeps its place. A short task is
+// accepted, started, prints and ends within one batch: that is one row of output and one update.
 function joined(writes: readonly Write[]): readonly Write[] {
   if (writes.length < 2) return writes;
   const result: Write[] = [];
   const open = new Map<string, Run>();
   const runs: Run[] = [];
+  const patches = new Map<string, TaskPatch>();
   for (const write of writes) {
+    if (write.kind === 'task.patch') {
+      const earlier = patches.get(write.taskId);
+      if (earlier) Object.assign(earlier, write.patch);
+      else {
+        const patch = { ...write.patch };
+        patches.set(write.taskId, patch);
+        result.push({ ...write, patch });
+      }
+      continue;
+    }
     if (write.kind !== 'output.append') {
       result.push(write);
       continue;

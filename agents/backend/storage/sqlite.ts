@@ -17,7 +17,7 @@ const FILE = 'viworks.db';
 
 /** The WAL is folded back when it has grown to this; each fold costs two fsyncs on the loop. */
 const CHECKPOINT_BYTES = 32 * 1024 * 1024;
-const PAGE_BYTES = 8192;
+const PAGE_BYTES = 4096;
 
 /** How a store is opened. `observe` is told of every commit and fsync. */
 export interface SqliteOptions {
@@ -92,9 +92,12 @@ function createStore(database: DatabaseSync, sql: Sql, options: SqliteOptions): 
     write: (writes, urgency) => group.write(writes, urgency),
     flush: () => group.flush(),
     async [Symbol.asyncDispose]() {
-      await group.flush();
-      closeSync(wal);
-      database.close();
+      try {
+        await group.flush();
+      } finally {
+        closeSync(wal);
+        database.close();
+      }
     },
   };
 }

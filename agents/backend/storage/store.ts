@@ -13,7 +13,7 @@ import type {
 
 /**
  * Fate of a batch of writes. `committed`: readers see it and it outlives this process. `durable`: it outlives the machine's
- * power. Both reject with VW_BACKEND_STORAGE_UNAVAILABLE when the batch was not written; nothing of it was then.
+ * power; asking for it costs an fsync, so only those ask who have to tell somebody. Both reject with VW_BACKEND_STORAGE_UNAVAILABLE when the batch was not written; nothing of it was then.
  */
 export interface Batch {
   readonly committed: Promise<void>;
