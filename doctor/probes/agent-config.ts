@@ -1,6 +1,8 @@
 // Reads an agent's configuration of whatever names: ours, and those of older installations of the same shape. Pure.
+
 import { parseToml } from '../../agents/runtime/index.ts';
 import type { AgentConfig } from '../engine/index.ts';
+import { epochMs } from './frames.ts';
 
 type Values = Readonly<Record<string, string>>;
 
@@ -23,7 +25,7 @@ export function parseAgentConfig(text: string, part: 'backend' | 'gateway'): Age
   const head = /^--file (\S+) (.*)\n?/.exec(text);
   if (!head) throw new Error('no file in the answer');
   const path = head[2] ?? '';
-  const file = { path, mtimeMs: head[1] === '-' ? null : Number(head[1]) * 1000 };
+  const file = { path, mtimeMs: epochMs(head[1]) };
   const parsed = path.endsWith('.json') ? fromJson(text.slice(head[0].length)) : fromToml(text.slice(head[0].length));
   if (!parsed.ok) return failed(file, parsed.error);
   const { values } = parsed;

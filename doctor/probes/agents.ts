@@ -31,7 +31,7 @@ fi
 [ -n "$f" ] || { echo '!absent no configuration file is named'; return; }
 if [ ! -e "$r$f" ] && [ -x "$r\${f%/*}" ]; then echo "--missing $f"; return; fi
 [ -r "$r$f" ] || { echo "!permission $f"; return; }
-echo "--file $(stat -c %Y "$r$f" 2>/dev/null || echo -) $f"; cat "$r$f"`,
+echo "--file $(mtime "$r$f") $f"; cat "$r$f"`,
   };
 }
 

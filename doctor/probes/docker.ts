@@ -1,6 +1,7 @@
 // Containers: what the engine says of them, and who listens inside, read from /proc of their main processes. Starts nothing in them.
 import { type Container, type Fact, type Listener, notApplicable, unknown, type Vantage } from '../engine/index.ts';
 import { innerProcesses, parseContainers, parseDockerLog, parseInnerSockets } from './docker-output.ts';
+import { bootMs } from './host.ts';
 import { type HostRound, look, read, say } from './probe.ts';
 import { quote, type Section } from './script.ts';
 import { parseProcesses, type SeenProcess } from './service-output.ts';
@@ -101,9 +102,10 @@ export function containersIn(round: HostRound): readonly Container[] {
 
 /** Main processes of the containers, as the host sees them. */
 export function innerProcessesOf(round: HostRound): readonly SeenProcess[] {
-  const boot = /^btime (\d+)/m.exec(round.sections.get('host.identity')?.text ?? '')?.[1];
-  const bootMs = boot === undefined ? null : Number(boot) * 1000;
-  return parseProcesses(innerProcesses(round.sections.get('docker.inside')?.text ?? ''), { later: '', bootMs });
+  return parseProcesses(innerProcesses(round.sections.get('docker.inside')?.text ?? ''), {
+    later: '',
+    bootMs: bootMs(round),
+  });
 }
 
 /** Facts about containers, their processes, logs and inner listeners. */

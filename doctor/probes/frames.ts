@@ -9,6 +9,12 @@ export interface SectionOutput {
   readonly truncated: boolean;
 }
 
+/** Seconds since the epoch as `date` prints them, `1795191577.123456789`, as ms; busybox leaves the fraction out, nobody there is `-`. */
+export function epochMs(text: string | undefined): number | null {
+  const seconds = Number.parseFloat(text ?? '');
+  return Number.isFinite(seconds) ? Math.round(seconds * 1000) : null;
+}
+
 /** Takes chunks, gives the sections that are complete by now. */
 export interface FrameReader {
   push(chunk: Uint8Array): readonly SectionOutput[];

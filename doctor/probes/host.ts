@@ -1,5 +1,6 @@
 // The machine itself: who and what it is, its clock, file systems, addresses, hosts file, name service, packet filter.
 import { type Fact, known, unknown } from '../engine/index.ts';
+import { epochMs } from './frames.ts';
 import {
   parseAddresses,
   parseFirewall,
@@ -11,7 +12,7 @@ import {
 import { type HostRound, look, read, say } from './probe.ts';
 import { quote, type Section } from './script.ts';
 
-const clock: Section = { id: 'host.clock', title: 'clock', body: 'date +%s.%N; date +%z' };
+const clock: Section = { id: 'host.clock', title: 'clock', body: 'date +%s.%N; date +%z; cat /proc/uptime' };
 
 const identity: Section = {
   id: 'host.identity',
@@ -125,9 +126,19 @@ export function clockFact(round: HostRound, times: { readonly sentMs: number; re
   return say(round, { key: 'host.clock', section: 'host.clock', command: 'date +%s.%N', reading });
 }
 
+/** When the host's monotonic clock began, by its own clock: what process start times are counted from. Null when it was not told. */
+export function bootMs(round: HostRound): number | null {
+  const [epoch, , uptime] = (round.sections.get('host.clock')?.text ?? '').split('\n');
+  const now = epochMs(epoch);
+  const up = Number.parseFloat(uptime ?? '');
+  if (now !== null && Number.isFinite(up)) return now - Math.round(up * 1000);
+  const seconds = /^btime (\d+)/m.exec(round.sections.get('host.identity')?.text ?? '')?.[1];
+  return seconds === undefined ? null : Number(seconds) * 1000;
+}
+
 /** Offset of the host's local time, in ms: nginx writes local time without saying which. */
 export function zoneOffsetMs(round: HostRound): number {
-  const match = /([+-])(\d\d)(\d\d)\s*$/.exec(round.sections.get('host.clock')?.text ?? '');
+  const match = /^([+-])(\d\d)(\d\d)$/m.exec(round.sections.get('host.clock')?.text ?? '');
   if (!match) return 0;
   const minutes = Number(match[2]) * 60 + Number(match[3]);
   return (match[1] === '-' ? -1 : 1) * minutes * 60_000;

@@ -1,5 +1,7 @@
 // Pure parsers of what the nginx sections print: files, processes, `nginx -t`, the error log.
+
 import type { LogLine, LogTail, NginxFile, NginxFiles, NginxProcesses, NginxTest } from '../engine/index.ts';
+import { epochMs } from './frames.ts';
 import type { SeenProcess } from './service-output.ts';
 
 /** A file with its time. */
@@ -19,7 +21,7 @@ export function parseNginxFiles(text: string, nonce: string): NginxFiles {
     const [whole, mtime = '-', path = ''] = head;
     const body = block.slice(whole.length);
     if (body.startsWith('!unreadable')) unreadable.push(path);
-    else files.push({ path, text: body, mtimeMs: mtime === '-' ? null : Number(mtime) * 1000 });
+    else files.push({ path, text: body, mtimeMs: epochMs(mtime) });
   }
   const entry = files[0]?.path ?? unreadable[0];
   if (entry === undefined) throw new Error('no file of the configuration could be found');

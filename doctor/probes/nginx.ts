@@ -11,7 +11,8 @@ import {
 } from '../engine/index.ts';
 import { type ContainerRef, containerName } from './docker.ts';
 import { parseDockerLog } from './docker-output.ts';
-import { zoneOffsetMs } from './host.ts';
+import { epochMs } from './frames.ts';
+import { bootMs, zoneOffsetMs } from './host.ts';
 import { nginxProcesses, parseErrorLog, parseNginxFiles, parseNginxTest, type TimedFile } from './nginx-output.ts';
 import { type HostRound, look, read, say } from './probe.ts';
 import { quote, type Section } from './script.ts';
@@ -57,7 +58,7 @@ nginx_file() {
     L=$(readlink "$F")
     case $L in /*) F=$R$L;; *) F=\${F%/*}/$L;; esac
   fi
-  printf '\\n--%s %s %s\\n' "$N" "$(stat -c %Y "$F" 2>/dev/null || echo -)" "$1"
+  printf '\\n--%s %s %s\\n' "$N" "$(mtime "$F")" "$1"
   { [ -f "$F" ] && [ -r "$F" ]; } || { echo '!unreadable'; return 0; }
   cat "$F"
   IFS='
@@ -74,7 +75,7 @@ nginx_conf() {
   if [ -n "$C" ] && [ -z "$R" ]; then
     $T docker inspect -f '{{range .Mounts}}{{.Source}} {{.Destination}}{{println}}{{end}}' "$C" 2>/dev/null | while read -r s d; do
       case $d in /etc/nginx*) for f in "$s" "$s"/*.conf; do
-        [ -f "$f" ] && { printf '\\n--%s %s %s\\n' "$N" "$(stat -c %Y "$f")" "$d\${f#"$s"}"; cat "$f"; }; done;; esac
+        [ -f "$f" ] && { printf '\\n--%s %s %s\\n' "$N" "$(mtime "$f")" "$d\${f#"$s"}"; cat "$f"; }; done;; esac
     done
     return 0
   fi
@@ -128,7 +129,7 @@ done`,
     title: 'certificate files',
     body: `nginx_root
 for c in $(printf '%s\\n' "$NF" | sed -n 's/^[[:space:]]*ssl_certificate[[:space:]]\\{1,\\}\\([^ ;]*\\).*/\\1/p' | sort -u | head -n 8); do
-  [ -f "$R$c" ] && [ -r "$R$c" ] && { printf '\\n--file %s %s\\n' "$(stat -c %Y "$R$c")" "$c"; sed -n '/BEGIN CERT/,/END CERT/p' "$R$c"; }
+  [ -f "$R$c" ] && [ -r "$R$c" ] && { printf '\\n--file %s %s\\n' "$(mtime "$R$c")" "$c"; sed -n '/BEGIN CERT/,/END CERT/p' "$R$c"; }
 done`,
   },
 ];
@@ -174,9 +175,8 @@ function sameContainer(item: SeenProcess, container: Container | null): boolean 
 }
 
 function processesOf(round: HostRound): readonly SeenProcess[] {
-  const boot = /^btime (\d+)/m.exec(round.sections.get('host.identity')?.text ?? '')?.[1];
   const text = (round.sections.get('nginx.processes')?.text ?? '').replace(/\nnginx version:.*/s, '');
-  return parseProcesses(text, { later: '', bootMs: boot === undefined ? null : Number(boot) * 1000 });
+  return parseProcesses(text, { later: '', bootMs: bootMs(round) });
 }
 
 function newestStart(
@@ -240,10 +240,8 @@ function certificateFact(round: HostRound): Fact {
 
 function timedFiles(text: string): TimedFile[] {
   return text.split(/^--file /m).flatMap((block) => {
-    const match = /^(\d+) (\S+)\n/.exec(block);
-    return match
-      ? [{ mtimeMs: Number(match[1]) * 1000, path: match[2] ?? '', text: block.slice(match[0].length) }]
-      : [];
+    const match = /^([\d.]+)\S* (\S+)\n/.exec(block);
+    return match ? [{ mtimeMs: epochMs(match[1]) ?? 0, path: match[2] ?? '', text: block.slice(match[0].length) }] : [];
   });
 }
 

@@ -21,6 +21,8 @@ const COMMAND_SECONDS = 3;
 const PROLOGUE = `LC_ALL=C; export LC_ALL; unset LANG LANGUAGE
 PATH=\${PATH:-/bin}:/usr/local/sbin:/usr/sbin:/sbin:/usr/local/bin:/usr/bin:/bin; export PATH
 T=; command -v timeout >/dev/null 2>&1 && T='timeout ${COMMAND_SECONDS}'
+# With fractions where date knows them: a file that was changed within the second of a reload must not look older.
+mtime() { date -r "$1" +%s.%N 2>/dev/null || echo -; }
 have() { command -v "$1" >/dev/null 2>&1; }
 emit() {
   if [ "\${#o}" -gt "$3" ]; then

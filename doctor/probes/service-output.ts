@@ -1,5 +1,7 @@
 // Pure parsers of `systemctl show`, of what the process section prints from /proc, and of the journal.
+
 import type { LogLine, LogTail, ProcessState, UnitState } from '../engine/index.ts';
+import { epochMs } from './frames.ts';
 import { unitOfCgroupFile } from './socket-output.ts';
 
 type Fields = Readonly<Record<string, string>>;
@@ -104,7 +106,7 @@ export function parseProcesses(
     const stat = statOf(/^stat (.*)$/m.exec(block)?.[1] ?? '');
     if (!Number.isInteger(pid) || !stat) return [];
     const exe = /^exe (.*)$/m.exec(block)?.[1];
-    const mtime = /^mtime (\d+)$/m.exec(block)?.[1];
+    const mtime = epochMs(/^mtime (\S+)$/m.exec(block)?.[1]);
     const limit = /^Max open files\s+(\d+)/m.exec(block)?.[1];
     const fds = /^fds\s+(\d+)/m.exec(block)?.[1];
     const inner = /^NSpid:\s+(.*)$/m.exec(block)?.[1]?.trim().split(/\s+/).at(-1);
@@ -122,7 +124,7 @@ export function parseProcesses(
         commandLine,
         unit: unitOfCgroupFile(/^cgroup\n((?:\d+:.*\n?)*)/m.exec(block)?.[1] ?? ''),
         binaryDeleted: exe === undefined ? null : exe.endsWith(' (deleted)'),
-        binaryMtimeMs: mtime === undefined ? null : Number(mtime) * 1000,
+        binaryMtimeMs: mtime,
         cpuPercent: cpu === null ? null : Math.round(cpu),
         openFiles: fds === undefined ? null : Number(fds),
         openFilesLimit: limit === undefined ? null : Number(limit),

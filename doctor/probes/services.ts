@@ -1,5 +1,6 @@
 // Units, main processes and logs of the parts, in one section each: what the service manager says, and what /proc says about it.
 import { type Fact, known, type Part, type ProcessState, type UnitState, unknown } from '../engine/index.ts';
+import { bootMs } from './host.ts';
 import { mayReadJournal } from './host-output.ts';
 import { type HostRound, look, read, say } from './probe.ts';
 import { quote, type Section } from './script.ts';
@@ -72,7 +73,7 @@ for p in $pids; do
   echo "cmdline $(tr '\\0' ' ' </proc/$p/cmdline 2>/dev/null)"
   echo "cgroup"; cat /proc/$p/cgroup 2>/dev/null
   grep '^Max open files' /proc/$p/limits 2>/dev/null
-  e=$(readlink /proc/$p/exe 2>/dev/null) && { echo "exe $e"; echo "mtime $(stat -c %Y "\${e% (deleted)}" 2>/dev/null)"; }
+  e=$(readlink /proc/$p/exe 2>/dev/null) && { echo "exe $e"; echo "mtime $(mtime "\${e% (deleted)}")"; }
   [ -r /proc/$p/fd ] && echo "fds $(ls /proc/$p/fd 2>/dev/null | wc -l)"
 done
 echo "--now $(cat /proc/uptime)"; getconf CLK_TCK 2>/dev/null || echo 100`,
@@ -169,10 +170,9 @@ function processesOf(round: HostRound): readonly SeenProcess[] | null {
   const looked = look(round, 'process.state');
   if (!looked.ok) return null;
   const later = look(round, 'process.cpu');
-  const boot = /^btime (\d+)/m.exec(round.sections.get('host.identity')?.text ?? '')?.[1];
   return parseProcesses(looked.text, {
     later: later.ok ? later.text : '',
-    bootMs: boot === undefined ? null : Number(boot) * 1000,
+    bootMs: bootMs(round),
   });
 }
 

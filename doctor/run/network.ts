@@ -3,6 +3,7 @@ import { lookup } from 'node:dns/promises';
 import { type Clock, errnoOf } from '../../agents/runtime/index.ts';
 import {
   type DnsAnswer,
+  type Fact,
   type FactStore,
   fact,
   known,
@@ -11,7 +12,7 @@ import {
   type Vantage,
 } from '../engine/index.ts';
 import { canaryFact, gatewayHealthFact, registryFact } from '../probes/api.ts';
-import type { Trust } from '../probes/dial.ts';
+import { dial, type Trust } from '../probes/dial.ts';
 import { dialFromHere } from '../probes/link.ts';
 import {
   type Endpoint,
@@ -133,6 +134,37 @@ async function fromOperator(context: NetworkContext, backend: SiteView | undefin
   await publicProbes(context, from, publicEndpoint(topology, address, operatorTrust));
 }
 
+/** getent does not say whether the name or the name service is at fault; sshd, asked to connect to the name, does. */
+async function whyUnresolved(
+  context: NetworkContext,
+  from: NetworkVantage,
+  answer: DnsAnswer,
+): Promise<readonly Fact[]> {
+  const { topology, clock } = context;
+  const dialled = await dial(from.place, topology.serverName, topology.publicPort);
+  if (dialled.ok) dialled.stream.destroy();
+  const message = dialled.ok ? '' : dialled.message;
+  const error = /not known|no address/i.test(message) ? 'nxdomain' : /temporary/i.test(message) ? 'temporary' : null;
+  if (error === null) return [];
+  const command = `${from.via} getent ahosts ${topology.serverName}`.trim();
+  const evidence = {
+    host: from.host,
+    atMs: clock.now(),
+    command,
+    lines: [`${topology.serverName}: ${message}`],
+    sha256: '',
+  };
+  return [
+    fact({
+      key: 'dns.answer',
+      vantage: from.vantage,
+      probe: 'dns.answer',
+      reading: known({ ...answer, error }),
+      evidence,
+    }),
+  ];
+}
+
 async function resolveHere(name: string): Promise<DnsAnswer> {
   const base = { name, addresses: [] as string[], error: null, source: 'resolver' as const, milliseconds: null };
   try {
@@ -200,6 +232,10 @@ async function fromGateway(context: NetworkContext, view: SiteView, backend: Sit
     portOf(config.status === 'known' ? config.value.values['local_api.port'] : undefined) ?? hints.gatewayApiPort;
   const local: Endpoint = { address: '127.0.0.1', port: healthPort, name: 'localhost', trust: undefined };
   const jobs = [publicProbes(context, from, endpoint)];
+  if (answer.status === 'known' && answer.value.error === 'other') {
+    const title = `why ${topology.serverName} does not resolve`;
+    jobs.push(log.probe({ probe: 'dns.answer', vantage: id, title }, () => whyUnresolved(context, from, answer.value)));
+  }
   if (topology.kind === 'viworks') {
     jobs.push(
       log.probe({ probe: 'gateway.health', vantage: id, title: "the gateway's own health" }, async () => [
