@@ -8,7 +8,7 @@ import {
   randomBytes,
   sign,
 } from 'node:crypto';
-import { open, readFile, rename } from 'node:fs/promises';
+import { mkdir, open, readFile, rename, stat } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { z } from 'zod';
@@ -93,8 +93,12 @@ async function save(stateDir: string, content: z.infer<typeof identityFile>): Pr
   const path = join(stateDir, FILE);
   const part = `${path}.${randomBytes(4).toString('hex')}`;
   try {
+    await mkdir(stateDir, { recursive: true, mode: 0o700 });
+    const owner = await stat(stateDir);
     const handle = await open(part, 'wx', 0o600);
     try {
+      // Enrolled by hand as root, used by the agent's own user.
+      if (process.getuid?.() === 0) await handle.chown(owner.uid, owner.gid);
       await handle.writeFile(`${JSON.stringify(content, undefined, 2)}\n`);
       await handle.sync();
     } finally {

@@ -213,7 +213,8 @@ export function createLifecycle(deps: ExecutorDeps, around: Surroundings): Lifec
     task.phase = 'refused';
     logger.info('task refused', { task: taskId, verb: task.verb, code, reason: message });
     await journal.append([{ kind: 'refused', taskId, ...task.refusal }]).catch(() => undefined);
-    link.send({ type: 'task.refused', taskId, fence, ...task.refusal });
+    if (task.orphan) await settle(task);
+    else link.send({ type: 'task.refused', taskId, fence, ...task.refusal });
     around.freed();
   }
 
