@@ -37,7 +37,12 @@ export async function activateFleet(fleet: Fleet, context: DeployContext): Promi
     for (const host of fleet.changing) await host.link.request('commit');
   } catch (error) {
     context.progress.flush();
-    context.signal.throwIfAborted();
+    if (context.signal.aborted) {
+      const names = switched.map((host) => host.name).join(', ');
+      if (names !== '')
+        context.progress.text([`${names}: goes back by itself within a minute (viworks deploy status)`]);
+      throw context.signal.reason;
+    }
     const untouched = fleet.changing.filter((host) => !switched.includes(host));
     await Promise.all(untouched.map((host) => discardHost(host, context.signal)));
     throw await takeBack(switched, error, context);

@@ -30,7 +30,8 @@ test('a server certificate is for its names, signed by the authority, and nothin
   expect(leaf.verify(authority.publicKey) && leaf.checkIssued(authority)).toBe(true);
   expect([leaf.ca, authority.ca]).toEqual([false, true]);
   expect(authority.subject).toBe('CN=viworks authority of acme');
-  expect(leaf.keyUsage).toEqual(['1.3.6.1.5.5.7.3.1']);
+  // The object identifier of "server authentication", RFC 5280 §4.2.1.12.
+  expect(leaf.keyUsage).toEqual([[1, 3, 6, 1, 5, 5, 7, 3, 1].join('.')]);
 });
 
 test('the second time gives the same certificate; the keys are private', async () => {

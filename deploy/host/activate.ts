@@ -7,7 +7,7 @@ import { deployErrors } from '../errors.ts';
 import { LAYOUT } from '../plan/layout.ts';
 import type { HostState, Manifest, ReleaseUnit } from '../plan/manifest.ts';
 import { removeAccounts } from './accounts.ts';
-import { type GateContext, type Part, passGates } from './gates.ts';
+import { type GateContext, gatesOf, type Part, passGates } from './gates.ts';
 import { verifyLayers } from './layers.ts';
 import { currentRelease, readManifest, readState, record, writeState } from './memory.ts';
 import { applyOuter, findForeign, keepForeign } from './outer.ts';
@@ -120,12 +120,8 @@ async function returnTo(
   for (const part of ['backend', 'gateway'] as const) {
     await startUnits(old, failed, { part, context });
     if (part === 'backend' && (old.nginx || failed.nginx)) await reloadNginx(context);
-    await passGates(old, part, {
-      clock: context.clock,
-      state: await readState(),
-      note: context.note,
-      token: gates.token,
-    });
+    const gate = { clock: context.clock, state: await readState(), note: context.note, token: gates.token };
+    await passGates(await gatesOf(old, part, gate), gate);
   }
 }
 

@@ -37,16 +37,21 @@ const GATE_MS = 20_000;
 const POLL_MS = 100;
 const ONE_TRY_MS = 5_000;
 
-/** Passes every gate of one part, or throws a GateError. */
-export async function passGates(manifest: Manifest, part: Part, context: GateContext): Promise<void> {
-  const gates = part === 'backend' ? await backendGates(manifest, context) : gatewayGates(manifest, context);
+/** A gate: its name, and one attempt to pass it, which says how it was passed. */
+export type Gate = readonly [name: string, attempt: () => Promise<string>];
+
+/** The gates of one part of a release, in the order in which they make sense. */
+export async function gatesOf(manifest: Manifest, part: Part, context: GateContext): Promise<readonly Gate[]> {
+  return part === 'backend' ? backendGates(manifest, context) : gatewayGates(manifest, context);
+}
+
+/** Passes gates one after the other, each by its deadline, or throws a GateError. */
+export async function passGates(gates: readonly Gate[], context: Pick<GateContext, 'clock' | 'note'>): Promise<void> {
   for (const [name, attempt] of gates) {
     const detail = await insist(name, attempt, context.clock);
     context.note(name, detail);
   }
 }
-
-type Gate = readonly [name: string, attempt: () => Promise<string>];
 
 async function insist(name: string, attempt: () => Promise<string>, clock: Clock): Promise<string> {
   const end = clock.monotonicMs() + GATE_MS;

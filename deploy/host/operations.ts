@@ -10,7 +10,7 @@ import { ensureAccounts } from './accounts.ts';
 import { type ActContext, commit, discard, goBack, removeAll, startPart, switchTo } from './activate.ts';
 import { backendCli, deployToken, gatewayState, runCanary } from './backend-tools.ts';
 import { IDENTITY_FILE, readFacts } from './facts.ts';
-import { type GateContext, type Part, passGates } from './gates.ts';
+import { type GateContext, gatesOf, type Part, passGates } from './gates.ts';
 import { prepareDirectories, putApp, putRuntime, stageRelease } from './layers.ts';
 import { takeLock } from './lock.ts';
 import { journalTail, readManifest, readState, record, writeState } from './memory.ts';
@@ -76,7 +76,7 @@ async function verify({ part }: { part: Part }, context: OperationContext): Prom
   const manifest = await readManifest(id);
   const token = manifest.gates.backend ? await deployToken() : undefined;
   const gate: GateContext = { clock: context.clock, state, note: context.note, token };
-  await passGates(manifest, part, gate);
+  await passGates(await gatesOf(manifest, part, gate), gate);
 }
 
 // Only a token that exists: on the way back the backend may be unable to make one.

@@ -13,7 +13,7 @@ import { ask, waitUntil } from './loopback.ts';
 import { type Places, placesOf } from './places.ts';
 import { createScreen, type Screen, seconds } from './screen.ts';
 import { showCommand, showPath } from './show.ts';
-import { endTasks } from './tasks.ts';
+import { askTasksToEnd, endTasks } from './tasks.ts';
 
 const READY_SECONDS = 30;
 
@@ -42,7 +42,11 @@ export async function runUp(invocation: Invocation): Promise<number> {
   const childEnv = cleanEnvironment(env);
   const children = createChildren({ logs: places.logs, ledger: places.ledger, owner, env: childEnv, clock });
   // The second Ctrl-C does not wait, but it does not leave anything behind either.
-  invocation.leaving?.addEventListener('abort', () => children.killAll(), { once: true });
+  const leave = (): void => {
+    askTasksToEnd(places.tasks, 0);
+    children.killAll();
+  };
+  invocation.leaving?.addEventListener('abort', leave, { once: true });
   try {
     const nginx = options.nginx === false ? undefined : await findNginx(env.PATH, signal);
     const local: Local = {

@@ -144,6 +144,7 @@ describe.skipIf(obstacle !== undefined)(`the deployer${obstacle ? ` (skipped: ${
     expect(await on('gw1', 'find /opt -mindepth 1; umount /opt; ls /usr/local/lib/viworks 2>/dev/null || true')).toBe(
       '',
     );
+    expect(await on('be1', 'ls /opt /usr/local/lib')).toBe('/opt:\n\n/usr/local/lib:');
   });
 
   test('one command from two bare hosts to a gateway that runs commands', async () => {
