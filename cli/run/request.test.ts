@@ -52,6 +52,14 @@ test.each<[string, readonly string[], Record<string, unknown>, RegExp]>([
   expect(() => request(rest, options)).toThrow(message);
 });
 
+test('an interrupt ends the reading', async () => {
+  const controller = new AbortController();
+  const reason = new Error('enough');
+  const reading = readStdin(new Readable({ read() {} }), controller.signal);
+  controller.abort(reason);
+  await expect(reading).rejects.toBe(reason);
+});
+
 test('standard input is read to its end, and no further than the limit', async () => {
   expect(await readStdin(Readable.from([Buffer.from('a'), Buffer.from('b')]))).toEqual(Buffer.from('ab'));
   const large = Readable.from([Buffer.alloc(MAX_STDIN_BYTES), Buffer.alloc(1)]);

@@ -86,7 +86,8 @@ function usage(problem: string): Error {
 }
 
 /** Reads a stream to its end, up to the protocol's limit. */
-export async function readStdin(stdin: Readable): Promise<Buffer> {
+export async function readStdin(stdin: Readable, signal?: AbortSignal): Promise<Buffer> {
+  signal?.addEventListener('abort', () => stdin.destroy(signal.reason as Error), { once: true });
   const chunks: Buffer[] = [];
   let size = 0;
   for await (const chunk of stdin as AsyncIterable<Buffer>) {

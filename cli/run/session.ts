@@ -22,7 +22,8 @@ const EXIT_INTERRUPTED = 130;
 
 /** Runs the command line; gives the exit code of the task, or one of RUN_EXIT_CODES. */
 export async function runOnGateway(invocation: Invocation): Promise<number> {
-  const stdin = invocation.options.stdin === true ? await readStdin(invocation.terminal.stdin) : undefined;
+  const stdin =
+    invocation.options.stdin === true ? await readStdin(invocation.terminal.stdin, invocation.signal) : undefined;
   const request = commandRequest(invocation, stdin);
   const client = createClient(await resolveTarget(invocation.options, invocation.env));
   if (invocation.options.detach === true) return await detach(invocation, client, request);

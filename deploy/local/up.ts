@@ -46,6 +46,8 @@ export async function runUp(invocation: Invocation): Promise<number> {
     askTasksToEnd(places.tasks, 0);
     children.killAll();
   };
+  const told = (): void => screen.line('stopping', 'tasks first, then every part (Ctrl-C again: at once)');
+  signal.addEventListener('abort', told, { once: true });
   invocation.leaving?.addEventListener('abort', leave, { once: true });
   try {
     const nginx = options.nginx === false ? undefined : await findNginx(env.PATH, signal);

@@ -161,6 +161,16 @@ describe('its life', () => {
     expect(existsSync(join(system.state, 'processes.json'))).toBe(false);
   });
 
+  test('a second Ctrl-C does not wait, and leaves nothing either', async () => {
+    const made = await up();
+    await system.run(['run', 'this-machine', '--detach', '--', 'sh', '-c', "trap '' TERM; sleep 62.75; sleep 62.75"]);
+    made.process.kill('SIGINT');
+    await made.seen(/stopping/);
+    made.process.kill('SIGINT');
+    expect((await made.outcome).code).toBe(130);
+    await expect.poll(() => system.alive(), { timeout: 10_000 }).toEqual([]);
+  });
+
   test('what a killed one left behind is ended by the next', async () => {
     const first = await up();
     const before = system.parts();
