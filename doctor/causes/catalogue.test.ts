@@ -1,9 +1,9 @@
 // Every cause is named by its own facts, alone and with its look-alikes ruled out; the healthy facts name nothing.
 import { expect, test } from 'vitest';
-import { blindness } from './cases/blindness.ts';
-import { uncharted } from './cases/combined.ts';
-import { healthy, healthyDocker } from './cases/healthy.ts';
-import { cases } from './cases/index.ts';
+import { blindness } from '../../test/support/doctor/blindness.ts';
+import { uncharted } from '../../test/support/doctor/combined.ts';
+import { healthy, healthyDocker } from '../../test/support/doctor/healthy.ts';
+import { cases } from '../../test/support/doctor/index.ts';
 import { causes } from './index.ts';
 
 const codesOf = (list: readonly { readonly code: string }[]) => list.map((cause) => cause.code);

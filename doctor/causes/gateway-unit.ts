@@ -11,7 +11,6 @@ import {
   sign,
   signs,
   type UnitState,
-  type View,
 } from '../engine/index.ts';
 import { gatewayUnit, on, remedy } from './texts.ts';
 
@@ -325,9 +324,5 @@ const sys21 = defineCause({
     remedy('restart it, and let it retry without limit', on(view, 'gw', `systemctl restart ${gatewayUnit(view)}`)),
   help: `The unit is "active (running)" and the agent inside gave up after a number of attempts. The path is fine again, as the probe from this host shows, and it will never notice.`,
 });
-
-export function gatewayIdle(view: View): boolean {
-  return parts.runs(place).holds(view) === 'yes' && gateway.noSockets.holds(view) === 'yes';
-}
 
 export const gatewayUnitCauses: readonly CauseRule[] = [sys01, sys02, sys03, ...resultRows, sys10, sys11, sys12, sys21];

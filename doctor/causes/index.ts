@@ -27,6 +27,3 @@ export const causes: readonly CauseRule[] = [
   ...commandCauses,
   ...accessCauses,
 ];
-
-/** Codes that were used once and must never get another meaning. */
-export const retiredCodes: readonly string[] = [];

@@ -1,5 +1,5 @@
 // Pieces of text and small signs that several layers of the catalogue share.
-import { judge, type Remedy, type Sign, sign, signs, type View } from '../engine/index.ts';
+import { type Remedy, type Sign, sign, signs, type View } from '../engine/index.ts';
 
 const { parts } = signs;
 
@@ -55,17 +55,4 @@ export function agentsLocation(view: View): readonly string[] {
 /** A sign that is open, not refuted, when the thing is not seen: for evidence that a second fault can hide. */
 export function ifVisible(of: Sign): Sign {
   return sign(of.claim, (view) => (of.holds(view) === 'yes' ? 'yes' : 'unknown'));
-}
-
-/** The gateway's configuration file read and judged. */
-export function configIs(
-  seat: 'be' | 'gw',
-  claim: (view: View) => string,
-  test: (
-    config: { readonly url: string | null; readonly parsed: boolean; readonly error: unknown },
-    view: View,
-  ) => boolean,
-): Sign {
-  const part = seat === 'be' ? 'backend' : 'gateway';
-  return sign(claim, (view) => judge(view, ['agent.config', seat, part], (config) => test(config, view)));
 }

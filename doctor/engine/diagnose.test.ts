@@ -1,6 +1,6 @@
 // The diagnosis itself, on small made-up rules: grading, look-alikes, folding, masking across several hops, order, crashing checks.
 import { expect, test } from 'vitest';
-import { emptyWorld, gw, meta, topology, type World } from '../causes/cases/world.ts';
+import { emptyWorld, gw, meta, topology, type World } from '../../test/support/doctor/world.ts';
 import {
   type CauseRule,
   type Check,

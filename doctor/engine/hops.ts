@@ -4,13 +4,12 @@ import { type HopId, hopAbsence, hops } from './path.ts';
 import type { HopReport, HopState } from './report.ts';
 import type { Sign } from './sign.ts';
 import { judge } from './sign.ts';
-import * as backend from './signs/backend.ts';
-import * as gateway from './signs/gateway.ts';
-import * as nginx from './signs/nginx.ts';
-import { gatewayPart, runs } from './signs/parts.ts';
+import { signs } from './signs/index.ts';
 import type { GatewayTopology } from './topology.ts';
 import { every, negate, some, type Tri } from './tri.ts';
 import { createView, type View } from './view.ts';
+
+const { backend, gateway, nginx, parts } = signs;
 
 interface HopProbe {
   readonly id: HopId;
@@ -36,7 +35,7 @@ function decideOr(first: Tri, second: Tri): Tri {
 const probes: readonly HopProbe[] = [
   {
     id: 'gateway',
-    works: (view) => every([runs(gatewayPart).holds(view), processAlive(view)]),
+    works: (view) => every([parts.runs(parts.gatewayPart).holds(view), processAlive(view)]),
     after: [],
     detail: (view) => {
       const unit = view.value('unit.state', 'gw', 'gateway');

@@ -1,8 +1,7 @@
 // The door of the doctor's engine. The engine is pure: facts and rules in, a Report out; it imports nothing outside this folder, does no
 // I/O and reads no clock. Probes write facts against these types, checks and causes read them, outputs print the Report.
 
-export type { Scene } from './candidates.ts';
-export type { CauseLayer, CauseRule, LookAlike } from './cause.ts';
+export type { CauseRule } from './cause.ts';
 export { defineCause } from './cause.ts';
 export type { Check, Verdict } from './check.ts';
 export { defineCheck } from './check.ts';
@@ -10,7 +9,6 @@ export type {
   AgentConfig,
   CanaryResult,
   Certificate,
-  DiskCertificate,
   DnsAnswer,
   GatewayHealth,
   HttpObservation,
@@ -24,7 +22,7 @@ export type {
   UpgradeObservation,
   UpgradeStage,
 } from './contacts.ts';
-export type { Rules, RunMeta } from './diagnose.ts';
+export type { RunMeta } from './diagnose.ts';
 export { diagnose } from './diagnose.ts';
 export type { RunEvent } from './events.ts';
 export type {
@@ -33,12 +31,9 @@ export type {
   FactKey,
   FactTypes,
   HttpTarget,
-  Known,
-  NotApplicable,
   Part,
   Reading,
   Target,
-  Unknown,
   UnknownReason,
   UpgradeTarget,
   Vantage,
@@ -49,7 +44,6 @@ export type {
   Container,
   FirewallRule,
   HostAccess,
-  HostClock,
   HostIdentity,
   HostsLine,
   ListenCounters,
@@ -58,30 +52,26 @@ export type {
   LogTail,
   Mount,
   ProcessState,
-  QueueSamples,
   UnitState,
 } from './observations.ts';
-export type { Hop, HopId } from './path.ts';
+export type { HopId } from './path.ts';
 export { hops } from './path.ts';
 export type {
   CauseReport,
-  EvidenceStep,
   HopReport,
   HopState,
   Remedy,
   Report,
-  RuledOut,
-  UnknownReport,
   VerdictReport,
 } from './report.ts';
 export type { ForwardedHeader, Place, RouteAdvice, RouteFact } from './route.ts';
 export type { Sign } from './sign.ts';
 export { allOf, anyOf, judge, not, sign } from './sign.ts';
-export * as signs from './signs/index.ts';
+export { signs } from './signs/index.ts';
 export type { FactStore } from './store.ts';
 export { createFactStore } from './store.ts';
-export type { BackendTopology, GatewayTopology, HostRef, NginxTopology, Supervision, Topology } from './topology.ts';
+export type { GatewayTopology, HostRef, Supervision, Topology } from './topology.ts';
 export type { Tri } from './tri.ts';
 export { every, negate, some, tri } from './tri.ts';
-export type { FactRef, Seat, View } from './view.ts';
+export type { Seat, View } from './view.ts';
 export { createView } from './view.ts';

@@ -1,7 +1,7 @@
 // Three-valued logic, signs, the store and the view: absence is never a no, and every read is noted.
 import { expect, test } from 'vitest';
-import { cases } from '../causes/cases/index.ts';
-import { emptyWorld, gw, topology } from '../causes/cases/world.ts';
+import { cases } from '../../test/support/doctor/index.ts';
+import { emptyWorld, gw, topology } from '../../test/support/doctor/world.ts';
 import {
   allOf,
   anyOf,

@@ -11,15 +11,14 @@ import {
   type Topology,
   unknown,
 } from '../engine/index.ts';
-import { parseNginx } from './parse.ts';
+import { parseDump, parseNginx } from './parse.ts';
 import { routeRequest } from './route.ts';
 
 /** The id under which derived facts are kept; a recording leaves them out. */
 export const derivedProbe = 'derived:nginx';
 
 export function deriveRoutes(store: FactStore, topology: Topology): readonly Fact[] {
-  const reading = store.get('nginx.files', 'be');
-  const source = store.find('nginx.files', 'be');
+  const { reading, source } = filesOf(store);
   if (!source) return [];
   const paths: readonly (readonly [subject: string, path: string, upgrade: boolean])[] = [
     ['agents', topology.path, true],
@@ -36,6 +35,20 @@ export function deriveRoutes(store: FactStore, topology: Topology): readonly Fac
     const evidence = evidenceFor(source.evidence, derived, reading.status === 'known' ? reading.value : null);
     return fact({ key: 'nginx.route', vantage: 'be', subject, probe: derivedProbe, reading: derived, evidence });
   });
+}
+
+/** The files themselves, or what `nginx -T` printed of them. */
+function filesOf(store: FactStore): { readonly reading: Reading<NginxFiles>; readonly source: Fact | null } {
+  const reading = store.get('nginx.files', 'be');
+  const dumped = store.get('nginx.test', 'be');
+  if (
+    reading.status !== 'known' &&
+    dumped.status === 'known' &&
+    dumped.value.output.includes('# configuration file ')
+  ) {
+    return { reading: known(parseDump(dumped.value.output)), source: store.find('nginx.test', 'be') };
+  }
+  return { reading, source: store.find('nginx.files', 'be') };
 }
 
 interface Question {

@@ -102,14 +102,15 @@ function inScope(walk: Walk, here: Here): RouteFact {
     return { ...route, action: 'proxy', target };
   }
   const tries = nearest(location ? [own] : [walk.choice.server.block ?? []], 'try_files');
-  if (tries) return tryFiles(walk, { ...here, path }, tries, route);
+  if (tries) return tryFiles(walk, { ...here, path, tries, route });
   if (own.some((item) => /_pass$/.test(item.name)))
     return { ...route, action: 'undecided', caveat: 'not proxied over HTTP' };
   return { ...route, action: 'static' };
 }
 
 /** No file of an agent's path exists, so the last argument decides. */
-function tryFiles(walk: Walk, here: Here, tries: Directive, route: RouteFact): RouteFact {
+function tryFiles(walk: Walk, here: Here & { readonly tries: Directive; readonly route: RouteFact }): RouteFact {
+  const { tries, route } = here;
   const last = tries.args.at(-1) ?? '';
   if (last.startsWith('=')) return { ...route, action: 'return', status: Number(last.slice(1)) };
   if (!last.startsWith('@')) {

@@ -1,13 +1,13 @@
 // Outputs against golden files, the schema, and each other: they say the same, in the same words, within their limits.
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
-import { incident, uncharted } from '../causes/cases/combined.ts';
-import { healthy } from '../causes/cases/healthy.ts';
-import { cases } from '../causes/cases/index.ts';
+import { incident, uncharted } from '../../test/support/doctor/combined.ts';
+import { healthy } from '../../test/support/doctor/healthy.ts';
+import { cases } from '../../test/support/doctor/index.ts';
+import { complaints } from '../../test/support/doctor/schema-check.ts';
 import { causes } from '../causes/index.ts';
 import type { Report } from '../engine/index.ts';
 import { explainCause, renderJson, renderPlain, renderShort } from './index.ts';
-import { complaints } from './schema-check.ts';
 
 const schema: Record<string, unknown> = JSON.parse(
   readFileSync(new URL('./report.schema.json', import.meta.url), 'utf8'),

@@ -176,7 +176,7 @@ function unknowns(report: Report, { width, all }: Style): readonly string[] {
   const text = [...byReason].map(
     ([reason, names]) => `${reason}: ${all ? names.join(', ') : count(names.length, 'fact')}`,
   );
-  return ['', ...labelled('UNKNOWN ', text.join(' · '), width, 0)];
+  return ['', ...labelled('UNKNOWN', text.join(' · '), width)];
 }
 
 function everything(report: Report, { width }: Style): readonly string[] {

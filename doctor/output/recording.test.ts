@@ -1,8 +1,8 @@
 // A recording gives back what was recorded, and its replay the same report byte for byte.
 import { expect, test } from 'vitest';
-import { incident } from '../causes/cases/combined.ts';
-import { cases } from '../causes/cases/index.ts';
-import { gw, meta, type World } from '../causes/cases/world.ts';
+import { incident } from '../../test/support/doctor/combined.ts';
+import { cases } from '../../test/support/doctor/index.ts';
+import { gw, meta, type World } from '../../test/support/doctor/world.ts';
 import type { RunEvent } from '../engine/index.ts';
 import { judgeRecording } from '../judge.ts';
 import { renderJson } from './json.ts';

@@ -22,11 +22,14 @@ export function wrap(text: string, width: number): readonly string[] {
   return [...lines, line];
 }
 
+/** Prose starts in the ninth column, behind its label. */
+const column = 8;
+
 /** A label in a column of its own, the text wrapped beside it. */
-export function labelled(label: string, text: string, width: number, indent = 2): readonly string[] {
-  const column = indent + 6;
+export function labelled(label: string, text: string, width: number): readonly string[] {
   const [first = '', ...rest] = wrap(text, Math.max(20, width - column));
-  return [`${' '.repeat(indent)}${label.padEnd(6)}${first}`, ...rest.map((line) => ' '.repeat(column) + line)];
+  const head = label.length > 6 ? label : `  ${label}`;
+  return [head.padEnd(column) + first, ...rest.map((line) => ' '.repeat(column) + line)];
 }
 
 export function seconds(milliseconds: number): string {

@@ -17,7 +17,7 @@ const stages: readonly UpgradeStage[] = [
   'closed',
 ];
 
-export function reached(seen: UpgradeObservation, stage: UpgradeStage): boolean {
+function reached(seen: UpgradeObservation, stage: UpgradeStage): boolean {
   return stages.indexOf(seen.reached) >= stages.indexOf(stage);
 }
 
@@ -27,22 +27,22 @@ export function upgraded(seen: UpgradeObservation): boolean {
 }
 
 /** The network namespace in which the backend's own listeners are: its container's, or the host's. */
-export function backendSeat(view: View): Seat {
+function backendSeat(view: View): Seat {
   if (view.topology.backend.supervision !== 'docker') return 'be';
   return view.read('tcp.listeners', 'be/ns:agent').status === 'not-applicable' ? 'be' : 'be/ns:agent';
 }
 
-export function isProxy(row: Listener): boolean {
+function isProxy(row: Listener): boolean {
   return row.process === 'docker-proxy';
 }
 
 /** Held open by systemd for a socket unit: says nothing about the service behind it. */
-export function isHeldBySystemd(row: Listener): boolean {
+function isHeldBySystemd(row: Listener): boolean {
   return row.process === 'systemd' || row.unit === 'init.scope';
 }
 
 /** Rows on a port in the backend's namespace; null when listeners are not known there. */
-export function rowsOn(view: View, port: number, seat: Seat = backendSeat(view)): readonly Listener[] | null {
+function rowsOn(view: View, port: number, seat: Seat = backendSeat(view)): readonly Listener[] | null {
   const rows = view.value('tcp.listeners', seat);
   return rows?.filter((row) => row.port === port && !isProxy(row)) ?? null;
 }
@@ -57,18 +57,13 @@ function listens(port: (view: View) => number): (view: View) => Tri {
 const agentsPort = (view: View) => view.topology.backend.agentsPort;
 const apiPort = (view: View) => view.topology.backend.apiPort;
 
-export const agentsListens = sign((view) => `port ${agentsPort(view)} has a LISTEN row`, listens(agentsPort));
-export const agentsNotListening = sign(
+const agentsListens = sign((view) => `port ${agentsPort(view)} has a LISTEN row`, listens(agentsPort));
+const agentsNotListening = sign(
   (view) => `the kernel has no LISTEN row for port ${agentsPort(view)}`,
   (view) => negate(agentsListens.holds(view)),
 );
-export const apiListens = sign((view) => `port ${apiPort(view)} has a LISTEN row`, listens(apiPort));
-export const apiNotListening = sign(
-  (view) => `the kernel has no LISTEN row for port ${apiPort(view)}`,
-  (view) => negate(apiListens.holds(view)),
-);
 
-export const apiAnswers = sign(
+const apiAnswers = sign(
   (view) => {
     const answer = view.value('http.response', 'be', 'api-health');
     return `port ${apiPort(view)} answers GET /health${answer?.status ? ` with ${answer.status}` : ''}`;
@@ -76,7 +71,7 @@ export const apiAnswers = sign(
   (view) => judge(view, ['http.response', 'be', 'api-health'], (seen) => seen.outcome === 'response'),
 );
 
-export const apiSilent = sign(
+const apiSilent = sign(
   (view) => `port ${apiPort(view)} accepts a connection and says nothing`,
   (view) => judge(view, ['http.response', 'be', 'api-health'], (seen) => seen.outcome === 'timeout'),
 );
@@ -87,12 +82,12 @@ function direct(test: (seen: UpgradeObservation) => boolean | Tri): (view: View)
 
 const directText = (view: View) => `the upgrade sent straight to port ${agentsPort(view)}`;
 
-export const directUpgrades = sign((view) => `${directText(view)} gets 101`, direct(upgraded));
-export const directFails = sign(
+const directUpgrades = sign((view) => `${directText(view)} gets 101`, direct(upgraded));
+const directFails = sign(
   (view) => `${directText(view)} fails`,
   (view) => negate(directUpgrades.holds(view)),
 );
-export const directRefused = sign(
+const directRefused = sign(
   (view) => `${directText(view)} is refused`,
   (view) =>
     some([
@@ -100,29 +95,29 @@ export const directRefused = sign(
       judge(view, ['tcp.connect', 'be', 'agents'], (seen) => seen.outcome === 'refused'),
     ]),
 );
-export const directSilent = sign(
+const directSilent = sign(
   (view) => `${directText(view)} connects and then hears nothing`,
   direct((seen) => seen.reached === 'tcp' && seen.ended === 'timeout'),
 );
-export const directConnectTimeout = sign(
+const directConnectTimeout = sign(
   (view) => `${directText(view)} cannot even connect (timeout)`,
   direct((seen) => seen.reached === 'none' && seen.ended === 'timeout'),
 );
-export const directClosed = sign(
+const directClosed = sign(
   (view) => `${directText(view)} connects and is cut off without an answer`,
   direct((seen) => seen.reached === 'tcp' && (seen.ended === 'reset' || seen.ended === 'closed')),
 );
-export const directStatus = sign(
+const directStatus = sign(
   (view) => `${directText(view)} is answered with ${view.value('ws.upgrade', 'be', 'direct')?.status ?? 'a status'}`,
   direct((seen) => seen.status !== null && seen.status !== 101),
 );
-export const directRootUpgrades = sign(
+const directRootUpgrades = sign(
   (view) => `on path / port ${agentsPort(view)} answers 101`,
   (view) => judge(view, ['ws.upgrade', 'be', 'direct-root'], upgraded),
 );
 
 /** The row's queue: our held dial stayed in it, so nobody accepts. */
-export const queueRises = sign(
+const queueRises = sign(
   (view) => {
     const seen = view.value('tcp.queue', backendSeat(view), 'agents');
     const numbers = seen ? ` (Recv-Q ${seen.before} → ${seen.during} during one extra dial)` : '';
@@ -137,7 +132,7 @@ export const queueRises = sign(
     });
   },
 );
-export const queueEmpty = sign(
+const queueEmpty = sign(
   (view) => `the accept queue of port ${agentsPort(view)} is empty (Recv-Q 0)`,
   (view) =>
     judge(view, ['tcp.listeners', backendSeat(view)], (rows) => {
@@ -147,7 +142,7 @@ export const queueEmpty = sign(
 );
 
 /** Owner of the agents port is somebody else's unit; unknown when the owner is not visible. */
-export const agentsPortForeign: Sign = sign(
+const agentsPortForeign: Sign = sign(
   (view) => {
     const row = rowsOn(view, agentsPort(view))?.find((item) => item.unit);
     return `port ${agentsPort(view)} is held by ${row?.process ?? 'a process'}${row?.unit ? ` in ${row.unit}` : ''}, not by the backend`;
@@ -167,7 +162,7 @@ export const agentsPortForeign: Sign = sign(
     }),
 );
 
-export const onlySystemdListens = sign('only systemd holds the sockets, no process serves them', (view) =>
+const onlySystemdListens = sign('only systemd holds the sockets, no process serves them', (view) =>
   judge(view, ['tcp.listeners', 'be'], (rows) => {
     const { apiPort: api, agentsPort: agents } = view.topology.backend;
     const own = rows.filter((row) => (row.port === api || row.port === agents) && !isProxy(row));
@@ -176,7 +171,7 @@ export const onlySystemdListens = sign('only systemd holds the sockets, no proce
 );
 
 /** Ports on which the backend's own unit (or, unprivileged, its user) listens besides the two it should have. */
-export function otherBackendPorts(view: View): { readonly ports: readonly number[]; readonly certain: boolean } {
+function otherBackendPorts(view: View): { readonly ports: readonly number[]; readonly certain: boolean } {
   const rows = view.value('tcp.listeners', backendSeat(view));
   if (!rows) return { ports: [], certain: false };
   const { apiPort: api, agentsPort: agents, unit } = view.topology.backend;
@@ -189,3 +184,29 @@ export function otherBackendPorts(view: View): { readonly ports: readonly number
   const ports = [...new Set([...byUnit, ...sameUser].map((row) => row.port))].sort((a, b) => a - b);
   return { ports, certain: sameUser.length === 0 };
 }
+
+/** What rules and checks take from here. */
+export const backendSigns = {
+  reached,
+  upgraded,
+  backendSeat,
+  isProxy,
+  rowsOn,
+  agentsListens,
+  agentsNotListening,
+  apiAnswers,
+  apiSilent,
+  directUpgrades,
+  directFails,
+  directRefused,
+  directSilent,
+  directConnectTimeout,
+  directClosed,
+  directStatus,
+  directRootUpgrades,
+  queueRises,
+  queueEmpty,
+  agentsPortForeign,
+  onlySystemdListens,
+  otherBackendPorts,
+};

@@ -1,7 +1,7 @@
 // Signs about one gateway: its link, its name resolution, its way to the public port, TLS as it sees it, its configured URL.
 import type { Connection } from '../observations.ts';
 import { judge, type Sign, sign } from '../sign.ts';
-import { negate, some, type Tri } from '../tri.ts';
+import { negate, type Tri } from '../tri.ts';
 import type { Seat, View } from '../view.ts';
 import { upgraded } from './backend.ts';
 import { gatewayPart, hostOf } from './parts.ts';
@@ -9,7 +9,7 @@ import { gatewayPart, hostOf } from './parts.ts';
 const publicPort = (view: View) => view.topology.publicPort;
 
 /** Rows that can be the agent's: right remote port, alive (not just being wound up), and an owner that is the agent or cannot be seen. */
-export function linkRows(view: View, rows: readonly Connection[], port: number): readonly Connection[] {
+function linkRows(view: View, rows: readonly Connection[], port: number): readonly Connection[] {
   const unit = view.gateway?.unit ?? null;
   return rows.filter(
     (row) =>
@@ -18,7 +18,7 @@ export function linkRows(view: View, rows: readonly Connection[], port: number):
 }
 
 /** The gateway itself, the registry and the kernel must not disagree; the first two outrank a bare socket. */
-export const linkUp = sign(
+const linkUp = sign(
   (view) => `${hostOf(view, 'gw')} holds a live link to the backend`,
   (view) => {
     const own = judge(view, ['gateway.health', 'gw'], (seen) =>
@@ -35,13 +35,13 @@ export const linkUp = sign(
     );
   },
 );
-export const linkDown = sign(
+const linkDown = sign(
   (view) => `${hostOf(view, 'gw')} holds no link to the backend`,
   (view) => negate(linkUp.holds(view)),
 );
 
 /** Neither a link nor an attempt: no socket to the public or the agents port in any live state. */
-export const noSockets = sign(
+const noSockets = sign(
   (view) => `${hostOf(view, 'gw')} has no socket to port ${publicPort(view)} and none that is being opened`,
   (view) =>
     judge(view, ['tcp.connections', 'gw'], (rows) =>
@@ -49,31 +49,31 @@ export const noSockets = sign(
     ),
 );
 
-export const registryOffline = sign('the backend does not list the gateway as online', (view) =>
+const registryOffline = sign('the backend does not list the gateway as online', (view) =>
   view.gateway
     ? judge(view, ['registry.entry', 'op', view.gateway.id], (entry) => !(entry.listed && entry.online))
     : 'no',
 );
-export const registryOnline = sign('the backend lists the gateway as online', (view) =>
+const registryOnline = sign('the backend lists the gateway as online', (view) =>
   view.gateway ? judge(view, ['registry.entry', 'op', view.gateway.id], (entry) => entry.listed && entry.online) : 'no',
 );
 
-export const gatewayUpgrades = sign(
+const gatewayUpgrades = sign(
   (view) => `an upgrade from ${hostOf(view, 'gw')} through nginx gets 101`,
   (view) => judge(view, ['ws.upgrade', 'gw', 'public'], upgraded),
 );
 
-export const gatewayProcess = sign(
+const gatewayProcess = sign(
   (view) => `an agent process runs on ${hostOf(view, 'gw')}`,
   (view) => judge(view, ['process.state', gatewayPart.seat, gatewayPart.part], (process) => process.running),
 );
-export const noGatewayProcess = sign(
+const noGatewayProcess = sign(
   (view) => `no agent process runs on ${hostOf(view, 'gw')}`,
   (view) => negate(gatewayProcess.holds(view)),
 );
 
 /** The dial of the public port from one vantage. */
-export function publicDial(seat: Seat, outcome: 'connected' | 'refused' | 'timeout' | 'unreachable'): Sign {
+function publicDial(seat: Seat, outcome: 'connected' | 'refused' | 'timeout' | 'unreachable'): Sign {
   return sign(
     (view) => `a dial of port ${publicPort(view)} from ${hostOf(view, seat)}: ${outcome}`,
     (view) => judge(view, ['tcp.connect', seat, 'public'], (seen) => seen.outcome === outcome),
@@ -81,14 +81,14 @@ export function publicDial(seat: Seat, outcome: 'connected' | 'refused' | 'timeo
 }
 
 /** Addresses that are certainly the backend's: its own, the one it is dialled by, and what the operator's resolver says. */
-export function backendAddresses(view: View): readonly string[] {
+function backendAddresses(view: View): readonly string[] {
   const own = view.value('host.addresses', 'be') ?? [];
   const dialled = view.topology.backend.host.address;
   return [...new Set([...own, ...(/^[\d.]+$|:/.test(dialled) ? [dialled] : [])])];
 }
 
 /** The name leads the gateway to addresses that are none of the backend's. */
-export const nameLeadsElsewhere = sign(
+const nameLeadsElsewhere = sign(
   (view) => {
     const answer = view.value('dns.answer', 'gw');
     return `on ${hostOf(view, 'gw')} ${view.topology.serverName} is ${answer?.addresses.join(', ') || 'another address'}, not ${backendAddresses(view).join(' or ')}`;
@@ -107,7 +107,7 @@ export const nameLeadsElsewhere = sign(
       return agrees ? 'no' : 'yes';
     }),
 );
-export const nameRight = sign(
+const nameRight = sign(
   (view) => `on ${hostOf(view, 'gw')} ${view.topology.serverName} leads to the backend`,
   (view) =>
     judge(view, ['dns.answer', 'gw'], (answer) => {
@@ -116,7 +116,7 @@ export const nameRight = sign(
     }),
 );
 
-export function verification(seat: Seat, claim: string, test: (code: string) => boolean): Sign {
+function verification(seat: Seat, claim: string, test: (code: string) => boolean): Sign {
   return sign(
     (view) => {
       const seen = view.value('tls.certificate', seat, 'public');
@@ -130,13 +130,13 @@ export function verification(seat: Seat, claim: string, test: (code: string) => 
 }
 
 /** Path part of the URL in the gateway's own configuration; null when not known. */
-export function configuredPath(view: View): string | null {
+function configuredPath(view: View): string | null {
   const url = view.value('agent.config', 'gw', 'gateway')?.url;
   const match = url?.match(/^[a-z]+:\/\/[^/?#]+([^?#]*)/i);
   return match ? match[1] || '/' : null;
 }
 
-export const configuredPathDiffers = sign(
+const configuredPathDiffers = sign(
   (view) => `the gateway's configuration asks for ${configuredPath(view) ?? 'another path'}, not ${view.topology.path}`,
   (view) =>
     judge(view, ['agent.config', 'gw', 'gateway'], (config) =>
@@ -145,7 +145,7 @@ export const configuredPathDiffers = sign(
 );
 
 /** Skew of a host's clock against the operator's, certain beyond `seconds`. */
-export function clockOff(seat: 'be' | 'gw', seconds: number, direction: 'behind' | 'ahead' | 'either'): Sign {
+function clockOff(seat: 'be' | 'gw', seconds: number, direction: 'behind' | 'ahead' | 'either'): Sign {
   return sign(
     (view) =>
       `the clock of ${hostOf(view, seat)} is ${Math.round((view.value('host.clock', seat)?.offsetMs ?? 0) / 1000)} s off`,
@@ -158,6 +158,21 @@ export function clockOff(seat: 'be' | 'gw', seconds: number, direction: 'behind'
   );
 }
 
-export const someoneUpgrades = sign('the public path works from another vantage', (view) =>
-  some((['op', 'be'] as const).map((seat) => judge(view, ['ws.upgrade', seat, 'public'], upgraded))),
-);
+/** What rules and checks take from here. */
+export const gatewaySigns = {
+  linkUp,
+  linkDown,
+  noSockets,
+  registryOffline,
+  registryOnline,
+  gatewayUpgrades,
+  gatewayProcess,
+  noGatewayProcess,
+  publicDial,
+  nameLeadsElsewhere,
+  nameRight,
+  verification,
+  configuredPath,
+  configuredPathDiffers,
+  clockOff,
+};

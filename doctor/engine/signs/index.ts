@@ -1,6 +1,14 @@
 // The engine's stock of signs: sentences about an installation that both checks and causes are built from.
-export * as backend from './backend.ts';
-export * as gateway from './gateway.ts';
-export * as logs from './logs.ts';
-export * as nginx from './nginx.ts';
-export * as parts from './parts.ts';
+import { backendSigns } from './backend.ts';
+import { gatewaySigns } from './gateway.ts';
+import { logSigns } from './logs.ts';
+import { nginxSigns } from './nginx.ts';
+import { partSigns } from './parts.ts';
+
+export const signs = {
+  backend: backendSigns,
+  gateway: gatewaySigns,
+  logs: logSigns,
+  nginx: nginxSigns,
+  parts: partSigns,
+};

@@ -11,7 +11,7 @@ export function lineOf(view: View, place: PartPlace, pattern: RegExp): LogLine |
   return tail?.lines.findLast((line) => pattern.test(line.text)) ?? null;
 }
 
-export function logSays(place: PartPlace, pattern: RegExp, claim: string): Sign {
+function logSays(place: PartPlace, pattern: RegExp, claim: string): Sign {
   return sign(
     (view) => {
       const line = lineOf(view, place, pattern);
@@ -54,12 +54,17 @@ function messageOf(text: string): string {
  * A configuration that cannot work, as our agents (VW_…CONFIG…, `file:line:col  key: …`), serde (`missing field`), and usual loggers word it.
  * Kept narrow: a line that merely names a configuration file must not match.
  */
-export const configErrorPattern =
+const configErrorPattern =
   /VW_[A-Z_]*CONFIG\b|\.(toml|ya?ml|json|conf):\d+:\d+\s+\S*:? ?(missing|unknown key|expected|invalid)|missing (required )?(configuration |config )?(field|key|setting|value|parameter)|(config|configuration|setting)[\w .:"'`-]{0,40}(error|invalid|missing|is required|not set|cannot be empty|validation failed)|(invalid|missing|failed to (load|read|parse))[\w .:"'`-]{0,30}(config|configuration)\b|TOML parse error/i;
 
 /** What an agent says when it will not try again. */
-export const gaveUpPattern =
-  /giving up|gave up|max(imum)?[ _]?reconnect|no more (re)?connect|reconnect attempts exhausted/i;
+const gaveUpPattern = /giving up|gave up|max(imum)?[ _]?reconnect|no more (re)?connect|reconnect attempts exhausted/i;
 
-/** What an agent says when it tries (again). */
-export const attemptPattern = /reconnecting|connecting to|connection (attempt|failed)|dialling|retrying in/i;
+/** What rules and checks take from here. */
+export const logSigns = {
+  lineOf,
+  logSays,
+  excerpt,
+  configErrorPattern,
+  gaveUpPattern,
+};

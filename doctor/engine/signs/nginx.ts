@@ -2,7 +2,7 @@
 import type { UpgradeObservation } from '../contacts.ts';
 import type { RouteFact } from '../route.ts';
 import { judge, type Sign, sign } from '../sign.ts';
-import { every, negate, some, type Tri } from '../tri.ts';
+import { negate, some, type Tri } from '../tri.ts';
 import type { Seat, View } from '../view.ts';
 import { upgraded } from './backend.ts';
 import { excerpt, lineOf } from './logs.ts';
@@ -11,12 +11,12 @@ import { containerIs, nginxPart, runs, unitIs } from './parts.ts';
 const viewpoints: readonly Seat[] = ['be', 'gw', 'op'];
 
 /** The vantage nearest to nginx whose upgrade through it got any HTTP answer; else the nearest that is known at all. */
-export function publicSeat(view: View): Seat | null {
+function publicSeat(view: View): Seat | null {
   const known = viewpoints.filter((seat) => view.value('ws.upgrade', seat, 'public') !== null);
   return known.find((seat) => view.value('ws.upgrade', seat, 'public')?.status !== null) ?? known[0] ?? null;
 }
 
-export function publicSeen(view: View): UpgradeObservation | null {
+function publicSeen(view: View): UpgradeObservation | null {
   const seat = publicSeat(view);
   return seat ? view.value('ws.upgrade', seat, 'public') : null;
 }
@@ -28,9 +28,9 @@ function throughNginx(test: (seen: UpgradeObservation) => boolean | Tri): (view:
   };
 }
 
-export const publicUpgrades = sign('the upgrade through nginx gets 101', throughNginx(upgraded));
+const publicUpgrades = sign('the upgrade through nginx gets 101', throughNginx(upgraded));
 
-export const publicFails = sign(
+const publicFails = sign(
   (view) => {
     const seen = publicSeen(view);
     return `GET ${view.topology.url} through nginx gets ${seen?.status ?? seen?.ended ?? 'no answer'} instead of 101`;
@@ -39,7 +39,7 @@ export const publicFails = sign(
 );
 
 /** nginx (or what is behind it) answered the upgrade with one of these statuses. */
-export function publicStatus(...statuses: readonly number[]): Sign {
+function publicStatus(...statuses: readonly number[]): Sign {
   return sign(
     (view) => `the upgrade through nginx is answered with ${publicSeen(view)?.status ?? statuses.join(' or ')}`,
     throughNginx((seen) => seen.status !== null && statuses.includes(seen.status)),
@@ -47,7 +47,7 @@ export function publicStatus(...statuses: readonly number[]): Sign {
 }
 
 /** As publicStatus, but open while the backend itself is out: then nginx answers 502 or 504 whatever else is wrong. */
-export function publicStatusUnlessDown(...statuses: readonly number[]): Sign {
+function publicStatusUnlessDown(...statuses: readonly number[]): Sign {
   const plain = publicStatus(...statuses);
   return sign(
     plain.claim,
@@ -58,12 +58,12 @@ export function publicStatusUnlessDown(...statuses: readonly number[]): Sign {
   );
 }
 
-export function routeOf(view: View): RouteFact | null {
+function routeOf(view: View): RouteFact | null {
   return view.value('nginx.route', 'be', 'agents');
 }
 
 /** A statement on what the configuration does with the agents' path; a route that could not be computed leaves it open. */
-export function routeIs(
+function routeIs(
   claim: (route: RouteFact, view: View) => string,
   test: (route: RouteFact, view: View) => boolean,
 ): Sign {
@@ -79,11 +79,11 @@ export function routeIs(
   );
 }
 
-export function placeText(place: { readonly file: string; readonly line: number } | null): string {
+function placeText(place: { readonly file: string; readonly line: number } | null): string {
   return place ? `${place.file}:${place.line}` : 'nginx configuration';
 }
 
-export function routeText(route: RouteFact): string {
+function routeText(route: RouteFact): string {
   const location = route.location;
   const where = location
     ? `location ${location.modifier ? `${location.modifier} ` : ''}${location.pattern}`
@@ -92,18 +92,18 @@ export function routeText(route: RouteFact): string {
 }
 
 /** Every address of the target has this port. */
-export function targetsPort(route: RouteFact, port: number): boolean {
+function targetsPort(route: RouteFact, port: number): boolean {
   const addresses = route.target?.addresses ?? [];
   return addresses.length > 0 && addresses.every((address) => address.port === port);
 }
 
-export const routeToAgents = routeIs(
+const routeToAgents = routeIs(
   (route) => `the configuration sends the path to the agents port (${routeText(route)})`,
   (route, view) => route.action === 'proxy' && targetsPort(route, view.topology.backend.agentsPort),
 );
 
 /** The path arrives unchanged, with both upgrade headers, at the agents port. */
-export const routeGood = routeIs(
+const routeGood = routeIs(
   (route) => `the configuration on disk is right (${routeText(route)})`,
   (route, view) =>
     route.action === 'proxy' &&
@@ -113,16 +113,16 @@ export const routeGood = routeIs(
     forwardsConnection(route),
 );
 
-export function forwardsUpgrade(route: RouteFact): boolean {
+function forwardsUpgrade(route: RouteFact): boolean {
   return route.upgradeHeader.sends?.toLowerCase() === 'websocket';
 }
 
-export function forwardsConnection(route: RouteFact): boolean {
+function forwardsConnection(route: RouteFact): boolean {
   return route.connectionHeader.sends?.toLowerCase().includes('upgrade') ?? false;
 }
 
 /** A file of the configuration is younger than the youngest worker (2 s of play for clock rounding). */
-export const configNewerThanWorkers = sign('a configuration file is newer than the running workers', (view) => {
+const configNewerThanWorkers = sign('a configuration file is newer than the running workers', (view) => {
   const processes = view.read('nginx.processes', 'be');
   const files = view.read('nginx.files', 'be');
   if (processes.status !== 'known' || files.status !== 'known') return 'unknown';
@@ -134,9 +134,9 @@ export const configNewerThanWorkers = sign('a configuration file is newer than t
   return Math.max(...times) > Math.max(...starts) + 2000 ? 'yes' : 'no';
 });
 
-export const nginxRuns = runs(nginxPart);
+const nginxRuns = runs(nginxPart);
 
-export const nginxFailed: Sign = sign(
+const nginxFailed: Sign = sign(
   (view) => `nginx could not start (${containerOrUnit(view)})`,
   (view) =>
     some([
@@ -155,7 +155,7 @@ function containerOrUnit(view: View): string {
 }
 
 /** The newest [emerg] line that matches, from nginx's logs since its last start or from `nginx -t` now. */
-export function emergency(view: View, pattern: RegExp): string | null {
+function emergency(view: View, pattern: RegExp): string | null {
   for (const part of ['nginx-error', 'nginx'] as const) {
     const line = lineOf(view, { seat: 'be', part }, pattern);
     if (line) return excerpt(line.text);
@@ -164,7 +164,7 @@ export function emergency(view: View, pattern: RegExp): string | null {
   return output.split('\n').find((line) => pattern.test(line)) ?? null;
 }
 
-export function saysEmergency(pattern: RegExp): Sign {
+function saysEmergency(pattern: RegExp): Sign {
   return sign(
     (view) => `nginx says: ${emergency(view, pattern) ?? '[emerg] …'}`,
     (view) =>
@@ -181,23 +181,37 @@ export function saysEmergency(pattern: RegExp): Sign {
 }
 
 /** Something listens on the public port of the backend host. */
-export const publicPortListens = sign(
+const publicPortListens = sign(
   (view) => `port ${view.topology.publicPort} has a LISTEN row on the backend host`,
   (view) => judge(view, ['tcp.listeners', 'be'], (rows) => rows.some((row) => row.port === view.topology.publicPort)),
 );
-export const publicPortClosed = sign(
+const publicPortClosed = sign(
   (view) => `nothing listens on port ${view.topology.publicPort} of the backend host`,
   (view) => negate(publicPortListens.holds(view)),
 );
 
-/** nginx answers the HTTP API's health page. */
-export const publicApiAnswers = sign('the HTTP API answers through nginx', (view) => {
-  const verdicts = viewpoints.map((seat) =>
-    judge(view, ['http.response', seat, 'public-api'], (seen) => seen.status !== null && seen.status < 400),
-  );
-  return some(verdicts);
-});
-
-export const nginxIsUp = sign('nginx runs and its port is open', (view) =>
-  every([nginxRuns.holds(view), publicPortListens.holds(view)]),
-);
+/** What rules and checks take from here. */
+export const nginxSigns = {
+  publicSeat,
+  publicSeen,
+  publicUpgrades,
+  publicFails,
+  publicStatus,
+  publicStatusUnlessDown,
+  routeOf,
+  routeIs,
+  placeText,
+  routeText,
+  targetsPort,
+  routeToAgents,
+  routeGood,
+  forwardsUpgrade,
+  forwardsConnection,
+  configNewerThanWorkers,
+  nginxRuns,
+  nginxFailed,
+  emergency,
+  saysEmergency,
+  publicPortListens,
+  publicPortClosed,
+};

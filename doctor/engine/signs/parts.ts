@@ -12,10 +12,10 @@ export interface PartPlace {
   readonly part: Part;
 }
 
-export const backendPart: PartPlace = { seat: 'be', part: 'backend' };
+const backendPart: PartPlace = { seat: 'be', part: 'backend' };
 export const nginxPart: PartPlace = { seat: 'be', part: 'nginx' };
 export const gatewayPart: PartPlace = { seat: 'gw', part: 'gateway' };
-export const launcherPart: PartPlace = { seat: 'gw', part: 'launcher' };
+const launcherPart: PartPlace = { seat: 'gw', part: 'launcher' };
 
 interface Intent {
   readonly supervision: Supervision;
@@ -33,7 +33,7 @@ function intentOf(view: View, { part }: PartPlace): Intent | null {
 }
 
 /** How people call the part: its unit, its container, or just what it is. */
-export function nameOf(view: View, place: PartPlace): string {
+function nameOf(view: View, place: PartPlace): string {
   const intent = intentOf(view, place);
   return intent?.unit ?? (intent?.container ? `container ${intent.container}` : place.part);
 }
@@ -51,7 +51,7 @@ export function unitIs(place: PartPlace, claim: string, test: (unit: UnitState, 
   );
 }
 
-export function containerOf(view: View, place: PartPlace): Container | null {
+function containerOf(view: View, place: PartPlace): Container | null {
   const intent = intentOf(view, place);
   const list = view.value('docker.containers', place.seat);
   return list?.find((item) => item.name === intent?.container) ?? null;
@@ -86,19 +86,19 @@ export function runs(place: PartPlace): Sign {
   );
 }
 
-export function isActive(unit: UnitState): boolean {
+function isActive(unit: UnitState): boolean {
   return unit.activeState === 'active' || unit.activeState === 'reloading';
 }
 
 /** Failed, waiting to be started again, or being started again after it ended at least once. */
-export function isCrashing(unit: UnitState): boolean {
+function isCrashing(unit: UnitState): boolean {
   if (unit.loadState !== 'loaded') return false;
   if (unit.subState === 'auto-restart') return true;
   if (unit.activeState === 'failed') return true;
   return unit.activeState === 'activating' && unit.restarts > 0;
 }
 
-export const crashing = (place: PartPlace): Sign =>
+const crashing = (place: PartPlace): Sign =>
   sign(
     (view) => `${nameOf(view, place)} keeps ending (${stateWords(view, place)})`,
     (view) =>
@@ -113,7 +113,7 @@ export const crashing = (place: PartPlace): Sign =>
   );
 
 /** `failed (exit-code), status 64, restarted 7 times`, for texts. */
-export function stateWords(view: View, place: PartPlace): string {
+function stateWords(view: View, place: PartPlace): string {
   const container = containerOf(view, place);
   if (container) return `${container.state}, exit code ${container.exitCode}`;
   const unit = view.value('unit.state', place.seat, place.part);
@@ -127,7 +127,7 @@ export function stateWords(view: View, place: PartPlace): string {
 }
 
 /** Main process in the given /proc state; unknown when it could not be seen. */
-export function processIn(place: PartPlace, states: string, claim: string): Sign {
+function processIn(place: PartPlace, states: string, claim: string): Sign {
   return sign(
     (view) => `the process of ${nameOf(view, place)} ${claim}`,
     (view) =>
@@ -140,7 +140,7 @@ export function processIn(place: PartPlace, states: string, claim: string): Sign
 }
 
 /** Started less than `seconds` before the host's own clock was read. */
-export function startedWithin(place: PartPlace, seconds: number): Sign {
+function startedWithin(place: PartPlace, seconds: number): Sign {
   return sign(
     (view) => `${nameOf(view, place)} was started less than ${seconds} s ago`,
     (view) => {
@@ -152,3 +152,21 @@ export function startedWithin(place: PartPlace, seconds: number): Sign {
     },
   );
 }
+
+/** What rules and checks take from here. */
+export const partSigns = {
+  backendPart,
+  nginxPart,
+  gatewayPart,
+  launcherPart,
+  nameOf,
+  hostOf,
+  unitIs,
+  containerOf,
+  containerIs,
+  runs,
+  crashing,
+  stateWords,
+  processIn,
+  startedWithin,
+};

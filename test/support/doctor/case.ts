@@ -1,5 +1,5 @@
 // What a case is, and the symptoms that most faults share.
-import type { Seat, UpgradeObservation } from '../../engine/index.ts';
+import type { Seat, UpgradeObservation } from '../../../doctor/engine/index.ts';
 import * as w from './world.ts';
 
 export interface Case {
@@ -24,10 +24,37 @@ export function publicGets(world: w.World, change: Partial<UpgradeObservation>):
 
 /** The gateway has no link: its own page, the registry and the canary say so; it keeps trying unless told otherwise. */
 export function offline(world: w.World, { trying = true }: { readonly trying?: boolean } = {}): w.World {
-  world.put('gateway.health', w.gw, '', { status: 503, healthy: false, link: 'down', launcher: 'up', version: '0.1.0' });
-  world.put('registry.entry', 'op', w.gatewayId, { listed: true, state: 'offline', online: false, lastSeenAtMs: 0, address: null });
-  world.put('canary', 'op', w.gatewayId, { outcome: 'offline', code: 'gateway_offline', message: '', exitCode: null, milliseconds: 3 });
-  const attempt = { localAddress: '192.0.2.20', localPort: 40001, remoteAddress: '192.0.2.10', remotePort: 443, state: 'SYN-SENT', uid: 998, pid: 500, unit: 'viworks-gateway-agent.service' };
+  world.put('gateway.health', w.gw, '', {
+    status: 503,
+    healthy: false,
+    link: 'down',
+    launcher: 'up',
+    version: '0.1.0',
+  });
+  world.put('registry.entry', 'op', w.gatewayId, {
+    listed: true,
+    state: 'offline',
+    online: false,
+    lastSeenAtMs: 0,
+    address: null,
+  });
+  world.put('canary', 'op', w.gatewayId, {
+    outcome: 'offline',
+    code: 'gateway_offline',
+    message: '',
+    exitCode: null,
+    milliseconds: 3,
+  });
+  const attempt = {
+    localAddress: '192.0.2.20',
+    localPort: 40001,
+    remoteAddress: '192.0.2.10',
+    remotePort: 443,
+    state: 'SYN-SENT',
+    uid: 998,
+    pid: 500,
+    unit: 'viworks-gateway-agent.service',
+  };
   world.put('tcp.connections', w.gw, '', trying ? [attempt] : []);
   if (trying) world.put('log.tail', w.gw, 'gateway', w.log('reconnecting'));
   return world;
@@ -44,7 +71,14 @@ export function agentGone(world: w.World): w.World {
 /** Nothing of the backend answers; its ports are closed unless listed. */
 export function backendDown(world: w.World): w.World {
   world.put('tcp.listeners', 'be', '', [w.sshd, w.https]);
-  world.put('http.response', 'be', 'api-health', { url: '', outcome: 'refused', status: null, headers: {}, body: '', milliseconds: 0 });
+  world.put('http.response', 'be', 'api-health', {
+    url: '',
+    outcome: 'refused',
+    status: null,
+    headers: {},
+    body: '',
+    milliseconds: 0,
+  });
   world.put('ws.upgrade', 'be', 'direct', w.upgrade({ ...w.direct, ...w.refused }));
   world.put('ws.upgrade', 'be', 'direct-root', w.upgrade({ ...w.direct, ...w.refused, path: '/' }));
   world.put('tcp.connect', 'be', 'agents', { address: '127.0.0.1', port: 8081, outcome: 'refused', milliseconds: 0 });
@@ -59,7 +93,14 @@ export function backendDown(world: w.World): w.World {
 }
 
 export function apiThroughNginx(world: w.World, seat: Extract<Seat, 'be'> | typeof w.gw, status: number): w.World {
-  return world.put('http.response', seat, 'public-api', { url: '', outcome: 'response', status, headers: {}, body: '', milliseconds: 2 });
+  return world.put('http.response', seat, 'public-api', {
+    url: '',
+    outcome: 'response',
+    status,
+    headers: {},
+    body: '',
+    milliseconds: 2,
+  });
 }
 
 /** Direct dials of the agents port get this on every path. */

@@ -14,8 +14,8 @@ import {
   type UnitState,
   type UpgradeObservation,
   type Vantage,
-} from '../../engine/index.ts';
-import { judgeFacts } from '../../judge.ts';
+} from '../../../doctor/engine/index.ts';
+import { judgeFacts } from '../../../doctor/judge.ts';
 
 const now = Date.UTC(2026, 10, 20, 3, 12, 7);
 const day = 86_400_000;
@@ -54,7 +54,14 @@ export const topology: Topology = {
 export const gw = 'gw:gw-berlin-1' as const;
 export const gatewayId = 'gw-berlin-1';
 
-export const meta: RunMeta = { run: 'r1', version: '0.1.0', startedAtMs: now, milliseconds: 900, probes: 64, complete: true };
+export const meta: RunMeta = {
+  run: 'r1',
+  version: '0.1.0',
+  startedAtMs: now,
+  milliseconds: 900,
+  probes: 64,
+  complete: true,
+};
 
 export const goodServer = `map $http_upgrade $connection_upgrade {
     default upgrade;
@@ -119,9 +126,28 @@ export function unit(name: string, change: Partial<UnitState> = {}): UnitState {
   };
 }
 
-export const stopped: Partial<UnitState> = { activeState: 'inactive', subState: 'dead', mainPid: null, activeSinceMs: null };
-export const failed: Partial<UnitState> = { activeState: 'failed', subState: 'failed', result: 'exit-code', mainCode: 'exited', mainStatus: 1, mainPid: null };
-export const missing: Partial<UnitState> = { loadState: 'not-found', unitFileState: '', activeState: 'inactive', subState: 'dead', mainPid: null, fragmentPath: '' };
+export const stopped: Partial<UnitState> = {
+  activeState: 'inactive',
+  subState: 'dead',
+  mainPid: null,
+  activeSinceMs: null,
+};
+export const failed: Partial<UnitState> = {
+  activeState: 'failed',
+  subState: 'failed',
+  result: 'exit-code',
+  mainCode: 'exited',
+  mainStatus: 1,
+  mainPid: null,
+};
+export const missing: Partial<UnitState> = {
+  loadState: 'not-found',
+  unitFileState: '',
+  activeState: 'inactive',
+  subState: 'dead',
+  mainPid: null,
+  fragmentPath: '',
+};
 
 export function upgrade(change: Partial<UpgradeObservation> = {}): UpgradeObservation {
   return {
@@ -148,13 +174,33 @@ export function upgrade(change: Partial<UpgradeObservation> = {}): UpgradeObserv
   };
 }
 
-export const nothing: Partial<UpgradeObservation> = { status: null, acceptKeyOk: null, challenged: null, hello: 'not-sent', refusalCode: null, closeCode: null };
-export const answered = (status: number): Partial<UpgradeObservation> => ({ ...nothing, reached: 'response', ended: 'status', status });
+export const nothing: Partial<UpgradeObservation> = {
+  status: null,
+  acceptKeyOk: null,
+  challenged: null,
+  hello: 'not-sent',
+  refusalCode: null,
+  closeCode: null,
+};
+export const answered = (status: number): Partial<UpgradeObservation> => ({
+  ...nothing,
+  reached: 'response',
+  ended: 'status',
+  status,
+});
 export const refused: Partial<UpgradeObservation> = { ...nothing, reached: 'none', ended: 'refused' };
 export const silent: Partial<UpgradeObservation> = { ...nothing, reached: 'tcp', ended: 'timeout' };
-export const direct: Partial<UpgradeObservation> = { url: 'ws://127.0.0.1:8081/ws/agent', address: '127.0.0.1', port: 8081 };
+export const direct: Partial<UpgradeObservation> = {
+  url: 'ws://127.0.0.1:8081/ws/agent',
+  address: '127.0.0.1',
+  port: 8081,
+};
 
-export function listener(port: number, owner: string | null, change: Partial<FactTypes['tcp.listeners'][number]> = {}): FactTypes['tcp.listeners'][number] {
+export function listener(
+  port: number,
+  owner: string | null,
+  change: Partial<FactTypes['tcp.listeners'][number]> = {},
+): FactTypes['tcp.listeners'][number] {
   return {
     address: '127.0.0.1',
     port,
@@ -191,7 +237,12 @@ export function config(change: Partial<AgentConfig> = {}): AgentConfig {
 }
 
 export function log(...lines: readonly string[]): FactTypes['log.tail'] {
-  return { source: 'journal', sinceMs: now - day, lines: lines.map((text) => ({ atMs: now - 1000, text })), truncated: false };
+  return {
+    source: 'journal',
+    sinceMs: now - day,
+    lines: lines.map((text) => ({ atMs: now - 1000, text })),
+    truncated: false,
+  };
 }
 
 export function certificate(change: Partial<FactTypes['tls.certificate']> = {}): FactTypes['tls.certificate'] {
@@ -205,7 +256,18 @@ export function certificate(change: Partial<FactTypes['tls.certificate']> = {}):
     sha256: 'aa',
     selfSigned: false,
   };
-  return { address: '192.0.2.10', port: 443, serverName: 'agents.example.test', handshake: 'ok', error: null, protocol: 'TLSv1.3', chain: [leaf], verification: 'OK', trust: 'ca.pem', ...change };
+  return {
+    address: '192.0.2.10',
+    port: 443,
+    serverName: 'agents.example.test',
+    handshake: 'ok',
+    error: null,
+    protocol: 'TLSv1.3',
+    chain: [leaf],
+    verification: 'OK',
+    trust: 'ca.pem',
+    ...change,
+  };
 }
 
 export interface World {
@@ -224,7 +286,13 @@ export function emptyWorld(from: Topology = topology): World {
     put: (key, vantage, subject, value) => world.write(key, vantage, subject, { status: 'known', value }),
     write(key, vantage, subject, reading) {
       const host = vantage === 'op' ? 'here' : vantage.startsWith('be') ? 'be1' : 'gw1';
-      const evidence: Evidence = { host, atMs: now, command: `probe ${key} ${subject}`.trim(), lines: [`${key} at ${vantage}`], sha256: 'f00d' };
+      const evidence: Evidence = {
+        host,
+        atMs: now,
+        command: `probe ${key} ${subject}`.trim(),
+        lines: [`${key} at ${vantage}`],
+        sha256: 'f00d',
+      };
       facts.set(`${key} ${vantage} ${subject}`, { key, vantage, subject, probe: 'test', reading, evidence } as Fact);
       return world;
     },

@@ -5,4 +5,11 @@ import { combinedCases, trapCases } from './combined.ts';
 import { gatewayCases, networkCases } from './gateway.ts';
 import { nginxCases } from './nginx.ts';
 
-export const cases: readonly Case[] = [...backendCases, ...nginxCases, ...gatewayCases, ...networkCases, ...combinedCases, ...trapCases];
+export const cases: readonly Case[] = [
+  ...backendCases,
+  ...nginxCases,
+  ...gatewayCases,
+  ...networkCases,
+  ...combinedCases,
+  ...trapCases,
+];

@@ -1,0 +1,431 @@
+// Cases of the gateway: unit, configuration, network, TLS, commands.
+import type { UnitState } from '../../../doctor/engine/index.ts';
+import type { Case } from './case.ts';
+import { agentGone, offline, publicGets } from './case.ts';
+import { healthy } from './healthy.ts';
+import * as w from './world.ts';
+
+const gatewayUnit = 'viworks-gateway-agent.service';
+
+export function unitCase(change: Partial<UnitState>, ...lines: readonly string[]): w.World {
+  const world = agentGone(healthy()).put('unit.state', w.gw, 'gateway', w.unit(gatewayUnit, change));
+  return world.put('log.tail', w.gw, 'gateway', w.log(...lines));
+}
+
+const restarting: Partial<UnitState> = {
+  ...w.failed,
+  activeState: 'activating',
+  subState: 'auto-restart',
+  restarts: 9,
+};
+const missingKey = '/opt/viworks/current/etc/gateway.toml:3:1  url: missing; expected string';
+
+/** Running, connected to nothing, trying nothing. */
+function idle(...lines: readonly string[]): w.World {
+  return offline(healthy(), { trying: false }).put('log.tail', w.gw, 'gateway', w.log(...lines));
+}
+
+const configured = (url: string) => w.config({ url, gatewayId: w.gatewayId });
+
+export const gatewayCases: readonly Case[] = [
+  { name: 'SYS-01 not installed', causes: ['SYS-01'], proven: true, world: () => unitCase(w.missing) },
+  {
+    name: 'SYS-02 disabled',
+    causes: ['SYS-02'],
+    proven: true,
+    world: () => unitCase({ ...w.stopped, unitFileState: 'disabled' }),
+  },
+  {
+    name: 'SYS-03 masked',
+    causes: ['SYS-03'],
+    proven: true,
+    world: () => unitCase({ ...w.stopped, loadState: 'masked', unitFileState: 'masked' }),
+  },
+  {
+    name: 'SYS-05 program missing',
+    causes: ['SYS-05'],
+    proven: true,
+    world: () =>
+      unitCase(
+        { ...restarting, mainStatus: 203 },
+        'Failed to locate executable /usr/bin/perl: No such file or directory',
+      ),
+  },
+  {
+    name: 'SYS-06 working directory',
+    causes: ['SYS-06'],
+    proven: true,
+    world: () => unitCase({ ...restarting, mainStatus: 200 }),
+  },
+  {
+    name: 'SYS-08 namespace',
+    causes: ['SYS-08'],
+    proven: true,
+    world: () => unitCase({ ...restarting, mainStatus: 226 }),
+  },
+  {
+    name: 'SYS-09 environment file',
+    causes: ['SYS-09'],
+    proven: true,
+    world: () =>
+      unitCase(
+        { ...w.failed, result: 'resources', mainStatus: 0 },
+        'Failed to load environment files: No such file or directory',
+      ),
+  },
+  {
+    name: 'SYS-10 start limit, configuration repaired since',
+    causes: ['SYS-10'],
+    proven: true,
+    world: () =>
+      unitCase({ ...w.failed, result: 'start-limit-hit', mainStatus: 64, changedAtMs: 1000 }, missingKey).put(
+        'agent.config',
+        w.gw,
+        'gateway',
+        { ...configured(w.topology.url), mtimeMs: 9000 },
+      ),
+  },
+  {
+    name: 'SYS-11 required unit down',
+    causes: ['SYS-11'],
+    world: () =>
+      unitCase(w.stopped, 'Dependency failed for viworks gateway agent.').put(
+        'unit.state',
+        w.gw,
+        'docker',
+        w.unit('docker.service', w.stopped),
+      ),
+  },
+  {
+    name: 'SYS-12 daemon-reload pending (latent)',
+    causes: [],
+    latent: ['SYS-12'],
+    world: () => healthy().put('unit.state', w.gw, 'gateway', w.unit(gatewayUnit, { needDaemonReload: true })),
+  },
+  {
+    name: 'SYS-14 never ready',
+    causes: ['SYS-14'],
+    proven: true,
+    world: () => unitCase({ ...w.failed, result: 'timeout' }),
+  },
+  { name: 'SYS-15 oom', causes: ['SYS-15'], proven: true, world: () => unitCase({ ...w.failed, result: 'oom-kill' }) },
+  {
+    name: 'SYS-16 watchdog',
+    causes: ['SYS-16'],
+    proven: true,
+    world: () => unitCase({ ...w.failed, result: 'watchdog', mainCode: 'dumped', mainStatus: 6 }),
+  },
+  {
+    name: 'SYS-21 gave up',
+    causes: ['SYS-21'],
+    proven: true,
+    world: () => idle('connection failed', 'max_reconnect_attempts reached, giving up'),
+  },
+  {
+    name: 'CFG-01 placeholder',
+    causes: ['CFG-01'],
+    proven: true,
+    world: () =>
+      offline(healthy())
+        .put('agent.config', w.gw, 'gateway', configured('${BACKEND_URL}'))
+        .put('log.tail', w.gw, 'gateway', w.log('invalid configuration: url is not a URL')),
+  },
+  {
+    name: 'CFG-02 syntax',
+    causes: ['CFG-02'],
+    proven: true,
+    world: () =>
+      unitCase({ ...restarting, mainStatus: 64 }, 'gateway.toml:2:9  TOML parse error: expected value').put(
+        'agent.config',
+        w.gw,
+        'gateway',
+        w.config({ parsed: false, error: { line: 2, key: null, message: 'expected value' } }),
+      ),
+  },
+  {
+    name: 'CFG-03 missing key, our agent ends',
+    causes: ['CFG-03'],
+    proven: true,
+    world: () => unitCase({ ...restarting, mainStatus: 64 }, missingKey),
+  },
+  {
+    name: 'CFG-03 missing key, as JSON in the journal, unit failed',
+    causes: ['CFG-03'],
+    proven: true,
+    world: () =>
+      unitCase({ ...w.failed, mainStatus: 64 }, `{"level":60,"code":"VW_RUNTIME_CONFIG","msg":"${missingKey}"}`),
+  },
+  {
+    name: 'CFG-03 the old kind stays active and idle',
+    causes: ['CFG-03'],
+    proven: true,
+    world: () =>
+      idle(
+        'ERROR outbound configuration error: missing field `backend_url`',
+        'Outbound-only mode - keeping process alive',
+      ),
+  },
+  {
+    name: 'CFG-04 wrong path',
+    causes: ['CFG-04'],
+    proven: true,
+    world: () =>
+      offline(healthy())
+        .put('agent.config', w.gw, 'gateway', configured('wss://agents.example.test/agent'))
+        .put('ws.upgrade', w.gw, 'public-agent-path', w.upgrade({ ...w.answered(404), path: '/agent' })),
+  },
+  {
+    name: 'CFG-05 wrong scheme',
+    causes: ['CFG-05'],
+    proven: true,
+    world: () =>
+      offline(healthy()).put('agent.config', w.gw, 'gateway', configured('ws://agents.example.test:443/ws/agent')),
+  },
+  {
+    name: 'CFG-06 bypass, out',
+    causes: ['CFG-06'],
+    proven: true,
+    world: () => offline(healthy()).put('agent.config', w.gw, 'gateway', configured('ws://192.0.2.10:8081/ws/agent')),
+  },
+  {
+    name: 'CFG-06 bypass, connected (latent)',
+    causes: [],
+    latent: ['CFG-06'],
+    world: () => healthy().put('agent.config', w.gw, 'gateway', configured('ws://192.0.2.10:8081/ws/agent')),
+  },
+  {
+    name: 'CMD-01 launcher down',
+    causes: ['CMD-01'],
+    proven: true,
+    world: () =>
+      healthy()
+        .put('unit.state', w.gw, 'launcher', w.unit('viworks-launcher.service', w.stopped))
+        .put('canary', 'op', w.gatewayId, {
+          outcome: 'refused',
+          code: 'start_failed',
+          message: 'launcher socket: ECONNREFUSED',
+          exitCode: null,
+          milliseconds: 9,
+        }),
+  },
+  ...(
+    [
+      ['CMD-02', 'refused', 'denied'],
+      ['CMD-03', 'refused', 'storage_unavailable'],
+      ['CMD-04', 'forbidden', 'forbidden'],
+      ['CMD-06', 'refused', 'expired'],
+    ] as const
+  ).map(
+    ([code, outcome, reason]): Case => ({
+      name: `${code} canary ${reason}`,
+      causes: [code],
+      proven: true,
+      world: () =>
+        healthy().put('canary', 'op', w.gatewayId, {
+          outcome,
+          code: reason,
+          message: '',
+          exitCode: null,
+          milliseconds: 9,
+        }),
+    }),
+  ),
+];
+
+const fromGateway = (outcome: 'timeout' | 'refused' | 'unreachable'): w.World => {
+  const world = offline(healthy());
+  world.put('tcp.connect', w.gw, 'public', { address: '192.0.2.10', port: 443, outcome, milliseconds: 3000 });
+  world.put(
+    'tls.certificate',
+    w.gw,
+    'public',
+    w.certificate({ handshake: 'timeout', error: null, chain: [], verification: '' }),
+  );
+  world.put('http.response', w.gw, 'public-api', {
+    url: '',
+    outcome: 'timeout',
+    status: null,
+    headers: {},
+    body: '',
+    milliseconds: 3000,
+  });
+  return world.put('ws.upgrade', w.gw, 'public', w.upgrade({ ...w.nothing, reached: 'none', ended: outcome }));
+};
+
+const resolves = (addresses: readonly string[], error: 'nxdomain' | 'temporary' | null) => ({
+  name: w.topology.serverName,
+  addresses,
+  error,
+  source: 'resolver' as const,
+  milliseconds: 2,
+});
+
+const filtered = (ended: 'timeout' | 'refused'): w.World => {
+  const world = offline(publicGets(healthy(), w.answered(ended === 'timeout' ? 504 : 502)));
+  for (const target of ['direct', 'direct-root'])
+    world.put('ws.upgrade', 'be', target, w.upgrade({ ...w.direct, ...w.nothing, reached: 'none', ended }));
+  world.put('tcp.connect', 'be', 'agents', { address: '127.0.0.1', port: 8081, outcome: ended, milliseconds: 1 });
+  world.write('tcp.queue', 'be', 'agents', { status: 'unknown', reason: 'timeout', detail: '' });
+  const action = ended === 'timeout' ? 'drop' : 'reject';
+  return world.put('firewall.rules', 'be', '', [
+    {
+      chain: 'INPUT',
+      direction: 'in',
+      action,
+      port: 8081,
+      source: null,
+      destination: null,
+      interface: null,
+      packets: 12,
+      text: `-A INPUT -p tcp --dport 8081 -j ${action.toUpperCase()}`,
+    },
+  ]);
+};
+
+const judged = (verification: string): w.World => {
+  const world = offline(healthy()).put('tls.certificate', w.gw, 'public', w.certificate({ verification }));
+  return world.put(
+    'ws.upgrade',
+    w.gw,
+    'public',
+    w.upgrade({ ...w.nothing, reached: 'tcp', ended: 'tls-error', tlsError: verification }),
+  );
+};
+
+export const networkCases: readonly Case[] = [
+  {
+    name: 'NET-01 hosts entry',
+    causes: ['NET-01'],
+    proven: true,
+    world: () => {
+      const world = fromGateway('refused').put('dns.answer', w.gw, '', {
+        ...resolves(['192.0.2.99'], null),
+        source: 'hosts-file',
+      });
+      return world.put('host.hosts-file', w.gw, '', [
+        { line: 7, address: '192.0.2.99', names: ['agents.example.test'], text: '192.0.2.99 agents.example.test' },
+      ]);
+    },
+  },
+  {
+    name: 'NET-02 resolver dead',
+    causes: ['NET-02'],
+    proven: true,
+    world: () => fromGateway('unreachable').put('dns.answer', w.gw, '', resolves([], 'temporary')),
+  },
+  {
+    name: 'NET-03 no such name',
+    causes: ['NET-03'],
+    proven: true,
+    world: () =>
+      fromGateway('unreachable')
+        .put('dns.answer', w.gw, '', resolves([], 'nxdomain'))
+        .put('dns.answer', 'op', '', resolves([], 'nxdomain'))
+        .put('dns.answer', 'be', '', resolves([], 'nxdomain')),
+  },
+  { name: 'NET-05 dropped for this gateway', causes: ['NET-05'], proven: true, world: () => fromGateway('timeout') },
+  {
+    name: 'NET-06 own egress rule',
+    causes: ['NET-06'],
+    proven: true,
+    world: () =>
+      fromGateway('refused').put('firewall.rules', w.gw, '', [
+        {
+          chain: 'OUTPUT',
+          direction: 'out',
+          action: 'reject',
+          port: 443,
+          source: null,
+          destination: null,
+          interface: null,
+          packets: 3,
+          text: '-A OUTPUT -p tcp --dport 443 -j REJECT',
+        },
+      ]),
+  },
+  { name: 'NET-07 8081 dropped', causes: ['NET-07'], proven: true, world: () => filtered('timeout') },
+  { name: 'NET-08 8081 rejected', causes: ['NET-08'], proven: true, world: () => filtered('refused') },
+  { name: 'NET-09 no route', causes: ['NET-09'], proven: true, world: () => fromGateway('unreachable') },
+  {
+    name: 'TLS-01 expired',
+    causes: ['TLS-01'],
+    proven: true,
+    world: () => {
+      const world = judged('CERT_HAS_EXPIRED');
+      for (const seat of ['op', 'be'] as const)
+        world.put('tls.certificate', seat, 'public', w.certificate({ verification: 'CERT_HAS_EXPIRED' }));
+      const [leaf] = w.certificate().chain;
+      return leaf
+        ? world.put('tls.disk-certificate', 'be', '', { path: '/etc/viworks/cert.pem', certificate: leaf, mtimeMs: 0 })
+        : world;
+    },
+  },
+  {
+    name: 'TLS-02 renewed, not loaded',
+    causes: ['TLS-02'],
+    proven: true,
+    world: () => {
+      const world = judged('CERT_HAS_EXPIRED');
+      const [leaf] = w.certificate().chain;
+      if (!leaf) return world;
+      return world.put('tls.disk-certificate', 'be', '', {
+        path: '/etc/viworks/cert.pem',
+        certificate: { ...leaf, serial: '02', notAfterMs: leaf.notAfterMs + 1e10 },
+        mtimeMs: 0,
+      });
+    },
+    whenBlind: ['TLS-01'],
+  },
+  {
+    name: 'TLS-03 another name',
+    causes: ['TLS-03'],
+    proven: true,
+    world: () => judged('ERR_TLS_CERT_ALTNAME_INVALID'),
+  },
+  {
+    name: 'TLS-05 authority unknown to the gateway',
+    causes: ['TLS-05'],
+    proven: true,
+    world: () => judged('UNABLE_TO_GET_ISSUER_CERT_LOCALLY'),
+  },
+  {
+    name: 'TLS-06 client certificate demanded',
+    causes: ['TLS-06'],
+    proven: true,
+    world: () =>
+      offline(
+        publicGets(healthy(), { ...w.answered(400), body: '<center>No required SSL certificate was sent</center>' }),
+      ),
+  },
+  {
+    name: 'CLK-01 gateway clock behind',
+    causes: ['CLK-01'],
+    proven: true,
+    world: () =>
+      judged('CERT_NOT_YET_VALID').put('host.clock', w.gw, '', { epochMs: 0, offsetMs: -172_800_000, errorMs: 50 }),
+  },
+  ...(
+    [
+      ['SSH-01', 'auth-denied'],
+      ['SSH-02', 'host-key-changed'],
+      ['SSH-09', 'timeout'],
+    ] as const
+  ).map(
+    ([code, outcome]): Case => ({
+      name: `${code} takes sight only`,
+      causes: [],
+      sight: [code],
+      world: () =>
+        healthy().put('host.access', 'op', 'be', {
+          outcome,
+          user: 'root',
+          address: '192.0.2.10',
+          port: 22,
+          message: outcome,
+          milliseconds: 5,
+          expectedKey: 'SHA256:a',
+          offeredKey: 'SHA256:b',
+        }),
+    }),
+  ),
+];
