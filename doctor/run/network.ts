@@ -197,12 +197,14 @@ async function directProbes(context: NetworkContext, from: NetworkVantage, view:
     log.fact(upgradeNotSent(from, 'direct', { ...endpoint, path: topology.path, why: DORMANT }));
     return;
   }
-  await log.probe({ probe: 'tcp.connect.agents', vantage: 'be', title: title('dial') }, () =>
-    reachFacts(from, 'agents', endpoint),
-  );
   const onStall = watchQueue(context, view, endpoint);
-  await log.probe({ probe: 'ws.upgrade.direct', vantage: 'be', title: title('upgrade') }, async () => [
-    await upgradeFact(from, 'direct', { ...endpoint, path: topology.path, token, onStall }),
+  await Promise.all([
+    log.probe({ probe: 'tcp.connect.agents', vantage: 'be', title: title('dial') }, () =>
+      reachFacts(from, 'agents', endpoint),
+    ),
+    log.probe({ probe: 'ws.upgrade.direct', vantage: 'be', title: title('upgrade') }, async () => [
+      await upgradeFact(from, 'direct', { ...endpoint, path: topology.path, token, onStall }),
+    ]),
   ]);
   const seen = store.get('ws.upgrade', 'be', 'direct');
   if (seen.status !== 'known' || seen.value.reached === 'none' || seen.value.status === null) return;

@@ -46,7 +46,7 @@ export function Frame(props: FrameProps): ReactElement {
         <Row key={at} line={[{ text: ' ' }, ...item]} width={columns} look={look} />
       ))}
       <Body {...props} height={body} />
-      <Row line={footer(state, model, columns)} width={columns} look={look} />
+      <Row line={footer(props)} width={columns} look={look} />
     </Box>
   );
 }
@@ -93,12 +93,14 @@ function later(count: number): string {
   return count > 0 ? `${count} later` : '';
 }
 
-function footer(state: ScreenState, { report }: ScreenModel, columns: number): Line {
+function footer({ state, model, columns, look }: FrameProps): Line {
+  const { report } = model;
+  const { keys: words } = look.glyphs;
   if (state.notice !== '') return [{ text: ` ${state.notice}`, tone: 'warn' }];
   const keys = report
     ? state.view === 'causes'
-      ? ['↑↓ move', '⏎ open', 'e evidence', '2 checks', 'r rerun', 'y copy', '? help', 'q quit']
-      : ['↑↓ scroll', 'Esc back', 'y copy', '? help', 'q quit']
+      ? [`${words.move} move`, `${words.enter} open`, 'e evidence', '2 checks', 'r rerun', 'y copy', '? help', 'q quit']
+      : [`${words.move} scroll`, 'Esc back', 'y copy', '? help', 'q quit']
     : ['Ctrl-C stop and show what is known', 'q quit'];
   const text = keys.join('  ');
   return [

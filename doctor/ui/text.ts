@@ -20,7 +20,7 @@ export interface Glyphs {
   readonly dot: string;
   readonly closed: string;
   readonly ellipsis: string;
-  readonly arrow: string;
+  readonly keys: { readonly move: string; readonly enter: string };
 }
 
 const unicode: Glyphs = {
@@ -35,7 +35,7 @@ const unicode: Glyphs = {
   dot: '●',
   closed: '▸',
   ellipsis: '…',
-  arrow: '→',
+  keys: { move: '↑↓', enter: '⏎' },
 };
 
 const ascii: Glyphs = {
@@ -50,7 +50,7 @@ const ascii: Glyphs = {
   dot: '*',
   closed: '>',
   ellipsis: '~',
-  arrow: '->',
+  keys: { move: 'j/k', enter: 'Enter' },
 };
 
 /** By the locale: what a terminal cannot show would be worse than plain letters. */
