@@ -15,8 +15,6 @@ export {
 } from './config.ts';
 export {
   type ApiTarget,
-  type ContextsFile,
-  type OperatorContext,
   operatorDirectory,
   readContexts,
   resolveTarget,
