@@ -24,6 +24,7 @@ const APPLY: readonly OptionSpec[] = [
   YES,
   { flags: '--overwrite', help: 'replace managed files that were changed by hand; a copy of each is kept' },
   { flags: '--retry-bad', help: 'try a release again that failed on a host before' },
+  { flags: '--no-way-back', help: 'go on although the release that runs now would not be valid any more' },
   { flags: '--operator', help: 'make a new admin token for this user, whatever contexts there are' },
 ];
 const EXIT_CODES = [
@@ -141,6 +142,7 @@ async function runAction(invocation: Invocation, action: Action): Promise<number
   const choice = {
     overwrite: options.overwrite === true,
     retryBad: options.retryBad === true,
+    noWayBack: options.wayBack === false,
     operator: options.operator === true,
     keepData: options.keepData === true,
     confirm: (question: string) => confirm(invocation, question),

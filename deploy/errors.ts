@@ -27,6 +27,12 @@ export const deployErrors = defineErrors({
     retry: 'never',
     exitCode: 6,
   },
+  VW_DEPLOY_NO_WAY_BACK: {
+    message: '{host}: {check} refuses the release that runs now, so there would be no way back:\n{reason}',
+    hint: 'nothing live was touched; correct the host, or run: viworks deploy apply --no-way-back',
+    retry: 'never',
+    exitCode: 6,
+  },
   VW_DEPLOY_BAD_RELEASE: {
     message: '{host}: release {release} failed here before: {reason}',
     hint: 'correct the cause and run: viworks deploy apply --retry-bad',

@@ -63,15 +63,19 @@ function keepAlive(switched: readonly JudgedHost[], { clock }: DeployContext): T
 
 async function activateBackend(host: JudgedHost, switched: JudgedHost[], context: DeployContext): Promise<void> {
   switched.push(host);
-  await step({ host: host, name: 'switched', context }, () =>
-    host.link.request('switch', { id: host.parcel.manifest.id }, { ms: START_MS }),
-  );
+  await step({ host: host, name: 'switched', context }, () => switchHost(host, context));
   await step({ host: host, name: 'backend started', context }, () =>
     host.link.request('start', { part: 'backend' }, { ms: START_MS }),
   );
   await step({ host: host, name: 'nginx answers with the new release, ws 101 + HELLO', context }, () =>
     verify(host, 'backend'),
   );
+}
+
+// From here on the host goes back by itself when it hears nothing for the inventory's window.
+function switchHost(host: JudgedHost, { inventory }: DeployContext): Promise<unknown> {
+  const windowMs = inventory.deploy.windowSeconds * 1000;
+  return host.link.request('switch', { id: host.parcel.manifest.id, windowMs }, { ms: START_MS });
 }
 
 async function activateGateway(
@@ -83,9 +87,7 @@ async function activateGateway(
   if (!gateway) return;
   if (!switched.includes(host)) {
     switched.push(host);
-    await step({ host: host, name: 'switched', context }, () =>
-      host.link.request('switch', { id: host.parcel.manifest.id }, { ms: START_MS }),
-    );
+    await step({ host: host, name: 'switched', context }, () => switchHost(host, context));
   }
   const enrolled = await enrolIfUnknown(host, fleet, context);
   await step({ host: host, name: 'gateway started', context }, () =>

@@ -1,6 +1,6 @@
 // Everything before the switch: helper, packages, layers, release, accounts, secrets, validation. Nothing live is touched, and
 // what fails here leaves a host as it was.
-import { describe } from '../../agents/runtime/index.ts';
+import { describe, fromUnknown } from '../../agents/runtime/index.ts';
 import { deployErrors } from '../errors.ts';
 import { ENROLMENT_SECRET, gatewayOn } from '../plan/release.ts';
 import { type DeployContext, type JudgedHost, judgeHost } from './hosts.ts';
@@ -9,6 +9,8 @@ import { type DeployContext, type JudgedHost, judgeHost } from './hosts.ts';
 export interface ApplyOptions {
   readonly overwrite: boolean;
   readonly retryBad: boolean;
+  /** Go on although the release that runs would not be valid any more. */
+  readonly noWayBack: boolean;
 }
 
 // Rollback needs no room; what has to fit are the layers, a release and the journal, with as much again in reserve.
@@ -70,8 +72,13 @@ export async function prepareHost(
   await step(
     'validated as if switched',
     () => link.request<string[]>('validate', { id }, { ms: 120_000 }),
-    (said) => said.join(', '),
+    (said) => exposures(said),
   );
+  const { from } = judged.change;
+  // A way back that does not work today is none: it is looked at before anything is switched.
+  if (from !== null && from !== id && !options.noWayBack) {
+    await step('way back validated', () => validateWayBack(host, from));
+  }
   return judged;
 }
 
@@ -96,6 +103,24 @@ async function renewHelper(host: JudgedHost, context: DeployContext): Promise<vo
   await link.request('put-helper', { digest: helper.digest }, { payload: helper.content });
   await link.replaceHelper();
   await link.request('lock', { holder: holderOf(context) });
+}
+
+async function validateWayBack({ name, link }: JudgedHost, id: string): Promise<void> {
+  try {
+    await link.request<string[]>('validate', { id }, { ms: 120_000 });
+  } catch (error) {
+    const { code, detail } = fromUnknown(error);
+    if (code !== 'VW_DEPLOY_REFUSED') throw error;
+    throw deployErrors.create('VW_DEPLOY_NO_WAY_BACK', { ...detail, host: name }, error);
+  }
+}
+
+// Of everything that was checked, the figures are worth telling.
+function exposures(said: readonly string[]): string {
+  return said
+    .filter((line) => line.includes('exposure'))
+    .map((line) => line.replace(/^viworks-|\.service/g, ''))
+    .join(', ');
 }
 
 // A deploy that died half-way is taken back before anything new is begun.

@@ -20,7 +20,7 @@ export interface SessionOptions {
   readonly clock: Clock;
 }
 
-// While a release is activated and not committed, a silent deployer is a lost one after this long.
+// While a release is activated and not committed, a silent deployer is a lost one after this long, unless it says otherwise.
 const SILENCE_MS = 60_000;
 
 /** Serves requests until the deployer closes its side. Gives the exit code. */
@@ -34,8 +34,9 @@ export async function serveSession(options: SessionOptions): Promise<number> {
   const helper = await readFile(LAYOUT.helper).then(sha256, () => '');
   say({ type: 'hello', helper, uid: process.getuid?.() ?? -1 });
   let mine = false;
+  let silenceMs = SILENCE_MS;
   for (;;) {
-    const line = await nextLine(reader, mine ? clock : undefined);
+    const line = await nextLine(reader, mine ? { clock, silenceMs } : undefined);
     if (line === undefined) break;
     const request = JSON.parse(line) as HostRequest;
     if (request.op === 'replace-yourself') {
@@ -44,7 +45,10 @@ export async function serveSession(options: SessionOptions): Promise<number> {
         PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
       });
     }
-    if (request.op === 'switch') mine = true;
+    if (request.op === 'switch') {
+      mine = true;
+      silenceMs = (request.args as { windowMs?: number }).windowMs ?? SILENCE_MS;
+    }
     await answer(request, { reader, say, clock, bootId });
     if (request.op === 'commit' || request.op === 'go-back') mine = false;
   }
@@ -57,11 +61,14 @@ export async function serveSession(options: SessionOptions): Promise<number> {
   return 1;
 }
 
-async function nextLine(reader: FrameReader, clock: Clock | undefined): Promise<string | undefined> {
+async function nextLine(
+  reader: FrameReader,
+  watch: { readonly clock: Clock; readonly silenceMs: number } | undefined,
+): Promise<string | undefined> {
   const line = reader.line().catch(() => undefined);
-  if (!clock) return line;
+  if (!watch) return line;
   const { promise, resolve } = Promise.withResolvers<undefined>();
-  const timer = clock.after(SILENCE_MS, () => resolve(undefined));
+  const timer = watch.clock.after(watch.silenceMs, () => resolve(undefined));
   try {
     return await Promise.race([line, promise]);
   } finally {
