@@ -37,7 +37,9 @@ export function parseMounts(text: string): readonly Mount[] {
     const pseudo = /^(proc|sysfs|cgroup2?|devpts|mqueue|securityfs|debugfs|tracefs|bpf|pstore)$/.test(
       mount?.type ?? '',
     );
-    if (pseudo || seen.has(row.path) || row.percent === null) return [];
+    // What the kernel and the service manager mount for themselves is nobody's disk.
+    const own = /^\/(sys|proc|dev|run\/host|run\/credentials)(\/|$)/.test(row.path);
+    if (pseudo || own || seen.has(row.path) || row.percent === null) return [];
     seen.add(row.path);
     return [
       {
@@ -156,7 +158,9 @@ function parseIptables(text: string): readonly FirewallRule[] {
     const match = /^(?:\[(\d+):\d+\] )?-A (\S+) (.*)-j (DROP|REJECT)\b/.exec(line);
     if (!match) return [];
     const [, packets, chain = '', matches = '', action = ''] = match;
-    const direction = directions[chain.toLowerCase() as keyof typeof directions] ?? 'in';
+    // Chains of somebody's own hang below INPUT, but for Docker's, which only see what is forwarded.
+    const direction =
+      directions[chain.toLowerCase() as keyof typeof directions] ?? (chain.startsWith('DOCKER') ? 'forward' : 'in');
     return [
       {
         chain,

@@ -35,7 +35,7 @@ const WIDE = 120;
 const NARROW = 80;
 
 export function Frame(props: FrameProps): ReactElement {
-  const { model, columns, look, state } = props;
+  const { model, columns, look } = props;
   const height = Math.max(8, props.rows - 1);
   const strip = pathStrip(model.report, { width: columns - 2, glyphs: look.glyphs, max: 4 });
   const body = height - 2 - strip.length;
