@@ -12,7 +12,7 @@ import {
   signs,
   type UnitState,
 } from '../engine/index.ts';
-import { gatewayUnit, on, remedy } from './texts.ts';
+import { gatewayUnit, ifVisible, on, remedy } from './texts.ts';
 
 const { gateway, logs, parts } = signs;
 const place = parts.gatewayPart;
@@ -224,18 +224,37 @@ const configRepaired = sign('its configuration was changed after the last failur
     return config.mtimeMs > unit.changedAtMs;
   });
 });
-/** For rules about what made it fail: the latch is not on, or the configuration is still the one that failed. */
-export const notMerelyLatched = sign('the start limit is not what keeps it down', (view) => {
-  const latched = judge(view, ['unit.state', 'gw', 'gateway'], (unit) => unit.result === 'start-limit-hit');
-  return latched === 'yes' ? negate(configRepaired.holds(view)) : negate(latched);
-});
-export const startLimitLatched = allOf(
-  (view) => `${gatewayUnit(view)} hit its start limit, and its configuration was repaired since`,
-  unitIs(
-    'has hit its start limit (result start-limit-hit)',
-    (unit) => unit.result === 'start-limit-hit' && unit.activeState === 'failed',
+/** Result keeps saying how the last run ended on some versions of systemd; then only its log tells of the limit. */
+const latched = anyOf(
+  (view) => `systemd refuses to start ${gatewayUnit(view)} again: the start limit was hit`,
+  unitIs('has hit its start limit', (unit) => unit.result === 'start-limit-hit' && unit.activeState === 'failed'),
+  allOf(
+    '',
+    unitIs('has failed', (unit) => unit.activeState === 'failed'),
+    logs.logSays(place, /start request repeated too quickly/i, 'systemd says'),
   ),
+);
+/** Nothing that is there now would make the program end again, as far as can be seen. */
+const reasonGone = anyOf(
+  (view) =>
+    configRepaired.holds(view) === 'yes'
+      ? configRepaired.claim(view)
+      : 'the program itself has not failed, and says nothing against its configuration',
   configRepaired,
+  allOf(
+    '',
+    unitIs('did not fail itself', (unit) => unit.mainStatus === 0),
+    not('', logs.logSays(place, logs.configErrorPattern, '')),
+  ),
+);
+export const startLimitLatched = allOf(
+  (view) => `${latched.claim(view)}; ${reasonGone.claim(view)}`,
+  latched,
+  reasonGone,
+);
+/** For rules about what made it fail: the latch is not on, or what made it fail is still there. */
+export const notMerelyLatched = sign('the start limit is not what keeps it down', (view) =>
+  latched.holds(view) === 'no' ? 'yes' : negate(startLimitLatched.holds(view)),
 );
 
 const sys10 = defineCause({
@@ -246,9 +265,10 @@ const sys10 = defineCause({
   per: 'gateway',
   host: 'gw',
   title: (view) => `systemd no longer starts ${gatewayUnit(view)}: the start limit is latched`,
-  necessary: [startLimitLatched],
+  necessary: [latched, reasonGone],
+  signature: [ifVisible(configRepaired)],
   forbids: [gateway.linkUp],
-  lookalikes: [{ code: 'CFG-03', separator: configRepaired }],
+  lookalikes: [{ code: 'CFG-03', separator: reasonGone }],
   predicts,
   remedy: (view) =>
     remedy(

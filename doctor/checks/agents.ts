@@ -31,7 +31,16 @@ const link = defineCheck({
   per: 'gateway',
   host: 'gw',
   needs: ['gateway.health', 'registry.entry', 'tcp.connections'],
-  dependsOn: ['gateway.process.running', 'network.agents.upgrades', 'gateway.url.upgrades', 'agents.hello.answered'],
+  dependsOn: [
+    'gateway.process.running',
+    'network.name.resolves',
+    'network.public.connects',
+    'network.tls.verifies',
+    'network.agents.upgrades',
+    'nginx.agents.upgrades',
+    'gateway.url.upgrades',
+    'agents.hello.answered',
+  ],
   outage: true,
   required: true,
   evaluate: (view) => {

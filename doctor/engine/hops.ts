@@ -35,7 +35,11 @@ function decideOr(first: Tri, second: Tri): Tri {
 const probes: readonly HopProbe[] = [
   {
     id: 'gateway',
-    works: (view) => every([parts.runs(parts.gatewayPart).holds(view), processAlive(view)]),
+    // An agent under another unit's name still holds its link: that counts, not the name.
+    works: (view) => {
+      const runs = every([parts.runs(parts.gatewayPart).holds(view), processAlive(view)]);
+      return runs === 'no' && gateway.linkUp.holds(view) === 'yes' ? 'yes' : runs;
+    },
     after: [],
     detail: (view) => {
       const unit = view.value('unit.state', 'gw', 'gateway');

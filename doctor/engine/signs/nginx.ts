@@ -121,7 +121,7 @@ function forwardsConnection(route: RouteFact): boolean {
   return route.connectionHeader.sends?.toLowerCase().includes('upgrade') ?? false;
 }
 
-/** A file of the configuration is younger than the youngest worker (2 s of play for clock rounding). */
+/** A file of the configuration is younger than the youngest worker. Start times are counted in ticks of 10 ms from a boot time that is read to the millisecond. */
 const configNewerThanWorkers = sign('a configuration file is newer than the running workers', (view) => {
   const processes = view.read('nginx.processes', 'be');
   const files = view.read('nginx.files', 'be');
@@ -131,7 +131,7 @@ const configNewerThanWorkers = sign('a configuration file is newer than the runn
   );
   const times = files.value.files.flatMap((file) => (file.mtimeMs === null ? [] : [file.mtimeMs]));
   if (starts.length === 0 || times.length === 0) return 'unknown';
-  return Math.max(...times) > Math.max(...starts) + 2000 ? 'yes' : 'no';
+  return Math.max(...times) > Math.max(...starts) + 200 ? 'yes' : 'no';
 });
 
 const nginxRuns = runs(nginxPart);
@@ -146,6 +146,14 @@ const nginxFailed: Sign = sign(
         '',
         (item) => item.state === 'restarting' || (item.state === 'exited' && item.exitCode !== 0),
       ).holds(view),
+      // Between two ends of a restart loop the container runs, and its nginx is not yet a master of anything.
+      every([
+        containerIs(nginxPart, '', (item) => item.restartCount > 0).holds(view),
+        judge(view, ['nginx.processes', 'be'], (seen) => seen.masterPid === null),
+        judge(view, ['tcp.listeners', 'be/ns:nginx'], (rows) =>
+          rows.every((row) => row.port !== view.topology.publicPort),
+        ),
+      ]),
     ]),
 );
 
@@ -183,7 +191,13 @@ function saysEmergency(pattern: RegExp): Sign {
 /** Something listens on the public port of the backend host. */
 const publicPortListens = sign(
   (view) => `port ${view.topology.publicPort} has a LISTEN row on the backend host`,
-  (view) => judge(view, ['tcp.listeners', 'be'], (rows) => rows.some((row) => row.port === view.topology.publicPort)),
+  (view) => {
+    // A published port is held by Docker whatever happens behind it.
+    const inside =
+      view.topology.nginx.supervision === 'docker' && view.read('tcp.listeners', 'be/ns:nginx').status === 'known';
+    const seat = inside ? 'be/ns:nginx' : 'be';
+    return judge(view, ['tcp.listeners', seat], (rows) => rows.some((row) => row.port === view.topology.publicPort));
+  },
 );
 const publicPortClosed = sign(
   (view) => `nothing listens on port ${view.topology.publicPort} of the backend host`,

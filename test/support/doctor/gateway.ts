@@ -86,6 +86,21 @@ export const gatewayCases: readonly Case[] = [
       ),
   },
   {
+    name: 'SYS-10 start limit, told by the log of systemd only',
+    causes: ['SYS-10'],
+    world: () =>
+      unitCase(
+        { ...w.failed, mainStatus: 0, mainCode: '' },
+        'Control process exited, code=exited, status=1/FAILURE',
+        'Start request repeated too quickly.',
+      ),
+  },
+  {
+    name: 'CFG-03 with the start limit hit on top',
+    causes: ['CFG-03'],
+    world: () => unitCase({ ...w.failed, mainStatus: 64 }, missingKey, 'Start request repeated too quickly.'),
+  },
+  {
     name: 'SYS-11 required unit down',
     causes: ['SYS-11'],
     world: () =>
