@@ -3,10 +3,12 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join, resolve } from 'node:path';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { type FakeBackendLink, startFakeBackendLink } from '../../test/support/fake-backend-link.ts';
 import { createGatewayBench, type GatewayBench } from '../../test/support/gateway-bench.ts';
 import type { FrameOf } from '../protocol/index.ts';
+
+vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 }); // real processes, on machines that have other things to do
 
 const ROOT = resolve(import.meta.dirname, '../..');
 let fake: FakeBackendLink;

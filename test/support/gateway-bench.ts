@@ -75,11 +75,14 @@ export function createGatewayBench(options: {
   );
   if (group !== undefined) mkdirSync(group);
 
+  const all: ChildProcess[] = [];
+
   function program(command: readonly string[]): ChildProcess {
     const child = spawn(command[0] as string, command.slice(1), {
       stdio: ['ignore', 'pipe', 'pipe'],
       env: { PATH: process.env.PATH, HOME: dir },
     });
+    all.push(child);
     for (const stream of [child.stdout, child.stderr])
       stream?.on('data', (part: Buffer) => {
         log += part.toString();
@@ -147,7 +150,8 @@ export function createGatewayBench(options: {
     },
     async [Symbol.asyncDispose]() {
       await end(gateway, 'SIGKILL');
-      await end(launcher, 'SIGTERM');
+      // Also one that a test has replaced or that was refused.
+      for (const child of all) await end(child, 'SIGTERM');
       endTasks(tasksDir, group);
       await removeSoon(dir, group);
     },

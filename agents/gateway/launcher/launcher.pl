@@ -23,7 +23,7 @@ my $agent_gid = @agent ? $agent[3] : $) + 0;
 my $boot = slurp('/proc/sys/kernel/random/boot_id') // '';
 chomp $boot;
 my $main_pid = $$;
-my ($listener, $main_lock, $pool_out, $cg, $cg_kill, $in_pool, @user, @groups);
+my ($listener, $main_lock, $pool_out, $cg, $cg_kill, $in_pool, @user, @groups, %runner);
 
 $SIG{PIPE} = 'IGNORE';
 main();
@@ -76,6 +76,7 @@ sub worker {
     $in_pool = 1;
     $0 = 'viworks-launcher: idle';
     look_up_runner();    # while nobody waits for it
+    fork_runner() or POSIX::_exit(1);
     while ($in_pool) {
         next unless accept(my $conn, $listener);
         # From here on the main process may die without taking us along: a start is finished or provably never begun.
@@ -86,7 +87,22 @@ sub worker {
         syscall($NR{prctl}, PR_SET_PDEATHSIG, POSIX::SIGKILL(), 0, 0, 0);
         last if getppid() != $main_pid;
     }
+    close $runner{gate};
+    waitpid $runner{pid}, 0;
     POSIX::_exit(0);
+}
+
+# The process that becomes the task: it waits for its instruction, so that a start forks nothing while somebody waits for it.
+sub fork_runner {
+    pipe(my $gate_in, my $gate_out) && pipe(my $report_in, my $report_out) or return;
+    my $pid = fork() // return;
+    if ($pid == 0) {
+        close $_ for $gate_out, $report_in, $listener, $pool_out;
+        run_child($gate_in, $report_out);
+    }
+    close $_ for $gate_in, $report_out;
+    %runner = (pid => $pid, gate => $gate_out, report => $report_in);
+    return 1;
 }
 
 sub look_up_runner {
@@ -107,14 +123,14 @@ sub serve {
     return if $head_length > MAX_HEAD || $body_length > MAX_BODY;
     my $head = read_exact($conn, $head_length) // return;
     my $body = read_exact($conn, $body_length) // return;
-    my (%one, %many);
-    for (split /\0/, $head) { my ($key, $value) = split /=/, $_, 2; $one{$key} = $value; push @{ $many{$key} }, $value }
+    my ($fields) = parse_head($head);
+    my %one = %$fields;
     my $op = $one{op} // '';
     my $id = $one{task} // '';
     return reply($conn, state => 'ok', cgroup => $cg_kill ? 'kill' : defined $cg ? 'group' : 'none', subreaper => 1, boot => $boot, tasks_dir => $tasks) if $op eq 'ping';
     return reply($conn, list_tasks()) if $op eq 'status' && $id eq '';
     return reply($conn, state => 'refused', message => 'not a task id') unless $id =~ /\A[a-z0-9][a-z0-9-]{7,63}\z/;
-    return start_task($conn, \%one, \%many, $body) if $op eq 'start';
+    return start_task($conn, \%one, $head, $body) if $op eq 'start';
     return reply($conn, evidence($id)) if $op eq 'status';
     return reply($conn, seal($id)) if $op eq 'seal';
     return end_task($conn, \%one) if $op eq 'end';
@@ -123,8 +139,14 @@ sub serve {
     reply($conn, state => 'refused', message => "unknown operation");
 }
 
+sub parse_head {
+    my (%one, %many);
+    for (split /\0/, $_[0]) { my ($key, $value) = split /=/, $_, 2; $one{$key} = $value; push @{ $many{$key} }, $value }
+    return (\%one, \%many);
+}
+
 sub start_task {
-    my ($conn, $one, $many, $stdin) = @_;
+    my ($conn, $one, $head, $stdin) = @_;
     my $id = $one->{task};
     my $dir = "$tasks/$id";
     $in_pool = 0;
@@ -141,42 +163,43 @@ sub start_task {
     syscall($NR{prctl}, PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
     my $signals = signal_fd(POSIX::SIGCHLD(), POSIX::SIGUSR1());
     my $fail = sub { my ($stage, $errno) = @_; put("$dir/rc", "failed=$stage\nerrno=$errno\n"); rmdir "$cg/t-$id" if defined $cg; reply($conn, state => 'start_failed', stage => $stage, errno => $errno) };
-    # Mode 0440: the descriptors below write, but a task that opens /dev/stdout anew is refused instead of truncating its own output.
-    my ($in, $out, $err);
-    (put_new("$dir/waiter", "$$ " . start_time($$) . "\n") && ($stdin eq '' || put_new("$dir/in", $stdin)) && sysopen($in, $stdin eq '' ? '/dev/null' : "$dir/in", O_RDONLY)
-        && sysopen($out, "$dir/out", O_WRONLY | O_APPEND | O_CREAT | O_EXCL, 0440) && sysopen($err, "$dir/err", O_WRONLY | O_APPEND | O_CREAT | O_EXCL, 0440)) or return $fail->('spool', errno_name());
-    chown -1, $agent_gid, $out, $err;
+    (put_new("$dir/waiter", "$$ " . start_time($$) . "\n") && ($stdin eq '' || put_new("$dir/in", $stdin))) or return $fail->('spool', errno_name());
     if (defined $cg && !mkdir("$cg/t-$id") && !$!{EEXIST}) { return $fail->('cgroup', errno_name()) }
-    pipe(my $gate_in, my $gate_out) && pipe(my $report_in, my $report_out) or return $fail->('pipe', errno_name());
-    my $pid = fork() // return $fail->('fork', errno_name());
-    run_child($id, $one, $many, { in => $in, out => $out, err => $err, gate => $gate_in, gate_out => $gate_out, report => $report_out }) if $pid == 0;
+    my $pid = $runner{pid};
     my $leader_start = start_time($pid);
     # The child runs nothing before this record exists: a waiter that dies earlier has provably started nothing.
-    put("$dir/pid", "pid=$pid\nstart=$leader_start\nboot=$boot\ncgroup=" . (defined $cg ? "$cg/t-$id" : '') . "\n") or do { kill 'KILL', $pid; return $fail->('spool', errno_name()) };
+    put("$dir/pid", "pid=$pid\nstart=$leader_start\nboot=$boot\ncgroup=" . (defined $cg ? "$cg/t-$id" : '') . "\n") or return $fail->('spool', errno_name());
     my $began = monotonic();
-    close $_ for $gate_in, $report_out, $in;
-    syswrite($gate_out, 'g');
-    close $gate_out;
-    my $report = '';
-    while (sysread($report_in, my $part, 256)) { $report .= $part }
+    # Half an instruction starts nothing either: the child acts when it has all of it.
+    my $told = write_all($runner{gate}, pack('N', length $head) . $head);
+    close $runner{gate};
+    my $report = $told ? '' : 'fork ECHILD';
+    while ($told && sysread($runner{report}, my $part, 256)) { $report .= $part }
     if ($report =~ /^(\w+) (\w+)/) { waitpid($pid, 0); return $fail->($1, $2) }
     reply($conn, state => 'running', pid => $pid, start => $leader_start, elapsed_ms => 0);
-    leave_pool();    # only now: the fork of a successor would have taken time from this start
-    close $_ for $conn, $listener, $pool_out, $report_in;
+    leave_pool();    # only now: the forks of a successor would have taken time from this start
+    close $_ for $conn, $listener, $pool_out, $runner{report};
     POSIX::dup2(POSIX::open('/dev/null', O_RDWR), $_) for 0, 1, 2;
-    my %task = (id => $id, dir => $dir, leader => $pid, signals => $signals, began => $began, timeout => $one->{timeout_ms}, grace => $one->{grace_ms}, streams => [$out, $err]);
+    my %task = (id => $id, dir => $dir, leader => $pid, signals => $signals, began => $began, timeout => $one->{timeout_ms}, grace => $one->{grace_ms});
     wait_for(\%task);
     POSIX::_exit(0);
 }
 
 # Between fork and exec. Everything here must end in exec or in a report with the errno.
 sub run_child {
-    my ($id, $one, $many, $fd) = @_;
-    my $give_up = sub { syswrite($fd->{report}, "$_[0] " . errno_name()); POSIX::_exit(127) };
-    close $fd->{gate_out};
+    my ($gate, $report) = @_;
+    my $give_up = sub { syswrite($report, "$_[0] " . errno_name()); POSIX::_exit(127) };
     POSIX::setsid();
+    my $length = unpack 'N', read_exact($gate, 4) // POSIX::_exit(126);
+    my ($one, $many) = parse_head(read_exact($gate, $length) // POSIX::_exit(126));
+    my $id = $one->{task};
+    my $dir = "$tasks/$id";
     if (defined $cg) { put_raw("$cg/t-$id/cgroup.procs", $$) or $give_up->('cgroup') }    # before exec: what forks earlier would escape
-    POSIX::_exit(126) unless sysread($fd->{gate}, my $go, 1);
+    # Mode 0440: these descriptors write, but a task that opens /dev/stdout anew is refused instead of truncating its own output.
+    sysopen(my $in, -e "$dir/in" ? "$dir/in" : '/dev/null', O_RDONLY) or $give_up->('spool');
+    sysopen(my $out, "$dir/out", O_WRONLY | O_APPEND | O_CREAT | O_EXCL, 0440) or $give_up->('spool');
+    sysopen(my $err, "$dir/err", O_WRONLY | O_APPEND | O_CREAT | O_EXCL, 0440) or $give_up->('spool');
+    chown -1, $agent_gid, $out, $err;
     if (@runner && $> == 0) {
         do { $! = &Errno::EPERM; $give_up->('user') } unless @user;
         $! = 0;
@@ -194,9 +217,9 @@ sub run_child {
     );
     delete @env{grep { /^(LISTEN_(PID|FDS|FDNAMES)|NOTIFY_SOCKET|VIWORKS_NOTIFY_FD)$/ } keys %env};
     (defined $one->{cwd} ? chdir $one->{cwd} : chdir $home || chdir '/') or $give_up->('cwd');
-    POSIX::dup2(fileno($fd->{in}), 0) // $give_up->('fds');
-    POSIX::dup2(fileno($fd->{out}), 1) // $give_up->('fds');
-    POSIX::dup2(fileno($fd->{err}), 2) // $give_up->('fds');
+    POSIX::dup2(fileno($in), 0) // $give_up->('fds');
+    POSIX::dup2(fileno($out), 1) // $give_up->('fds');
+    POSIX::dup2(fileno($err), 2) // $give_up->('fds');
     umask 022;
     %ENV = %env;
     $SIG{$_} = 'DEFAULT' for qw(HUP INT QUIT PIPE TERM USR1 USR2 CHLD ALRM TSTP TTIN TTOU);
@@ -250,7 +273,7 @@ sub wait_for {
     my $status = $t->{status} // -1;
     my $oom = ($cg // '') ne '' && (slurp("$cg/t-$t->{id}/memory.events") // '') =~ /^oom_kill ([1-9])/m ? 1 : 0;
     my %rc = (%end, reason => $reason, code => $status < 0 || $status & 127 ? '' : $status >> 8, signal => $status < 0 ? '' : $status & 127 || '', oom => $oom,
-        duration_ms => int(1000 * ($finished - $t->{began})), out => -s $t->{streams}[0], err => -s $t->{streams}[1]);
+        duration_ms => int(1000 * ($finished - $t->{began})), out => -s "$t->{dir}/out", err => -s "$t->{dir}/err");
     # A full disk must not lose the exit code: the result is held here until it can be written.
     select(undef, undef, undef, 1) until put("$t->{dir}/rc", join '', map { "$_=$rc{$_}\n" } sort keys %rc);
     rmdir "$cg/t-$t->{id}" if defined $cg;
@@ -258,8 +281,8 @@ sub wait_for {
 
 sub polite {
     my ($t) = @_;
-    thaw($t->{id}, $$);
     kill 'TERM', -$t->{leader};    # not reaped yet, so the number is still ours
+    thaw($t->{id}, $$);            # after it: a held task sees TERM when it goes on
 }
 
 # Kills until nothing is left; at most KILL_S seconds. Gives how many it found alive at first.
@@ -312,8 +335,8 @@ sub end_task {
     close $_ for $conn, $listener, $pool_out;
     my %end = (leftovers => 0, killmode => 'none', escalated => 0, survivors => '');
     my $until = monotonic() + ($one->{grace_ms} // 0) / 1000;
-    thaw($id, 0);
     kill_exact(POSIX::SIGTERM(), @$_) for strays($id);
+    thaw($id, 0);
     select(undef, undef, undef, 0.02) while strays($id) && monotonic() < $until;
     $end{escalated} = 1 if strays($id);
     kill_tree({ id => $id }, \%end, 1);
@@ -383,7 +406,7 @@ sub forget_task {
     rmdir "$cg/t-$id" if defined $cg;
     # The name goes first, so that a half-removed directory is never mistaken for evidence.
     rename $dir, "$tasks/.gone-$id-$$" or return (task => $id, state => 'refused', message => "cannot rename $dir: $!");
-    unlink map { "$tasks/.gone-$id-$$/$_" } qw(lock void waiter pid rc end in out err);
+    unlink map { "$tasks/.gone-$id-$$/$_" } qw(lock void waiter pid rc end held in out err);
     rmdir "$tasks/.gone-$id-$$";
     return (task => $id, state => 'forgotten');
 }
@@ -396,6 +419,8 @@ sub pause_task {
     return (task => $id, state => $hold ? 'paused' : 'running') if defined $cg && -e "$cg/t-$id/cgroup.freeze" && put_raw("$cg/t-$id/cgroup.freeze", $hold ? 1 : 0);
     my ($waiter, $start) = split ' ', slurp("$tasks/$id/waiter") // '';
     return (task => $id, state => 'refused', message => 'its waiter is not known') unless $waiter && start_time($waiter) eq $start;
+    if ($hold) { put("$tasks/$id/held", '') or return (task => $id, state => 'refused', message => "cannot write $tasks/$id/held: $!") }
+    else { unlink "$tasks/$id/held" }
     kill_exact($hold ? POSIX::SIGSTOP() : POSIX::SIGCONT(), @$_) for descendants($waiter);
     return (task => $id, state => $hold ? 'paused' : 'running');
 }
@@ -403,7 +428,10 @@ sub pause_task {
 sub thaw {
     my ($id, $root) = @_;
     return if defined $cg && -e "$cg/t-$id/cgroup.freeze" && put_raw("$cg/t-$id/cgroup.freeze", 0);
-    kill_exact(POSIX::SIGCONT(), @$_) for grep { $_->[2] eq 'T' } $root ? descendants($root) : strays($id);
+    # All of them, whatever their state looks like: a stop may still be on its way, and CONT takes it back.
+    return unless -e "$tasks/$id/held";
+    unlink "$tasks/$id/held";
+    kill_exact(POSIX::SIGCONT(), @$_) for $root ? descendants($root) : strays($id);
 }
 
 sub list_tasks {
@@ -486,8 +514,14 @@ sub reply {
     my $text = '';
     while (my ($key, $value) = splice @fields, 0, 2) { $text .= "$key=" . ($value // '') . "\0" }
     my $data = pack('NN', length $text, 0) . $text;
-    while (length $data) { my $wrote = syswrite($conn, $data) // last; substr($data, 0, $wrote, '') }
+    write_all($conn, $data);
     return;
+}
+
+sub write_all {
+    my ($handle, $data) = @_;
+    while (length $data) { my $wrote = syswrite($handle, $data) // return; substr($data, 0, $wrote, '') }
+    return 1;
 }
 
 sub read_exact {

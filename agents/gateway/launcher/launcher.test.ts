@@ -1,11 +1,13 @@
 // The real launcher under the real perl: start-once, evidence, ends of whole trees, what a task inherits.
 import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { createGatewayBench, type GatewayBench } from '../../../test/support/gateway-bench.ts';
 import { systemClock } from '../../runtime/index.ts';
 import { createLauncher, type Launcher } from '../tasks/launcher-client.ts';
 import type { Ending, Evidence, StartRequest } from '../tasks/launcher-protocol.ts';
+
+vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 }); // real processes, on machines that have other things to do
 
 const PROGRAMS = resolve(import.meta.dirname, '../../../test/programs');
 const { signal } = new AbortController();
