@@ -10,10 +10,13 @@ import { processTerminal } from './terminal.ts';
 
 /** Runs one command line; gives the exit code. Never throws. */
 export async function runCli(argv: readonly string[], env: Invocation['env']): Promise<number> {
-  const terminal = processTerminal(env);
   const interrupts = listenForInterrupts();
+  // `viworks tasks | head -1` is no error: the command is asked to end, and nothing is printed about it.
+  const { terminal, flush } = processTerminal(env, (error) => {
+    if (error.code !== 'EPIPE' && error.code !== 'EIO') throw error;
+    interrupts.abort(cliErrors.create('VW_CLI_BROKEN_PIPE'));
+  });
   const debug = env.VIWORKS_DEBUG === '1';
-  watchPipes(terminal, interrupts);
   const fail = (thrown: unknown): number => {
     const { text, code } = renderFailure(thrown, { colour: terminal.colour.stderr, debug });
     terminal.stderr.write(text);
@@ -27,6 +30,8 @@ export async function runCli(argv: readonly string[], env: Invocation['env']): P
     const asked = interrupts.signal.aborted && (isAbort(error) || error === reason);
     if (!asked) return fail(error);
     return interrupts.code() ?? 0;
+  } finally {
+    await flush();
   }
 }
 
@@ -79,14 +84,4 @@ function unknownCommand(name: string): Error {
     name,
     nearest: guess ? `; did you mean \`viworks ${guess}\`?` : '',
   });
-}
-
-// `viworks tasks | head -1` is no error: the command is asked to end, and nothing is printed about it.
-function watchPipes(terminal: Terminal, interrupts: Interrupts): void {
-  const onError = (error: NodeJS.ErrnoException): void => {
-    if (error.code === 'EPIPE' || error.code === 'EIO') interrupts.abort(cliErrors.create('VW_CLI_BROKEN_PIPE'));
-    else throw error;
-  };
-  terminal.stdout.on('error', onError);
-  terminal.stderr.on('error', onError);
 }

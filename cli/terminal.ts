@@ -1,5 +1,6 @@
 // The terminal of this process as commands see it. Streams are opened when first used: opening stdin costs start-up time.
-import { isatty } from 'node:tty';
+import { fstatSync } from 'node:fs';
+import type { Writable } from 'node:stream';
 import type { Terminal } from '../agents/runtime/index.ts';
 
 type Env = Readonly<Record<string, string | undefined>>;
@@ -12,26 +13,53 @@ export function colourAllowed(env: Env, isTty: boolean): boolean {
   return isTty && env.TERM !== 'dumb';
 }
 
-/** The process's own streams. */
-export function processTerminal(env: Env): Terminal {
-  const [stdin, stdout, stderr] = [isatty(0), isatty(1), isatty(2)];
+/** The process's own streams, and the end of them. */
+export interface ProcessTerminal {
+  readonly terminal: Terminal;
+  /** Resolves when all that was written has left the process (or nobody takes it any more). */
+  flush(): Promise<void>;
+}
+
+/** Opens each stream when it is first used; `onError` hears when its reader goes away. */
+export function processTerminal(env: Env, onError: (error: NodeJS.ErrnoException) => void): ProcessTerminal {
+  const [stdin, stdout, stderr] = [isTerminal(0), isTerminal(1), isTerminal(2)];
+  const opened = new Set<Writable>();
+  const open = <T extends Writable>(stream: T): T => {
+    if (!opened.has(stream)) stream.on('error', onError);
+    opened.add(stream);
+    return stream;
+  };
   return {
-    get stdin() {
-      return process.stdin;
+    terminal: {
+      get stdin() {
+        return process.stdin;
+      },
+      get stdout() {
+        return open(process.stdout);
+      },
+      get stderr() {
+        return open(process.stderr);
+      },
+      interactive: stdin && stdout && env.TERM !== 'dumb',
+      colour: { stdout: colourAllowed(env, stdout), stderr: colourAllowed(env, stderr) },
+      get columns() {
+        return (stdout && process.stdout.columns) || 80;
+      },
+      get rows() {
+        return (stdout && process.stdout.rows) || 24;
+      },
     },
-    get stdout() {
-      return process.stdout;
-    },
-    get stderr() {
-      return process.stderr;
-    },
-    interactive: stdin && stdout && env.TERM !== 'dumb',
-    colour: { stdout: colourAllowed(env, stdout), stderr: colourAllowed(env, stderr) },
-    get columns() {
-      return process.stdout.columns ?? 80;
-    },
-    get rows() {
-      return process.stdout.rows ?? 24;
+    async flush() {
+      await Promise.all([...opened].map((stream) => new Promise((done) => void stream.write('', done))));
     },
   };
+}
+
+// Pipes and files are told apart without loading what terminals need.
+function isTerminal(descriptor: number): boolean {
+  try {
+    return fstatSync(descriptor).isCharacterDevice() && process.getBuiltinModule('node:tty').isatty(descriptor);
+  } catch {
+    return false; // Closed by whoever started us.
+  }
 }
