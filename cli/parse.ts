@@ -97,8 +97,11 @@ function usageOf(spec: CommandSpec): string {
 /** Examples and exit codes, which every command has. */
 function renderNotes(spec: CommandSpec): string {
   const wide = Math.max(0, ...spec.examples.map((example) => example.command.length));
+  const longest = wide + Math.max(0, ...spec.examples.map((example) => example.does.length));
   const examples = spec.examples.map((example) =>
-    wide > 56 ? `  ${example.command}\n      ${example.does}` : `  ${example.command.padEnd(wide)}   ${example.does}`,
+    wide > 56 || longest > 100
+      ? `  ${example.command}\n      ${example.does}`
+      : `  ${example.command.padEnd(wide)}   ${example.does}`,
   );
   const codes = spec.exitCodes.map((row) => `  ${String(row.code).padStart(3)}  ${row.means}`);
   return [
