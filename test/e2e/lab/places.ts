@@ -9,6 +9,11 @@ export const launcherUnit = 'viworks-launcher.service';
 export const backendSockets = 'viworks-backend-api.socket viworks-backend-agents.socket';
 const oldPrograms = '/opt/old-system';
 
+/** Whether `viworks deploy` made this installation. */
+export async function isManaged(bench: Workbench): Promise<boolean> {
+  return (await bench.attempt('be1', 'test -L /opt/viworks/current')).code === 0;
+}
+
 /** The vhost that nginx runs, with the deployer's one include line resolved. */
 export async function vhostText(bench: Workbench): Promise<string> {
   return bench.run(

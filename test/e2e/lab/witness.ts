@@ -1,6 +1,7 @@
 // Independent eyes for the witnesses: raw sockets, the kernel's tables and systemd's own words. Nothing here comes from the doctor.
 import { createHash, randomBytes } from 'node:crypto';
 import tls from 'node:tls';
+import { SUBPROTOCOL } from '../../../agents/protocol/index.ts';
 import { serverName } from './seed.ts';
 import type { Workbench } from './workbench.ts';
 
@@ -18,6 +19,7 @@ function upgradeRequest(path: string, key: string, host: string): string {
     'Upgrade: websocket',
     'Sec-WebSocket-Version: 13',
     `Sec-WebSocket-Key: ${key}`,
+    `Sec-WebSocket-Protocol: ${SUBPROTOCOL}`,
     'User-Agent: lab-witness',
     '',
     '',
@@ -71,7 +73,7 @@ my ($host, $port, $path) = @ARGV;
 $SIG{ALRM} = sub { print "silent\n"; exit 0 };
 alarm 3;
 my $s = IO::Socket::INET->new(PeerAddr => $host, PeerPort => $port, Timeout => 2) or do { print $!{ECONNREFUSED} ? "refused\n" : "silent\n"; exit 0 };
-print $s "GET $path HTTP/1.1\r\nHost: agents.example.test\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nUser-Agent: lab-witness\r\n\r\n";
+print $s "GET $path HTTP/1.1\r\nHost: agents.example.test\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Protocol: ${SUBPROTOCOL}\r\nUser-Agent: lab-witness\r\n\r\n";
 $s->flush;
 my $answer = '';
 while ($answer !~ /\r\n\r\n/) { sysread($s, $answer, 4096, length $answer) or last }

@@ -15,6 +15,7 @@ import type { Workbench } from '../workbench.ts';
 import type { Break } from './break.ts';
 
 const unitFile = `/etc/systemd/system/${backendUnit}`;
+const openSocket = '/etc/systemd/system/viworks-backend-agents.socket.d/50-open.conf';
 const startedLine = 'WebSocket server started';
 
 /** Puts the old backend in the unit's place. Socket units would hold the ports for it, so they go. */
@@ -122,7 +123,12 @@ export const backendBreaks: readonly Break[] = [
     id: 'BE-06',
     what: 'the backend ends with a configuration error at every start',
     form: 'systemd',
-    inject: (bench) => oldBackend(bench, '--max-agents 100'),
+    inject: async (bench) => {
+      if (!(await isManaged(bench))) return oldBackend(bench, '--max-agents 100');
+      const config = await configOf(bench, 'be1', backendUnit);
+      await bench.write('be1', config, `max_agents = 100\n${await bench.read('be1', config)}`);
+      await restartBackend(bench);
+    },
     witness: async (bench) => {
       const state = await unit(bench, 'be1', backendUnit);
       return state.SubState === 'auto-restart' && Number(state.NRestarts) > 0
@@ -170,20 +176,29 @@ export const backendBreaks: readonly Break[] = [
     id: 'EXP-01',
     what: '8081 is open to other hosts (latent)',
     form: 'systemd',
-    inject: (bench) => oldBackend(bench, '--bind 0.0.0.0'),
+    inject: async (bench) => {
+      if (!(await isManaged(bench))) return oldBackend(bench, '--bind 0.0.0.0');
+      await bench.write('be1', openSocket, '[Socket]\nListenStream=\nListenStream=0.0.0.0:8081\n');
+      await restartBackend(bench);
+    },
     witness: async (bench) => {
       const [listener] = await listeners(bench, 'be1', 8081);
       return listener?.address === '0.0.0.0:8081' && (await upgradeThroughNginx(bench)) === 101
         ? 'listens on 0.0.0.0:8081'
         : undefined;
     },
-    mend: back,
+    mend: async (bench) => {
+      await bench.attempt('be1', `rmdir ${openSocket.replace(/[/][^/]*$/, '')}`);
+      await back(bench);
+    },
   },
   {
     id: 'BE-19',
     what: 'the backend runs by hand, outside its unit (latent)',
     form: 'systemd',
     inject: async (bench) => {
+      if (await isManaged(bench))
+        throw new Error('our gateway does not speak with a backend of the old kind; BE-19 needs `install-old`');
       await stopBackend(bench);
       await bench.write('be1', program('old-backend.pl'), await programSource('old-backend.pl'));
       await bench.run(
