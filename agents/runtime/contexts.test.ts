@@ -60,6 +60,15 @@ test.each([
   await expect(resolveTarget(options, env())).rejects.toMatchObject({ code, exitCode: 64 });
 });
 
+test('a place that cannot be written is named', async () => {
+  await writeFile(join(home, 'file'), '');
+  const failure = saveContext(
+    { XDG_CONFIG_HOME: join(home, 'file') },
+    { name: 'a', url: 'https://a.test', token: 't' },
+  );
+  await expect(failure).rejects.toMatchObject({ code: 'VW_RUNTIME_CONTEXTS_UNWRITABLE', exitCode: 64 });
+});
+
 test('a damaged file is named with its place', async () => {
   await saveContext(env(), { name: 'acme', url: 'https://a.example.test', token: 'x' });
   const file = join(operatorDirectory(env()), 'contexts.json');

@@ -3,7 +3,7 @@
 import { chmod, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
-import { describe, errnoOf, runtimeErrors } from './errors.ts';
+import { describe, errnoOf, runtimeErrors, ViworksError } from './errors.ts';
 import { readSecretFile, type Secret } from './secret.ts';
 
 /** How to reach one backend's HTTP API. */
@@ -53,6 +53,15 @@ export async function saveContext(
   entry: { name: string; url: string; token: string; trust?: string | undefined; makeCurrent?: boolean },
 ): Promise<void> {
   const directory = operatorDirectory(env);
+  try {
+    await writeContext(env, directory, entry);
+  } catch (error) {
+    if (error instanceof ViworksError) throw error;
+    throw runtimeErrors.create('VW_RUNTIME_CONTEXTS_UNWRITABLE', { directory, reason: describe(error) }, error);
+  }
+}
+
+async function writeContext(env: Env, directory: string, entry: Parameters<typeof saveContext>[1]): Promise<void> {
   await mkdir(directory, { recursive: true, mode: 0o700 });
   const name = entry.name.replace(/[^A-Za-z0-9._-]/g, '-');
   const tokenFile = join(directory, `${name}.token`);

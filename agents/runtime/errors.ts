@@ -107,6 +107,12 @@ export const runtimeErrors = defineErrors({
     retry: 'never',
     exitCode: 64,
   },
+  VW_RUNTIME_CONTEXTS_UNWRITABLE: {
+    message: 'cannot write the context into {directory}: {reason}',
+    hint: 'make the directory writable for this user (ls -ld {directory}; df {directory}), or choose another with XDG_CONFIG_HOME',
+    retry: 'never',
+    exitCode: 64,
+  },
   VW_RUNTIME_NO_CONTEXT: {
     message: 'there is no context {name}; known: {known}',
     hint: 'name one of them with --context, or give --url and --token-file',

@@ -20,7 +20,7 @@ export async function claim(
       await mkdir(directory, { recursive: true, mode: 0o700 });
     }
   } catch (error) {
-    throw localErrors.create('VW_UP_STATE', { directory: places.home, reason: describe(error) }, error);
+    throw unusable(places, error);
   }
   const before = await readLedger(places.ledger);
   if (before && isAlive(before.owner)) {
@@ -40,6 +40,11 @@ export async function claim(
   };
   await writeLedger(places.ledger, { owner, children: [] });
   return { owner, leftovers: leftovers.toReversed() };
+}
+
+/** What a trouble with files below the state directory is called. */
+export function unusable(places: Places, error: unknown): Error {
+  return localErrors.create('VW_UP_STATE', { directory: places.home, reason: describe(error) }, error);
 }
 
 /** Throws VW_UP_PORT_TAKEN for the first port that somebody else has. */

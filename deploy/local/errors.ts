@@ -16,7 +16,7 @@ export const localErrors = defineErrors({
   },
   VW_UP_STATE: {
     message: 'cannot use the state directory {directory}: {reason}',
-    hint: 'make it writable for this user, or choose another place with XDG_STATE_HOME',
+    hint: 'make it writable and give it room (ls -ld {directory}; df {directory}), or choose another place with XDG_STATE_HOME',
     retry: 'never',
     exitCode: 64,
   },

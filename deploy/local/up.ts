@@ -1,12 +1,12 @@
 // The life of `viworks up`: claim, start in order, look, show one command, wait, end in reverse order.
 import { cp, rm, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { BUILD, type Invocation } from '../../agents/runtime/index.ts';
+import { BUILD, errnoOf, type Invocation } from '../../agents/runtime/index.ts';
 import { issueServerCertificate } from '../ca/authority.ts';
 import { loadTemplates } from '../release/templates.ts';
 import { ensureEnrolment, ensureToken } from './access.ts';
 import { type Child, type Children, createChildren } from './children.ts';
-import { checkPorts, claim } from './claim.ts';
+import { checkPorts, claim, unusable } from './claim.ts';
 import { type ConfigOptions, writeBackendConfig, writeGatewayConfigs } from './configs.ts';
 import { findNginx, type Nginx, prepareNginx } from './front.ts';
 import { ask, waitUntil } from './loopback.ts';
@@ -16,6 +16,8 @@ import { showCommand, showPath } from './show.ts';
 import { askTasksToEnd, endTasks } from './tasks.ts';
 
 const READY_SECONDS = 30;
+/** What says something about the state directory and nothing about us. */
+const PLACE_TROUBLE: ReadonlySet<string> = new Set(['ENOSPC', 'EDQUOT', 'EACCES', 'EPERM', 'EROFS', 'EIO']);
 
 /** Everything that the steps share. */
 interface Local {
@@ -67,8 +69,8 @@ export async function runUp(invocation: Invocation): Promise<number> {
     };
     return await serve(local);
   } catch (error) {
-    if (!signal.aborted) throw error;
-    return 0;
+    if (signal.aborted) return 0;
+    throw PLACE_TROUBLE.has(errnoOf(error) ?? '') ? unusable(places, error) : error;
   } finally {
     await stop(children, { places, screen, clock });
   }
@@ -88,10 +90,11 @@ async function serve(local: Local): Promise<number> {
   const verdict = await showPath(shown);
   await showCommand(shown);
   if (invocation.options.once === true) return verdict;
+  const self = invocation.env.VIWORKS_UP_HEADED === '1' ? './viworks' : 'viworks';
   screen.plain(`
 Running. Try, in another terminal:
-  viworks run ${places.gatewayId} -- bash -c 'for i in 1 2 3; do date; sleep 1; done'
-  viworks gateways${current ? '' : `\n(your current context is another one: add --context ${places.gatewayId}, or set VIWORKS_CONTEXT)`}
+  ${self} run ${places.gatewayId} -- bash -c 'for i in 1 2 3; do date; sleep 1; done'
+  ${self} doctor --local${current ? '' : `\n(your current context is another one: add --context ${places.gatewayId}, or set VIWORKS_CONTEXT)`}
 Ctrl-C stops everything and removes nothing but processes; state is in ${places.home}.`);
   await Promise.race([new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true })), anyEnd]);
   return 0;

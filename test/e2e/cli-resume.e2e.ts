@@ -52,6 +52,16 @@ test.each(['backend', 'gateway'] as const)('kill -9 of the %s in mid-stream lose
   expect(stderr).toBe(expected('e', 50));
 });
 
+test('a gateway that stays away past --ttl is 69; one that comes back in time runs the command', async () => {
+  agents.get('gateway')?.process.kill('SIGKILL');
+  await agents.get('gateway')?.outcome;
+  const late = await system.run(['run', 'this-machine', '--ttl', '1s', '--', 'echo', 'late']);
+  expect([late.code, late.stdout.toString(), late.stderr]).toEqual([69, '', expect.stringContaining('not started')]);
+  const waiting = system.start(['run', 'this-machine', '--ttl', '60s', '--', 'echo', 'in time']);
+  await agent('gateway');
+  expect((await waiting.outcome).stdout.toString()).toBe('in time\n');
+});
+
 test('Ctrl-C while the backend is away is carried out when it is back', async () => {
   const made = system.start(['run', 'this-machine', '--', 'sh', '-c', 'echo begun; exec sleep 63.75']);
   await made.seen(/begun/);
