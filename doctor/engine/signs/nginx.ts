@@ -2,7 +2,7 @@
 import type { UpgradeObservation } from '../contacts.ts';
 import type { RouteFact } from '../route.ts';
 import { judge, type Sign, sign } from '../sign.ts';
-import { negate, some, type Tri } from '../tri.ts';
+import { every, negate, some, type Tri } from '../tri.ts';
 import type { Seat, View } from '../view.ts';
 import { upgraded } from './backend.ts';
 import { excerpt, lineOf } from './logs.ts';
