@@ -4,6 +4,8 @@ import { programSource } from '../old-system.ts';
 import {
   backendSockets,
   backendUnit,
+  configOf,
+  isManaged,
   oldUnit,
   program,
   restartBackend,
