@@ -167,7 +167,10 @@ export async function composeBackend(deps: BackendDeps, scope: Scope, lifetime: 
     agents,
     tls,
     loops: [
-      { name: 'self-check', run: (signal) => runSelfCheckLoop(check, { health, logger }, signal) },
+      {
+        name: 'self-check',
+        run: (signal) => runSelfCheckLoop(check, { health, logger, draining: lifetime.draining }, signal),
+      },
       { name: 'store-guard', run: (signal) => guard.run(signal) },
       ...servers.map((server, index) => ({
         name: `listener-${index}`,

@@ -30,7 +30,7 @@ export interface ViewOptions {
   readonly signal: AbortSignal;
 }
 
-/** Largest piece of one event; larger rows are cut, so that a slow reader holds little. */
+/** Largest piece of one event: larger rows are cut, since a reader must hold an event whole. */
 const EVENT_BYTES = 64 * 1024;
 const STREAMS: readonly StreamName[] = ['out', 'err'];
 
@@ -96,7 +96,13 @@ export async function viewTask(
     signal.removeEventListener('abort', onAbort);
   }
 
-  // Passes on one piece per stream; false when the store has nothing more from here on.
+  // A whole row, even if the peer blocks in between: what is held for it is one row, and no row is read twice.
+  function passRow(stream: StreamName, row: Piece): void {
+    for (let at = 0; at < row.bytes.length; at += EVENT_BYTES)
+      pass(stream, { offset: row.offset + at, bytes: row.bytes.subarray(at, at + EVENT_BYTES) });
+  }
+
+  // Passes on one row per stream; false when the store has nothing more from here on.
   async function readStored(): Promise<boolean> {
     let progressed = false;
     for (const stream of STREAMS) {
@@ -106,7 +112,7 @@ export async function viewTask(
       if (found.kind === 'gap') {
         position[stream] = found.gap.to;
         sink.gap(taskId, found.gap);
-      } else pass(stream, { offset: found.offset, bytes: found.bytes.subarray(0, EVENT_BYTES) });
+      } else passRow(stream, found);
     }
     return progressed;
   }

@@ -60,7 +60,8 @@ export function createConnection(
   peer: { readonly address: string; readonly quiet: boolean },
 ): Connection {
   const { clock, registry, work, metrics } = deps;
-  const logger = deps.logger.child({ remote: peer.address });
+  const { logger } = deps;
+  const remote = peer.address;
   const serverNonce = randomBytes(32).toString('base64url');
   const outbox = createOutbox(socket);
   let state = createSession({ at: clock.monotonicMs(), heartbeatMs: deps.heartbeatMs });
@@ -89,7 +90,7 @@ export function createConnection(
         return;
       case 'skipped':
         metrics.unknownFrames.inc();
-        logger.debug(MESSAGES.unknownFrame, { type: effect.type });
+        logger.debug(MESSAGES.unknownFrame, { remote, type: effect.type });
         return;
       case 'close':
         closeSocket(effect.name, effect.message);
@@ -102,7 +103,7 @@ export function createConnection(
     if (name === 'protocol_error') metrics.protocolErrors.inc();
     if (name !== undefined && !link) {
       metrics.helloRejected.inc({ code: String(code) });
-      logger.warn(MESSAGES.sessionRefused, { closeCode: code, reason: name, detail: message });
+      logger.warn(MESSAGES.sessionRefused, { remote, closeCode: code, reason: name, detail: message });
     }
     socket.close(code, (name ?? message).slice(0, 120));
     const impatience = clock.after(CLOSE_MS, () => socket.terminate());
@@ -117,7 +118,7 @@ export function createConnection(
     } catch (error) {
       const failure = fromUnknown(error);
       const stored = failure.code === 'VW_BACKEND_STORAGE_UNAVAILABLE';
-      if (!stored) logger.failure(MESSAGES.sessionRefused, failure);
+      if (!stored) logger.failure(MESSAGES.sessionRefused, failure, { remote });
       dispatch({ kind: 'refuse', name: stored ? 'storage_unavailable' : 'stale_state', message: failure.message });
     }
   }
@@ -146,7 +147,7 @@ export function createConnection(
     if ('refused' in attached) {
       if (attached.refused === 'identity_conflict') {
         metrics.identityConflicts.inc();
-        logger.error(MESSAGES.identityConflict, { gateway: gatewayId });
+        logger.error(MESSAGES.identityConflict, { remote, gateway: gatewayId });
         registry.link(gatewayId)?.close('identity_conflict', 'another machine uses the same id');
       }
       return refuse(attached.refused, 'the session could not be attached');
@@ -190,7 +191,14 @@ export function createConnection(
       revision: BUILD.revision,
       tasks,
     });
-    const fields = { gateway: gatewayId, session: sessionId, epoch, version: hello.version, tasks: tasks.length };
+    const fields = {
+      remote,
+      gateway: gatewayId,
+      session: sessionId,
+      epoch,
+      version: hello.version,
+      tasks: tasks.length,
+    };
     logger.info(MESSAGES.helloAccepted, fields);
     work.attached(link, new Set(hello.tasks.map(({ taskId }) => taskId)));
   }
@@ -207,7 +215,7 @@ export function createConnection(
       serverTime: clock.now(),
       remoteAddress: peer.address,
     });
-    logger.info(MESSAGES.probeAnswered, { by: known.name });
+    logger.info(MESSAGES.probeAnswered, { remote, by: known.name });
     dispatch({ kind: 'gone' });
     closeSocket(undefined, 'probed');
   }
@@ -259,14 +267,14 @@ export function createConnection(
     registry.closed(gone, as);
     work.detached(gone);
     metrics.sessionLosses.inc({ code: String(as.code) });
-    logger.info(MESSAGES.sessionLost, { gateway: gone.gatewayId, closeCode: as.code, reason: as.name });
+    logger.info(MESSAGES.sessionLost, { remote, gateway: gone.gatewayId, closeCode: as.code, reason: as.name });
   }
 
   socket.on('message', (data, isBinary) => receive(data as Buffer, isBinary));
   socket.on('ping', () => dispatch({ kind: 'noise', at: clock.monotonicMs() }));
-  socket.on('error', (error) => logger.debug('link error', { reason: error.message }));
+  socket.on('error', (error) => logger.debug('link error', { remote, reason: error.message }));
   socket.on('close', (code) => closed(code));
-  if (!peer.quiet) logger.info(MESSAGES.linkOpened);
+  if (!peer.quiet) logger.info(MESSAGES.linkOpened, { remote });
   outbox.send({
     type: 'session.challenge',
     nonce: serverNonce,
@@ -278,7 +286,8 @@ export function createConnection(
   return {
     tick(at) {
       if (outbox.overflowing) dispatch({ kind: 'refuse', name: 'slow', message: 'the gateway does not read' });
-      dispatch({ kind: 'tick', at });
+      // Ten thousand sessions at rest are looked at twice a second: most need nothing, and that must cost nothing.
+      if (state.phase !== 'open' || state.ping || at >= state.nextPingAt) dispatch({ kind: 'tick', at });
     },
     goaway(reason, spreadMs) {
       if (state.phase === 'open') outbox.send({ type: 'session.goaway', reason, spreadMs });

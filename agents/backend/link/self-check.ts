@@ -37,18 +37,20 @@ export async function checkListener(check: SelfCheck, signal: AbortSignal): Prom
 /** Repeats the check; the part `agents-listener` follows it. */
 export async function runSelfCheckLoop(
   check: SelfCheck,
-  deps: { health: Health; logger: Logger },
+  deps: { health: Health; logger: Logger; draining: AbortSignal },
   signal: AbortSignal,
 ): Promise<void> {
-  const { health, logger } = deps;
+  const { health, logger, draining } = deps;
   while (!signal.aborted) {
     await check.clock.sleep(EVERY_MS, signal);
+    if (draining.aborted) continue; // Its listener is closed on purpose.
     try {
       await checkListener(check, signal);
       if (health.state('agents-listener') === 'down') logger.info(MESSAGES.selfCheckPassed);
       health.set('agents-listener', 'up');
     } catch (error) {
       signal.throwIfAborted();
+      if (draining.aborted) continue;
       const failure = fromUnknown(error);
       if (health.state('agents-listener') !== 'down') logger.failure(MESSAGES.selfCheckFailed, failure);
       health.set('agents-listener', 'down', failure.message);
