@@ -1,7 +1,7 @@
 // The real agent and the real launcher against a backend whose every frame is in the test's hands.
 import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync, rmSync } from 'node:fs';
-import { createServer } from 'node:net';
+import { createServer, type Socket } from 'node:net';
 import { join, resolve } from 'node:path';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { type FakeBackendLink, startFakeBackendLink } from '../../test/support/fake-backend-link.ts';
@@ -232,17 +232,23 @@ test('kill -9 between the intent and the start: reported as not started; the nex
   const argv = ['sh', '-c', `echo x >> ${marks}`];
   // A launcher that does not answer holds the agent between the two.
   await bench.endLauncher('SIGTERM');
-  const silent = createServer(() => undefined);
+  const held = new Set<Socket>();
+  const silent = createServer((socket) => void held.add(socket));
   await new Promise<void>((done) => silent.listen(bench.launcherSocket, done));
   const taskId = exec(argv, { fence: 1 });
   await fake.until('accepted', () => taskOf(taskId).accepted);
   await bench.endGateway('SIGKILL');
+  for (const socket of held) socket.destroy();
   await new Promise((done) => silent.close(done));
   await bench.startLauncher();
   await bench.startGateway();
   await refused(taskId);
   expect(taskOf(taskId).refusal).toMatchObject({ code: 'not_started', fence: 1 });
   expect(existsSync(marks)).toBe(false);
+  exec(argv, { taskId, fence: 2 });
+  await settled(taskId);
+  expect(taskOf(taskId).result).toMatchObject({ outcome: 'exited', code: 0 });
+  expect(readFileSync(marks, 'utf8')).toBe('x\n');
 });
 
 test('a second agent on the same state directory is refused, with exit 64', async () => {

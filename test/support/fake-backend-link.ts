@@ -80,7 +80,8 @@ export async function startFakeBackendLink(options: { creditBytes?: number } = {
 
   function settleIfWhole(task: FakeLinkTask): void {
     const { result, run, stored } = task;
-    if (task.refusal && task.refusal.code !== 'conflict') send({ type: 'task.settled', taskId: run.taskId });
+    const final = task.refusal && task.refusal.code !== 'conflict' && task.refusal.code !== 'not_started';
+    if (final) send({ type: 'task.settled', taskId: run.taskId });
     if (!result || stored.out < result.out.bytes || stored.err < result.err.bytes) return;
     for (const stream of ['out', 'err'] as const) {
       const hash = createHash('sha256').update(Buffer.concat(task[stream])).digest('hex');
