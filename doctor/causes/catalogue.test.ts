@@ -2,7 +2,7 @@
 import { expect, test } from 'vitest';
 import { blindness } from '../../test/support/doctor/blindness.ts';
 import { uncharted } from '../../test/support/doctor/combined.ts';
-import { healthy, healthyDocker } from '../../test/support/doctor/healthy.ts';
+import { healthy, healthyDocker, healthyLocal, healthyOther } from '../../test/support/doctor/healthy.ts';
 import { cases } from '../../test/support/doctor/index.ts';
 import { causes } from './index.ts';
 
@@ -11,6 +11,8 @@ const codesOf = (list: readonly { readonly code: string }[]) => list.map((cause)
 test.each([
   ['systemd', healthy],
   ['docker', healthyDocker],
+  ['foreign', healthyOther],
+  ['local', healthyLocal],
 ] as const)('the healthy %s installation is healthy', (_name, make) => {
   const report = make().report();
   expect(codesOf(report.causes)).toEqual([]);
@@ -78,7 +80,7 @@ test.each(uncharted.map((item) => [item.name, item] as const))('no row for it, h
 });
 
 test('healthy facts, any one withheld, never become broken', () => {
-  for (const make of [healthy, healthyDocker]) {
+  for (const make of [healthy, healthyDocker, healthyOther, healthyLocal]) {
     for (const fact of make().facts()) {
       const world = make();
       world.write(fact.key, fact.vantage, fact.subject, { status: 'unknown', reason: 'no-permission', detail: '' });

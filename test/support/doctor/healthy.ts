@@ -208,3 +208,64 @@ export function healthyDocker(): w.World {
   world.put('nginx.files', 'be', '', w.nginxSite(w.goodServer.replaceAll('127.0.0.1', 'viworks-backend')));
   return world;
 }
+
+/** An installation of the same shape that viworks did not make: no HELLO of ours, no registry, no canary, no local health page. */
+export function healthyOther(): w.World {
+  const [gateway] = w.topology.gateways;
+  const world = healthy({
+    ...w.topology,
+    kind: 'other',
+    inferred: ['kind', 'backend.unit'],
+    gateways: gateway ? [{ ...gateway, launcherUnit: null }] : [],
+  });
+  const absent = { status: 'not-applicable', why: 'not a viworks installation' } as const;
+  world.write('registry.entry', 'op', w.gatewayId, absent).write('canary', 'op', w.gatewayId, absent);
+  world.write('gateway.health', w.gw, '', { status: 'unknown', reason: 'unreachable', detail: 'port 8443: refused' });
+  world.write('unit.state', w.gw, 'launcher', absent);
+  const mute = { challenged: null, hello: 'not-sent', refusalCode: null } as const;
+  world.put('ws.upgrade', 'be', 'direct', w.upgrade({ ...w.direct, ...mute }));
+  for (const seat of ['op', 'be', w.gw] as const) world.put('ws.upgrade', seat, 'public', w.upgrade(mute));
+  return world;
+}
+
+/** What `viworks up` runs: everything on this machine, nothing supervised, TLS by the backend itself. */
+export function healthyLocal(): w.World {
+  const here = { name: 'this machine', address: '127.0.0.1', transport: 'local' } as const;
+  const world = healthy({
+    ...w.topology,
+    url: 'wss://localhost:9443/ws/agent',
+    serverName: 'localhost',
+    publicPort: 9443,
+    backend: { ...w.topology.backend, host: here, supervision: 'process', unit: null, sockets: [] },
+    nginx: { supervision: 'none', unit: null, container: null },
+    gateways: w.topology.gateways.map((gateway) => ({
+      ...gateway,
+      host: here,
+      supervision: 'process' as const,
+      unit: null,
+      launcherUnit: null,
+    })),
+  });
+  const absent = { status: 'not-applicable', why: 'runs without systemd' } as const;
+  for (const part of ['backend', 'nginx']) world.write('unit.state', 'be', part, absent);
+  for (const part of ['gateway', 'launcher']) world.write('unit.state', w.gw, part, absent);
+  for (const key of ['nginx.files', 'nginx.test', 'nginx.processes'] as const)
+    world.write(key, 'be', '', { status: 'not-applicable', why: 'no nginx here' });
+  for (const seat of ['be', w.gw] as const) {
+    world.write('host.access', 'op', seat, { status: 'not-applicable', why: 'this machine' });
+    world.put('dns.answer', seat, '', {
+      name: 'localhost',
+      addresses: ['127.0.0.1'],
+      error: null,
+      source: 'hosts-file',
+      milliseconds: 0,
+    });
+  }
+  world.put('tcp.listeners', 'be', '', [
+    w.sshd,
+    w.listener(9443, null),
+    w.listener(8080, null),
+    w.listener(8081, null),
+  ]);
+  return world;
+}
