@@ -17,22 +17,14 @@ export interface OneShot {
 /** Gives an admin token that the backend takes: the kept one of the context, or a new one, saved as a context. */
 export async function ensureToken(
   places: Places,
-  options: OneShot & { readonly operator: Invocation['env']; readonly trust: string },
+  options: OneShot & { readonly operator: Invocation['env']; readonly trust: string; readonly now: number },
 ): Promise<{ token: string; current: boolean }> {
   const { operator, signal } = options;
   const name = places.gatewayId;
   const kept = await keptToken(places, operator, signal);
-  const argv = [
-    'backend',
-    'token',
-    'create',
-    '--role',
-    'admin',
-    '--name',
-    'viworks up',
-    '--config',
-    places.configs.backend,
-  ];
+  // A name is taken for good, and the first token may have been lost with the operator's configuration.
+  const label = `viworks up ${new Date(options.now).toISOString()}`;
+  const argv = ['backend', 'token', 'create', '--role', 'admin', '--name', label, '--config', places.configs.backend];
   const token = kept ?? (await output(argv, options));
   const { current } = await readContexts(operator);
   // Somebody's current context is not taken over: a command meant for it must not land here.

@@ -81,7 +81,13 @@ async function serve(local: Local): Promise<number> {
   const { signal } = invocation;
   const trust = await prepareTls(local);
   const backend = await startBackend(local);
-  const { token, current } = await ensureToken(places, { ...local, signal, operator: invocation.env, trust });
+  const { token, current } = await ensureToken(places, {
+    ...local,
+    signal,
+    operator: invocation.env,
+    trust,
+    now: invocation.clock.now(),
+  });
   const front = await startFront(local, { backend, trust });
   const agents = await startGateway(local, token);
   const parts = [backend, ...front, ...agents];

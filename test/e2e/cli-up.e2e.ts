@@ -1,6 +1,6 @@
 // The whole system on this machine: what an operator does with it in the first hour, and what may go wrong there.
 import { createHash } from 'node:crypto';
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
@@ -217,9 +217,15 @@ describe('its life', () => {
     ]);
   });
 
+  test('an operator who lost the token gets a new one', async () => {
+    rmSync(join(system.program.home, 'home/.config/viworks'), { recursive: true, force: true });
+    const made = await up();
+    expect((await system.run(['run', 'this-machine', '--', 'echo', 'hi'])).stdout.toString()).toBe('hi\n');
+    await stop(made);
+  });
+
   test('a backend that lost its state gets the gateway enrolled anew', async () => {
-    const { rmSync } = await import('node:fs');
-    rmSync(join(system.state, 'backend'), { recursive: true });
+    rmSync(join(system.state, 'backend'), { recursive: true, force: true });
     const made = await up();
     expect((await system.run(['run', 'this-machine', '--', 'echo', 'hi'])).stdout.toString()).toBe('hi\n');
     await stop(made);
