@@ -51,10 +51,25 @@ const dnsError = (seat: 'gw' | 'op' | 'be', ...errors: readonly string[]) =>
       `${parts.hostOf(view, seat)} cannot resolve ${view.topology.serverName} (${view.value('dns.answer', seat)?.error ?? ''})`,
     (view) => judge(view, ['dns.answer', seat], (answer) => answer.error !== null && errors.includes(answer.error)),
   );
-const resolvesElsewhere = anyOf(
-  'the same name resolves elsewhere',
+/** A line in somebody's /etc/hosts says nothing about DNS. */
+const inDns = anyOf(
+  'the name exists in DNS',
   ...(['op', 'be'] as const).map((seat) =>
-    sign('', (view) => judge(view, ['dns.answer', seat], (answer) => answer.addresses.length > 0)),
+    sign('', (view) =>
+      judge(view, ['dns.answer', seat], (answer) => answer.addresses.length > 0 && answer.source !== 'hosts-file'),
+    ),
+  ),
+);
+const resolverElsewhere = anyOf(
+  'a resolver elsewhere answers',
+  ...(['op', 'be'] as const).map((seat) =>
+    sign('', (view) =>
+      judge(
+        view,
+        ['dns.answer', seat],
+        (answer) => answer.source !== 'hosts-file' && (answer.addresses.length > 0 || answer.error === 'nxdomain'),
+      ),
+    ),
   ),
 );
 
@@ -68,7 +83,7 @@ const net02 = defineCause({
   title: (view) => `the resolver of ${parts.hostOf(view, 'gw')} does not answer`,
   necessary: [dnsError('gw', 'temporary', 'timeout')],
   signature: [resolvesElsewhere],
-  forbids: [gateway.gatewayUpgrades],
+  // No upgrade refutes it: where the name does not resolve, the rest of the way is probed by address.
   lookalikes: [{ code: 'NET-03', separator: dnsError('gw', 'temporary', 'timeout') }],
   predicts: ['network.name.resolves'],
   remedy: (view) =>
@@ -89,7 +104,7 @@ const net03 = defineCause({
   necessary: [
     dnsError('gw', 'nxdomain'),
     anyOf('and it exists nowhere else', dnsError('op', 'nxdomain'), dnsError('be', 'nxdomain')),
-    not('no vantage can resolve it', resolvesElsewhere),
+    not('no resolver knows it', inDns),
   ],
   lookalikes: [{ code: 'NET-02', separator: dnsError('gw', 'nxdomain') }],
   predicts: ['network.name.resolves'],
