@@ -127,6 +127,7 @@ async function returnTo(
 
 // Back from a first install: units stopped, links and files gone, foreign things restored, accounts and state removed.
 async function takeAway(manifest: Manifest, state: HostState, context: ActContext): Promise<void> {
+  await endTasks(manifest);
   await stopUnits(manifest.units);
   await applyOuter([], manifest.outer, state);
   await rm(LAYOUT.current, { force: true });
@@ -163,6 +164,13 @@ export async function removeAll(keepData: boolean, context: ActContext): Promise
   await rm(LAYOUT.deployState, { recursive: true, force: true });
   if (!keepData && (await readdir(LAYOUT.state).catch(() => ['?'])).length === 0)
     await rm(LAYOUT.state, { recursive: true });
+}
+
+// Stopping the launcher ends no task, so that an update may; whoever takes the launcher away ends them first.
+async function endTasks(manifest: Manifest): Promise<void> {
+  if (!manifest.gates.gateway) return;
+  await run(['systemctl', 'stop', 'viworks-gateway-agent.service'], { ms: START_MS });
+  await run(['systemctl', 'kill', '--kill-whom=all', '--signal=KILL', 'viworks-launcher.service']);
 }
 
 async function activating(): Promise<{ next: Manifest; current: Manifest | null }> {
