@@ -15,6 +15,7 @@ import { openIdentity, readMachine } from './identity/identity.ts';
 
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 }); // real processes, on machines that have other things to do
 
+const OPENSSL = '/usr/bin/openssl';
 const ROOT = resolve(import.meta.dirname, '../..');
 const { signal } = new AbortController();
 let dir: string;
@@ -156,7 +157,7 @@ test('over TLS: the certificate is checked against trust_file, and its key is pa
   const certificate = join(dir, 'cert.pem');
   const subject = ['-subj', '/CN=localhost', '-addext', 'subjectAltName=DNS:localhost,IP:127.0.0.1'];
   execFileSync(
-    'openssl',
+    OPENSSL,
     [
       'req',
       '-x509',
@@ -194,7 +195,7 @@ test('over TLS: the certificate is checked against trust_file, and its key is pa
   await fake.until('a session', () => fake.connected);
   const der = execFileSync('sh', [
     '-c',
-    `openssl x509 -in ${certificate} -noout -pubkey | openssl pkey -pubin -outform der | sha256sum`,
+    `/usr/bin/openssl x509 -in ${certificate} -noout -pubkey | /usr/bin/openssl pkey -pubin -outform der | sha256sum`,
   ]);
   expect(fake.hellos[0]?.spkiSeen).toBe(der.toString().slice(0, 64));
   fake.run({ taskId: 'task-over-tls', verb: 'exec', args: { argv: ['head', '-c', '3000000', '/dev/zero'] } });
@@ -204,7 +205,7 @@ test('over TLS: the certificate is checked against trust_file, and its key is pa
   // Another certificate that nobody vouches for: not accepted, and named.
   writeFileSync(certificate, readFileSync(certificate));
   execFileSync(
-    'openssl',
+    OPENSSL,
     [
       'req',
       '-x509',

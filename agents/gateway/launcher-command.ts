@@ -66,7 +66,7 @@ function unknownUsers(value: LauncherConfig): ConfigComplaint[] {
   return (['agent_user', 'task_user'] as const).flatMap((key) => {
     const user = value[key];
     // getent asks every source of users that the system has; only its "not found" (2) is an answer.
-    if (user === '' || spawnSync('getent', ['passwd', user], { stdio: 'ignore' }).status !== 2) return [];
+    if (user === '' || spawnSync('/usr/bin/getent', ['passwd', user], { stdio: 'ignore' }).status !== 2) return [];
     const remedy = `create it (useradd --system ${user}) or correct ${key}`;
     return [{ path: [key], message: `there is no user ${user} on this host`, remedy }];
   });

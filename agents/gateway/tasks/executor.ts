@@ -4,6 +4,7 @@ import { type Frame, type FrameOf, limits, type Refusal } from '../../protocol/i
 import { type Clock, describe, isAbort, type Logger } from '../../runtime/index.ts';
 import type { Journal } from '../journal/journal.ts';
 import type { WorkFrame } from '../link/session.ts';
+import type { ExecutorDeps } from './deps.ts';
 import type { Launcher } from './launcher-client.ts';
 import { createLifecycle, type Lifecycle } from './lifecycle.ts';
 import { createOutflow, type Outflow } from './outflow.ts';
@@ -11,30 +12,6 @@ import { judge, type Policy } from './policy.ts';
 import { helloLine, reportsOf } from './reports.ts';
 import { digestOf, type LiveTask, newTask } from './task.ts';
 import { planVerb, type VerbPlan } from './verbs.ts';
-
-/** The link as the executor sees it; calls do nothing while there is none. */
-export interface TaskLink {
-  send(frame: Frame): void;
-  pump(): void;
-  /** The backend broke the protocol. */
-  violation(message: string): void;
-}
-
-/** What an executor needs. */
-export interface ExecutorDeps {
-  readonly clock: Clock;
-  readonly logger: Logger;
-  readonly journal: Journal;
-  readonly launcher: Launcher;
-  readonly link: TaskLink;
-  readonly tasksDir: string;
-  readonly verbs: ReadonlySet<string>;
-  readonly policy: Policy;
-  readonly maxConcurrent: number;
-  readonly spoolCapBytes: number;
-  /** Aborted when the agent stops; tasks live on. */
-  readonly stopping: AbortSignal;
-}
 
 /** Counters for health and metrics. */
 export interface TaskCounts {

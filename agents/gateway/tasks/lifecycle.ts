@@ -2,7 +2,7 @@
 import type { Refusal, TaskResult } from '../../protocol/index.ts';
 import { describe, fromUnknown, isAbort } from '../../runtime/index.ts';
 import { apply, foundEntry, type LedgerEntry } from '../journal/ledger.ts';
-import type { ExecutorDeps } from './executor.ts';
+import type { ExecutorDeps } from './deps.ts';
 import type { Ending, Evidence } from './launcher-protocol.ts';
 import { resultOf, resultWithout, type Totals } from './outcome.ts';
 import type { Outflow } from './outflow.ts';
@@ -160,6 +160,8 @@ export function createLifecycle(deps: ExecutorDeps, around: Surroundings): Lifec
         break;
       case 'unknown':
         background(finishWithout(task, 'indeterminate', 'its spool is gone'));
+        break;
+      default: // it runs, or is on its way to its end
     }
   }
 
