@@ -28,6 +28,8 @@ export interface EngineCore extends EngineDeps {
   /** Ends a task for good: stored, told to viewers once committed, told to its gateway once durable. */
   finish(task: LiveTask, event: 'completed' | 'never_ran', end: http.TaskEnd): void;
   sendAck(task: LiveTask): void;
+  /** Called when a task has ended and is committed. */
+  onEnded(task: LiveTask): void;
 }
 
 /** Fields that change with an event. */
@@ -60,6 +62,7 @@ export function createCore(deps: EngineDeps): EngineCore {
       live.delete(before.taskId);
       report(deps, before, task.record);
       task.feed.finished(task.record);
+      core.onEnded(task);
     }, ignore);
     if (before.state !== 'queued') {
       const settled = { type: 'task.settled', taskId: before.taskId } as const;
@@ -68,11 +71,12 @@ export function createCore(deps: EngineDeps): EngineCore {
     if (before.startedAt !== undefined) metrics.taskDuration.observe((finishedAt - before.startedAt) / 1000);
   }
 
-  return {
+  const core: EngineCore = {
     ...deps,
     live,
     patch,
     finish,
+    onEnded() {},
     apply(task, event, change = {}) {
       const state = nextState(task.record.state, event);
       if (state === undefined) return false;
@@ -93,6 +97,7 @@ export function createCore(deps: EngineDeps): EngineCore {
       });
     },
   };
+  return core;
 }
 
 // A rejected batch was reported by the store, and the engine is loaded anew once the store is back.

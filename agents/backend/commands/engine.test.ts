@@ -202,3 +202,16 @@ test('an exit that outlived the backend ends the task once it is told again', as
   engine.output(again, { taskRef: 2, stream: 'out', offset: 0, sequence: 0, bytes: out });
   expect(await stateOf(taskId)).toBe('finished');
 });
+
+test('a gateway is given so many tasks at a time; the next one goes when one has ended', async () => {
+  const link = await attach();
+  const ids: string[] = [];
+  for (let index = 0; index < 1_501; index++) ids.push(await ask());
+  expect(runs()).toHaveLength(1_500);
+  const last = ids.at(-1) ?? '';
+  expect(await stateOf(last)).toBe('queued');
+  engine.frame(link, { type: 'task.exit', taskId: ids[0] ?? '', fence: 1, result: resultOf({}) });
+  await store.flush();
+  expect(runs().at(-1)?.taskId).toBe(last);
+  expect(await stateOf(last)).toBe('sent');
+});

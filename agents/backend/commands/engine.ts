@@ -91,11 +91,11 @@ export function createEngine(deps: EngineDeps): Engine {
     },
     async load() {
       const stored = await core.store.openTasks();
-      const before = [...core.live.values()];
+      const before = new Map(core.live);
       core.live.clear();
-      for (const old of before) stopTimers(old);
+      for (const old of before.values()) stopTimers(old);
       for (const open of stored) {
-        const fresh = createLiveTask(open);
+        const fresh = createLiveTask(open, before.get(open.task.taskId)?.feed);
         core.live.set(open.task.taskId, fresh);
         if (open.task.state === 'queued') work.watchExpiry(fresh);
       }

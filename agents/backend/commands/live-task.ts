@@ -33,8 +33,8 @@ export interface LiveTask {
   sentAt: number | undefined;
 }
 
-/** Puts a stored task into memory. */
-export function createLiveTask({ task, command }: StoredTask): LiveTask {
+/** Puts a stored task into memory; `feed` keeps those who watched it before it was loaded anew. */
+export function createLiveTask({ task, command }: StoredTask, feed: Feed = createFeed()): LiveTask {
   const stream = (stored: number): LiveStream => ({
     assembly: createAssembly(stored),
     hash: stored === 0 ? createHash('sha256') : undefined,
@@ -45,7 +45,7 @@ export function createLiveTask({ task, command }: StoredTask): LiveTask {
     record: task,
     command,
     streams: { out: stream(task.outStored), err: stream(task.errStored) },
-    feed: createFeed(),
+    feed,
     tracked: undefined,
     ackedBytes: task.outStored + task.errStored,
     ackTimer: undefined,

@@ -4,6 +4,7 @@ import { limits } from '../../protocol/index.ts';
 import type { Timer } from '../../runtime/index.ts';
 import { MESSAGES } from '../messages.ts';
 import type { GatewayLink } from '../registry/link.ts';
+import { createBacklog } from './backlog.ts';
 import { completeLost, takeExit } from './completion.ts';
 import { type EngineCore, ignore } from './core.ts';
 import { takeGap, takeOutput } from './intake.ts';
@@ -37,6 +38,12 @@ export interface Work {
 export function createWork(core: EngineCore): Work {
   const bindings = new Map<GatewayLink, Map<number, LiveTask>>();
   const absent = new Map<string, Timer>();
+  const backlog = createBacklog();
+  core.onEnded = ({ record: { gatewayId, taskId } }) => {
+    const next = core.live.get(backlog.release(gatewayId, taskId) ?? '');
+    const link = core.linkOf(gatewayId);
+    if (next && link) dispatch(next, link);
+  };
 
   function own(link: GatewayLink, taskId: string): LiveTask | undefined {
     const task = core.live.get(taskId);
@@ -48,6 +55,11 @@ export function createWork(core: EngineCore): Work {
     const ttlMs = record.expiresAt - core.clock.now();
     if (ttlMs <= 0) {
       expire(core, task);
+      return;
+    }
+    if (!backlog.admit(record.gatewayId, record.taskId)) {
+      core.apply(task, 'requeued');
+      watchExpiry(task);
       return;
     }
     task.expiry?.cancel();
@@ -65,6 +77,14 @@ export function createWork(core: EngineCore): Work {
       timeoutMs: command.timeoutMs,
       graceMs: command.graceMs,
       ttlMs,
+    });
+  }
+
+  function watchExpiry(task: LiveTask): void {
+    task.expiry?.cancel();
+    const left = Math.max(0, task.record.expiresAt - core.clock.now());
+    task.expiry = core.clock.after(left, () => {
+      if (task.record.state === 'queued') expire(core, task);
     });
   }
 
@@ -89,13 +109,7 @@ export function createWork(core: EngineCore): Work {
 
   return {
     dispatch,
-    watchExpiry(task) {
-      task.expiry?.cancel();
-      const left = Math.max(0, task.record.expiresAt - core.clock.now());
-      task.expiry = core.clock.after(left, () => {
-        if (task.record.state === 'queued') expire(core, task);
-      });
-    },
+    watchExpiry,
     async resume(gatewayId, tasks) {
       const answers: WelcomeTask[] = [];
       for (const held of tasks) {
@@ -109,6 +123,7 @@ export function createWork(core: EngineCore): Work {
       bindings.set(link, new Map());
       absent.get(link.gatewayId)?.cancel();
       absent.delete(link.gatewayId);
+      backlog.reset(link.gatewayId, listed);
       for (const task of [...core.live.values()]) {
         if (task.record.gatewayId !== link.gatewayId || task.record.state === 'finished') continue;
         if (!listed.has(task.record.taskId)) notListed(core, task, () => dispatch(task, link));
