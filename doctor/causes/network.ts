@@ -82,7 +82,7 @@ const net02 = defineCause({
   host: 'gw',
   title: (view) => `the resolver of ${parts.hostOf(view, 'gw')} does not answer`,
   necessary: [dnsError('gw', 'temporary', 'timeout')],
-  signature: [resolvesElsewhere],
+  signature: [resolverElsewhere],
   // No upgrade refutes it: where the name does not resolve, the rest of the way is probed by address.
   lookalikes: [{ code: 'NET-03', separator: dnsError('gw', 'temporary', 'timeout') }],
   predicts: ['network.name.resolves'],

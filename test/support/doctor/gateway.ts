@@ -338,6 +338,26 @@ export const networkCases: readonly Case[] = [
         .put('dns.answer', 'op', '', resolves([], 'nxdomain'))
         .put('dns.answer', 'be', '', resolves([], 'nxdomain')),
   },
+  {
+    name: 'NET-02 resolver dead, dialled by address it works; the name is private',
+    causes: ['NET-02'],
+    proven: true,
+    world: () =>
+      offline(healthy())
+        .put('dns.answer', w.gw, '', resolves([], 'temporary'))
+        .put('dns.answer', 'op', '', resolves([], 'nxdomain'))
+        .put('dns.answer', 'be', '', { ...resolves(['192.0.2.10'], null), source: 'hosts-file' }),
+  },
+  {
+    name: 'NET-03 no such name, although the backend knows itself by /etc/hosts',
+    causes: ['NET-03'],
+    proven: true,
+    world: () =>
+      offline(healthy())
+        .put('dns.answer', w.gw, '', resolves([], 'nxdomain'))
+        .put('dns.answer', 'op', '', resolves([], 'nxdomain'))
+        .put('dns.answer', 'be', '', { ...resolves(['192.0.2.10'], null), source: 'hosts-file' }),
+  },
   { name: 'NET-05 dropped for this gateway', causes: ['NET-05'], proven: true, world: () => fromGateway('timeout') },
   {
     name: 'NET-06 own egress rule',
