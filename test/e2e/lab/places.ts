@@ -44,7 +44,7 @@ export async function vhostBack(bench: Workbench): Promise<void> {
 export async function reloadNginx(bench: Workbench): Promise<void> {
   await bench.run(
     'be1',
-    `nginx -t -q
+    `nginx -t -q || exit 1
      if ! systemctl is-active -q nginx; then systemctl reset-failed nginx; systemctl start nginx; exit 0; fi
      before=$(pgrep -f 'nginx: worker process$'); systemctl reload nginx
      for i in $(seq 100); do
@@ -81,7 +81,7 @@ export async function restartBackend(bench: Workbench): Promise<void> {
     'be1',
     `systemctl daemon-reload
      systemctl stop ${backendUnit}; systemctl reset-failed ${backendUnit} ${backendSockets}
-     for socket in ${backendSockets}; do systemctl cat $socket >/dev/null 2>&1 && systemctl start $socket; done
+     for socket in ${backendSockets}; do systemctl cat $socket >/dev/null 2>&1 && systemctl restart $socket; done
      systemctl start ${backendUnit}`,
   );
 }

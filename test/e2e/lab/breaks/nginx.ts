@@ -64,12 +64,12 @@ export const routeBreaks: readonly Break[] = [
   routeBreak(
     'NGX-05',
     'Upgrade is set from the wrong variable',
-    inWs((body) =>
-      withDirective(
-        withoutDirective(body, 'proxy_set_header', 'Upgrade'),
-        'proxy_set_header Upgrade $connection_upgrade;',
-      ),
-    ),
+    (text) => {
+      const variable = /map\s+\$http_upgrade\s+(\$\w+)/.exec(text)?.[1];
+      return editLocation(text, ws, (body) =>
+        withDirective(withoutDirective(body, 'proxy_set_header', 'Upgrade'), `proxy_set_header Upgrade ${variable};`),
+      );
+    },
     [400, 426, 404],
   ),
   routeBreak(
