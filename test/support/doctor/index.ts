@@ -2,7 +2,8 @@
 import { backendCases } from './backend.ts';
 import type { Case } from './case.ts';
 import { combinedCases, trapCases } from './combined.ts';
-import { gatewayCases, networkCases } from './gateway.ts';
+import { gatewayCases } from './gateway.ts';
+import { networkCases } from './network.ts';
 import { nginxCases } from './nginx.ts';
 
 export const cases: readonly Case[] = [
