@@ -7,11 +7,12 @@ import { parseArgs } from 'node:util';
 import { build } from 'esbuild';
 import { ASSETS } from '../agents/runtime/index.ts';
 import { bundlePlugins } from './build-plugins.ts';
+import { HELP_INDEX } from './help.ts';
 
 const ROOT = resolve(import.meta.dirname, '..');
 // CJS dependencies call require() and read __dirname; ESM output has neither unless they are made.
 const REQUIRE =
-  "const require=process.getBuiltinModule('node:module').createRequire(import.meta.url),__dirname=import.meta.dirname,__filename=import.meta.filename;";
+  "const require=globalThis.process.getBuiltinModule('node:module').createRequire(import.meta.url),__dirname=import.meta.dirname,__filename=import.meta.filename;";
 
 const { values } = parseArgs({
   options: { outdir: { type: 'string', default: join(ROOT, 'dist') }, quiet: { type: 'boolean', default: false } },
@@ -40,8 +41,15 @@ try {
     join(staging, 'package.json'),
     `${JSON.stringify({ type: 'module', name: 'viworks', version, revision, committedAt: commitTime(), agentFiles })}\n`,
   );
+  const main = join(staging, 'main.js');
+  // Every command is loaded once here, so a build that cannot do it does not come about.
+  const env = { PATH: process.env.PATH ?? '' };
+  writeFileSync(
+    join(staging, HELP_INDEX),
+    execFileSync(process.execPath, [main, 'help-index'], { env, maxBuffer: 2 ** 24 }),
+  );
   // An edit made while this build ran is newer than the build.
-  utimesSync(join(staging, 'main.js'), startedAt, startedAt);
+  utimesSync(main, startedAt, startedAt);
   swapIn();
 } finally {
   rmSync(staging, { recursive: true, force: true });

@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 // The entry: answers --version and the overview by itself, hands everything else to the one command that was chosen.
 import { enableCompileCache } from 'node:module';
+import { storedHelp } from './help.ts';
 import { renderOverview, versionLine } from './overview.ts';
 
 const argv = process.argv.slice(2);
@@ -9,7 +10,9 @@ const say = (text: string): void => {
   process.stdout.on('error', () => {}); // `viworks --help | head -1` is no error.
   process.stdout.write(text);
 };
-if (first === '--version' || first === '-V') say(`${versionLine()}\n`);
+const help = storedHelp(argv, import.meta.dirname);
+if (help !== undefined) say(help);
+else if (first === '--version' || first === '-V') say(`${versionLine()}\n`);
 else if (first === '--help' || first === '-h' || (first === 'help' && argv.length === 1)) {
   say(renderOverview());
 } else {
