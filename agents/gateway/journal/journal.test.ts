@@ -1,4 +1,5 @@
 // The journal on a real disk: what was confirmed is there after any end, and damage costs only what it hit.
+import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -101,21 +102,37 @@ test('an empty segment, and one of nothing but noise, are no reason to stop', as
   expect(journal.ledger.entries.size).toBe(0);
 });
 
-test('a disk that takes nothing refuses, counts for nothing, and heals', async () => {
-  const journal = await open();
-  await journal.append([received('task-0001')]);
-  rmSync(dir, { recursive: true });
-  // The open file still takes bytes; compaction is where a missing folder shows. Force it by filling the segment.
-  const big = Array.from({ length: 40_000 }, (_, index) => received(`task-x${index}`));
-  await journal.append(big);
-  writeFileSync(dir, 'not a folder');
-  const failed = await journal.append(big).then(
-    () => undefined,
-    (error: unknown) => error,
-  );
-  rmSync(dir);
-  if (failed !== undefined) expect(failed).toMatchObject({ code: 'VW_GATEWAY_STORAGE' });
-  await journal[Symbol.asyncDispose]();
+test.runIf(process.getuid?.() === 0)('a full disk refuses what it cannot keep, and heals by itself', async () => {
+  execFileSync('/bin/mount', ['-t', 'tmpfs', '-o', 'size=256k', 'vw-journal-test', dir]);
+  try {
+    const journal = await open();
+    await journal.append([received('task-0001')]);
+    writeFileSync(join(dir, 'filler'), Buffer.alloc(64 * 1024));
+    let kept = 0;
+    const failed: unknown[] = [];
+    for (let index = 0; failed.length < 3; index++) {
+      const id = `task-x${index}`;
+      await journal.append([received(id)]).then(
+        () => {
+          kept += 1;
+        },
+        (error: unknown) => failed.push(error),
+      );
+    }
+    expect(failed[0]).toMatchObject({ code: 'VW_GATEWAY_STORAGE', retry: 'later' });
+    expect(journal.healthy).toBe(false);
+    expect(journal.ledger.entries.size).toBe(1 + kept);
+    for (const name of readdirSync(dir).filter((found) => found === 'filler')) rmSync(join(dir, name));
+    await journal.append([received('task-after')]);
+    expect(journal.healthy).toBe(true);
+    await journal[Symbol.asyncDispose]();
+    await using again = await open();
+    expect(again.ledger.entries.size).toBe(2 + kept);
+    expect(again.ledger.entries.has('task-after')).toBe(true);
+    expect(again.damaged).toBe(false);
+  } finally {
+    execFileSync('/bin/umount', ['-l', dir]);
+  }
 });
 
 test('compaction keeps what counts and forgets what is settled long ago', () => {

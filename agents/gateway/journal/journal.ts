@@ -1,12 +1,14 @@
 // The agent's durable memory: appended records, group-committed; segments; compaction; healing after a full disk.
 import { type FileHandle, mkdir, open, readdir, readFile, rename, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type Clock, describe, type Logger } from '../../runtime/index.ts';
+import { type Clock, describe, errnoOf, type Logger } from '../../runtime/index.ts';
 import { gatewayErrors } from '../errors.ts';
 import { apply, emptyLedger, type Ledger, prune, snapshot } from './ledger.ts';
 import { encodeRecord, type JournalRecord, scanSegment } from './records.ts';
 
 const SEGMENT_BYTES = 4 * 1024 * 1024; // then the state is written anew into the next segment
+
+const FULL: ReadonlySet<string> = new Set(['ENOSPC', 'EDQUOT', 'EFBIG']);
 
 /** An open journal. */
 export interface Journal extends AsyncDisposable {
@@ -62,7 +64,8 @@ export async function openJournal(options: {
     prune(ledger, clock.now());
     const content = Buffer.concat(snapshot(ledger).map(encodeRecord));
     const name = segmentName(segment + 1);
-    const made = await open(join(dir, `${name}.tmp`), 'w', 0o600);
+    await unlink(join(dir, `${name}.tmp`)).catch(() => undefined);
+    const made = await open(join(dir, `${name}.tmp`), 'ax', 0o600);
     try {
       await made.writeFile(content);
       await made.datasync();
@@ -70,6 +73,7 @@ export async function openJournal(options: {
       await syncDirectory(dir);
     } catch (error) {
       await made.close().catch(() => undefined);
+      await unlink(join(dir, `${name}.tmp`)).catch(() => undefined); // half a segment must not keep the disk full
       throw error;
     }
     await file?.close().catch(() => undefined);
@@ -77,6 +81,11 @@ export async function openJournal(options: {
     segment += 1;
     file = made;
     bytes = content.length;
+  }
+
+  async function drop(): Promise<void> {
+    await file?.close().catch(() => undefined);
+    file = undefined;
   }
 
   async function commit(batch: readonly Waiting[]): Promise<void> {
@@ -89,9 +98,13 @@ export async function openJournal(options: {
       await file.datasync();
       bytes += all.length;
     } catch (error) {
-      // What is half written is never read again: the next commit starts a new segment from memory.
-      await file?.close().catch(() => undefined);
-      file = undefined;
+      if (file && FULL.has(errnoOf(error) ?? '')) {
+        // The half record goes; the segment can be used again as soon as there is room.
+        await file.truncate(bytes).catch(() => drop());
+      } else {
+        // After a failed fsync nobody knows what the disk has: the next commit starts a new segment from memory.
+        await drop();
+      }
       if (journal.healthy)
         logger.failure(
           'journal cannot be written',
@@ -121,8 +134,23 @@ export async function openJournal(options: {
     committing = undefined;
   }
 
+  // This start's incarnation, in the segment that there is, or in a new one where that cannot be gone on with.
+  async function begin(): Promise<void> {
+    if (!store.usable) {
+      await compact();
+      return;
+    }
+    const { incarnation, bootId } = ledger;
+    file = await open(join(dir, segmentName(segment)), 'a', 0o600);
+    await file.truncate(store.usable.goodBytes);
+    const record = encodeRecord({ kind: 'incarnation', incarnation, bootId });
+    await file.appendFile(record);
+    await file.datasync();
+    bytes = store.usable.goodBytes + record.length;
+  }
+
   let healthy = true;
-  await compact().catch((error: unknown) => {
+  await begin().catch((error: unknown) => {
     throw gatewayErrors.create('VW_GATEWAY_STATE_UNUSABLE', { dir, reason: describe(error) }, error);
   });
   const journal: Journal = {
@@ -159,11 +187,12 @@ export async function openJournal(options: {
 async function load(
   options: { readonly dir: string; readonly logger: Logger; readonly signal: AbortSignal },
   ledger: Ledger,
-): Promise<{ lastSegment: number; damaged: boolean }> {
+): Promise<{ lastSegment: number; damaged: boolean; usable: { readonly goodBytes: number } | undefined }> {
   const { dir, logger } = options;
   await mkdir(dir, { recursive: true, mode: 0o700 });
   const numbers = await segments(dir);
   let damaged = false;
+  let usable: { readonly goodBytes: number } | undefined;
   for (const number of numbers) {
     options.signal.throwIfAborted();
     const path = join(dir, segmentName(number));
@@ -171,6 +200,9 @@ async function load(
     const scan = scanSegment(content);
     for (const record of scan.records) apply(ledger, record);
     const last = number === numbers.at(-1);
+    if (last && numbers.length === 1 && scan.state !== 'damaged' && scan.goodBytes < SEGMENT_BYTES) {
+      usable = { goodBytes: scan.goodBytes };
+    }
     if (scan.state === 'damaged' || (scan.state === 'torn' && !last)) {
       damaged = true;
       const kept = `${path}.damaged`;
@@ -180,7 +212,7 @@ async function load(
       logger.info('journal ends in a torn record', { file: path, goodBytes: scan.goodBytes, bytes: content.length });
     }
   }
-  return { lastSegment: numbers.at(-1) ?? 0, damaged };
+  return { lastSegment: numbers.at(-1) ?? 0, damaged, usable };
 }
 
 async function segments(dir: string): Promise<number[]> {

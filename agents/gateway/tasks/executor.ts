@@ -1,14 +1,12 @@
 // Takes runs, cancels, acks and settlements; holds the tasks; decides when each starts. How one task starts and ends is in lifecycle.ts.
 import { randomBytes } from 'node:crypto';
-import { type Frame, type FrameOf, limits, type Refusal } from '../../protocol/index.ts';
-import { type Clock, describe, isAbort, type Logger } from '../../runtime/index.ts';
-import type { Journal } from '../journal/journal.ts';
+import { type FrameOf, limits, type Refusal } from '../../protocol/index.ts';
+import { describe, isAbort } from '../../runtime/index.ts';
 import type { WorkFrame } from '../link/session.ts';
 import type { ExecutorDeps } from './deps.ts';
-import type { Launcher } from './launcher-client.ts';
 import { createLifecycle, type Lifecycle } from './lifecycle.ts';
 import { createOutflow, type Outflow } from './outflow.ts';
-import { judge, type Policy } from './policy.ts';
+import { judge } from './policy.ts';
 import { helloLine, reportsOf } from './reports.ts';
 import { digestOf, type LiveTask, newTask } from './task.ts';
 import { planVerb, type VerbPlan } from './verbs.ts';

@@ -59,6 +59,16 @@ test('any mix of writing, reading and going back: every byte at its offset, the 
   );
 });
 
+test('a backend that has more than the spool does not move offsets', async () => {
+  const path = newFile();
+  writeFileSync(path, 'four');
+  const stream = new SpoolStream(path);
+  stream.resumeAt(100);
+  expect(stream).toMatchObject({ next: 4, produced: 4, truncations: 0 });
+  expect(await stream.finish(signal)).toEqual({ bytes: 4, sha256: sha256(Buffer.from('four')) });
+  stream.close();
+});
+
 test('a spool that is not there is an empty stream', async () => {
   const stream = new SpoolStream(join(dir, 'nowhere'));
   expect(stream.produced).toBe(0);

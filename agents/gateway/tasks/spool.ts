@@ -44,7 +44,8 @@ export class SpoolStream {
 
   /** Sends from here on: the backend said what it has. */
   resumeAt(offset: number): void {
-    this.#next = offset;
+    // Never beyond what there is: a spool that lost its end to a power cut has nothing to add to what the backend stored.
+    this.#next = Math.min(offset, this.produced);
   }
 
   /** Bytes that were to be sent next and are gone for good; asking skips them. */
