@@ -215,3 +215,29 @@ test('a gateway is given so many tasks at a time; the next one goes when one has
   expect(runs().at(-1)?.taskId).toBe(last);
   expect(await stateOf(last)).toBe('sent');
 });
+
+test('a session that ends while a command is written: the command waits and expires', async () => {
+  const link = await attach();
+  const asked = ask(5_000);
+  detach(link);
+  const taskId = await asked;
+  expect(runs()).toHaveLength(0);
+  expect(await stateOf(taskId)).toBe('queued');
+  await clock.advance(5_000);
+  expect(await stateOf(taskId)).toBe('finished');
+});
+
+test('offsets in WELCOME are those on disk, not those just received', async () => {
+  const link = await attach();
+  const taskId = await ask();
+  engine.frame(link, { type: 'task.started', taskId, taskRef: 1, streamEpoch: 'e', startedAt: 1 });
+  engine.output(link, { taskRef: 1, stream: 'out', offset: 0, sequence: 0, bytes: Buffer.from('abc') });
+  detach(link);
+  const answers = await engine.resume('gw1', [
+    { taskId, fence: 1, state: 'running', streamEpoch: 'e', out: none, err: none },
+  ]);
+  expect(answers).toEqual([{ taskId, action: 'resume', out: 3, err: 0 }]);
+  const other = openSqliteStore({ directory, clock: systemClock });
+  expect((await other.openTasks())[0]?.task.outStored).toBe(3);
+  await other[Symbol.asyncDispose]();
+});

@@ -139,7 +139,11 @@ async function create(core: EngineCore, work: Work, wanted: NewCommand): Promise
     core.live.set(record.taskId, live);
     const link = core.linkOf(record.gatewayId);
     if (link) work.dispatch(live, link);
-    else work.watchExpiry(live);
+    else {
+      // Its session ended during the commit: nothing was sent, so it waits like any other.
+      core.apply(live, 'requeued');
+      work.watchExpiry(live);
+    }
   }
   return { command, tasks, created: true, durable: batch.durable };
 }

@@ -112,6 +112,8 @@ export function createWork(core: EngineCore): Work {
     watchExpiry,
     async resume(gatewayId, tasks) {
       const answers: WelcomeTask[] = [];
+      // The gateway gives its spool back up to these offsets: what was received but is not on disk yet may not be among them.
+      if (tasks.length > 0) await core.store.flush();
       for (const held of tasks) {
         const task = core.live.get(held.taskId);
         if (task?.record.gatewayId === gatewayId) answers.push(answer(core, task, held));
@@ -196,6 +198,8 @@ function answer(core: EngineCore, task: LiveTask, held: HelloTask): WelcomeTask 
   core.apply(task, held.state === 'accepted' ? 'accepted' : 'started', { patch: { lostFrom: undefined } });
   if (wasUnknown) core.logger.info(MESSAGES.taskReturned, { task: record.taskId, gateway: record.gatewayId });
   const { outStored, errStored } = currentRecord(task);
+  task.streams.out.durable = Math.max(task.streams.out.durable, outStored);
+  task.streams.err.durable = Math.max(task.streams.err.durable, errStored);
   const offsets = task.spoolLost
     ? { out: held.out.produced, err: held.err.produced }
     : { out: outStored, err: errStored };
