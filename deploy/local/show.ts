@@ -27,12 +27,12 @@ export async function showPath(showing: Showing): Promise<number> {
   const tokenFile = join(operatorDirectory(invocation.env), `${places.gatewayId}.token`);
   const recording = join(places.home, 'doctor.ndjson');
   const argv = ['doctor', '--local', '--output', 'json', '--token-file', tokenFile, '--record', recording];
-  const { code, stdout } = await run(showing, argv, 'kept');
+  const { code, stdout, stderr } = await run(showing, argv, 'kept');
   const report = parseReport(stdout);
   screen.plain('');
   if (code === 0 && report) screen.plain(renderPath(report));
   else if (report) await run(showing, ['doctor', '--replay', recording, '--output', 'plain'], 'shown');
-  else screen.plain(stdout.trimEnd());
+  else screen.plain(`${stdout}${stderr}`.trimEnd());
   return code;
 }
 
@@ -63,7 +63,7 @@ async function run(
   showing: Showing,
   argv: readonly string[],
   output: 'shown' | 'kept',
-): Promise<{ code: number; stdout: string }> {
+): Promise<{ code: number; stdout: string; stderr: string }> {
   const { program, signal, anyEnd, invocation } = showing;
   const [file = '', ...args] = program;
   // Where the operator's own commands go is no business of this system.
@@ -71,15 +71,17 @@ async function run(
     Object.entries(invocation.env).filter(([name]) => !/^VIWORKS_(URL|TOKEN|TRUST|CONTEXT)/.test(name)),
   );
   const child = spawn(file, [...args, ...argv], { env, signal, stdio: ['ignore', 'pipe', 'pipe'] });
-  const kept: Buffer[] = [];
-  child.stdout.on('data', (chunk: Buffer) =>
-    output === 'shown' ? invocation.terminal.stdout.write(chunk) : kept.push(chunk),
-  );
-  child.stderr.on('data', (chunk: Buffer) => invocation.terminal.stderr.write(chunk));
+  const kept = { stdout: '', stderr: '' };
+  for (const name of ['stdout', 'stderr'] as const) {
+    child[name].setEncoding('utf8').on('data', (text: string) => {
+      if (output === 'shown') invocation.terminal[name].write(text);
+      else kept[name] += text;
+    });
+  }
   const ended = new Promise<number>((resolve, reject) => {
     child.once('error', reject);
     child.once('close', (code) => resolve(code ?? 1));
   });
   const code = await Promise.race([ended, anyEnd]);
-  return { code, stdout: Buffer.concat(kept).toString('utf8') };
+  return { code, ...kept };
 }
