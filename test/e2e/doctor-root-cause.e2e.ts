@@ -23,6 +23,43 @@ const answerTo = (id: string) => answers[id] ?? id.replace(/-DOCKER$/, '');
 /** Nothing is broken now, something will be: their place is the list of latent causes, and the exit code is 0. */
 const latent = new Set(['NGR-02', 'BE-19', 'EXP-01']);
 
+/** All rows take twenty minutes and more; without VIWORKS_ALL_FAULTS=1 there is one of each kind. */
+const allFaults = process.env.VIWORKS_ALL_FAULTS === '1';
+const oneOfEachKind = new Set([
+  ...[
+    'BE-05',
+    'BE-10',
+    'NGX-02',
+    'NGX-10',
+    'NGX-23',
+    'NGR-01',
+    'NET-01',
+    'NET-05',
+    'NET-07',
+    'SYS-05',
+    'CFG-04',
+    'TLS-01',
+  ],
+  ...['OTHER-SILENT', 'OTHER-REDIRECT'],
+  ...[
+    'TRAP-CONNECTION-FIXED',
+    'TRAP-NO-HTTP-VERSION',
+    'TRAP-HTTP2',
+    'TRAP-TLS13',
+    'TRAP-OTHER-VHOST',
+    'TRAP-NGINX-WARNING',
+  ],
+  ...[
+    'TRAP-OLD-ERRORS',
+    'TRAP-SCANNERS',
+    'TRAP-FAILED-UNIT',
+    'TRAP-GATEWAY-RESTARTED',
+    'TRAP-JUST-RESTARTED',
+    'TRAP-NO-SS',
+  ],
+]);
+const wanted = (id: string) => allFaults || oneOfEachKind.has(id);
+
 interface Diagnosis {
   readonly code: number | null;
   readonly report: Report;
@@ -171,7 +208,8 @@ describe.skipIf(obstacle !== undefined)(title('the doctor on two hosts that viwo
     'CMD-01',
   ]);
   const others = breaks.filter(
-    ({ id, form }) => form === 'systemd' && !incident.has(id) && !latent.has(id) && !/^(TRAP|SSH)-/.test(id),
+    ({ id, form }) =>
+      form === 'systemd' && wanted(id) && !incident.has(id) && !latent.has(id) && !/^(TRAP|SSH)-/.test(id),
   );
 
   test.each(others.map(({ id, what }) => [id, what]))(
@@ -189,7 +227,7 @@ describe.skipIf(obstacle !== undefined)(title('the doctor on two hosts that viwo
     await latentOnly(lab, id);
   });
 
-  const traps = breaks.filter(({ id, form }) => form === 'systemd' && id.startsWith('TRAP-'));
+  const traps = breaks.filter(({ id, form }) => form === 'systemd' && wanted(id) && id.startsWith('TRAP-'));
 
   test.each(traps.map(({ id, what }) => [id, what]))('%s (%s): healthy', async (id) => {
     await lab.break(id as string);
