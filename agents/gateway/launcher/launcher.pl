@@ -75,7 +75,10 @@ sub worker {
     close $main_lock;
     $in_pool = 1;
     $0 = 'viworks-launcher: idle';
-    look_up_runner();    # while nobody waits for it
+    # All of this while nobody waits for it: setsid and prctl wait for a lock that every fork on the machine takes.
+    POSIX::setsid();
+    syscall($NR{prctl}, PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
+    look_up_runner();
     fork_runner() or POSIX::_exit(1);
     while ($in_pool) {
         next unless accept(my $conn, $listener);
@@ -158,9 +161,7 @@ sub start_task {
     sysopen(my $lock, "$dir/lock", O_RDWR | O_CREAT, 0600) or return reply($conn, state => 'start_failed', stage => 'spool', errno => errno_name());
     flock($lock, LOCK_EX);    # waits for a look at the evidence that is under way; held until this process ends
     return reply($conn, again => 1, state => 'not_started') if -e "$dir/void";
-    POSIX::setsid();
     $0 = "viworks-task: waits for $id";
-    syscall($NR{prctl}, PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
     my $signals = signal_fd(POSIX::SIGCHLD(), POSIX::SIGUSR1());
     my $fail = sub { my ($stage, $errno) = @_; put("$dir/rc", "failed=$stage\nerrno=$errno\n"); rmdir "$cg/t-$id" if defined $cg; reply($conn, state => 'start_failed', stage => $stage, errno => $errno) };
     (put_new("$dir/waiter", "$$ " . start_time($$) . "\n") && ($stdin eq '' || put_new("$dir/in", $stdin))) or return $fail->('spool', errno_name());
@@ -168,7 +169,7 @@ sub start_task {
     my $pid = $runner{pid};
     my $leader_start = start_time($pid);
     # The child runs nothing before this record exists: a waiter that dies earlier has provably started nothing.
-    put("$dir/pid", "pid=$pid\nstart=$leader_start\nboot=$boot\ncgroup=" . (defined $cg ? "$cg/t-$id" : '') . "\n") or return $fail->('spool', errno_name());
+    put_new("$dir/pid", "pid=$pid\nstart=$leader_start\nboot=$boot\ncgroup=" . (defined $cg ? "$cg/t-$id" : '') . "\n") or return $fail->('spool', errno_name());
     my $began = monotonic();
     # Half an instruction starts nothing either: the child acts when it has all of it.
     my $told = write_all($runner{gate}, pack('N', length $head) . $head);
