@@ -142,7 +142,7 @@ async function replay(invocation: Invocation, options: DoctorOptions, file: stri
       announce(listen, report, recorded.meta.startedAtMs + recorded.meta.milliseconds);
     };
     await showScreen({ invocation, inline: options.inline, examine: show });
-    return report.exitCode;
+    return exitCode(invocation, report);
   }
   const printer = createPrinter(invocation, options);
   for (const event of recorded.events) printer.listen(event);

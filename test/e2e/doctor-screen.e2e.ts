@@ -23,6 +23,7 @@ interface Screen {
   readonly alternate: () => boolean;
   /** The lines that can be seen, and with `all` the scrollback before them. */
   text(all?: boolean): string;
+  resize(columns: number, rows: number): void;
   /** Resolves when the visible text matches. */
   until(pattern: RegExp): Promise<void>;
 }
@@ -39,7 +40,7 @@ function open(
   const pty = spawn(process.execPath, [path.join(program.dist, 'main.js'), 'doctor', ...argv], {
     cols: columns,
     rows,
-    name: 'xterm-256color',
+    name: env.TERM ?? 'xterm-256color',
     // CI is set on many a bastion host; a terminal is a terminal all the same.
     env: {
       PATH: process.env.PATH ?? '',
@@ -78,6 +79,10 @@ function open(
     raw: () => raw,
     alternate: () => terminal.buffer.active.type === 'alternate',
     text,
+    resize(newColumns, newRows) {
+      terminal.resize(newColumns, newRows);
+      pty.resize(newColumns, newRows);
+    },
     until: (pattern) =>
       new Promise((resolve) => {
         waiting.push({ pattern, resolve });
@@ -135,9 +140,10 @@ test('evidence, checks and keys are a key away, and Esc leads back', async () =>
 test('a smaller window keeps the broken hop and the cause in sight', async () => {
   const screen = open(140, 40, replay);
   await screen.until(/cause 1 of 1/);
-  screen.pty.resize(80, 24);
-  screen.pty.write('g');
-  await screen.until(/NGX-01/);
+  screen.resize(80, 24);
+  // One pane below the other is what this width gets.
+  await screen.until(/┘\n┌─+┐\n│ evidence/);
+  expect(screen.text()).toMatch(/▐✗ route/);
   screen.pty.write('q');
   await screen.exited;
   expectRestored(screen);
