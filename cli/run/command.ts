@@ -2,6 +2,7 @@
 import type { CommandSpec } from '../../agents/runtime/index.ts';
 import { TARGET_OPTIONS } from '../api/options.ts';
 import { RUN_EXIT_CODES } from './exit-code.ts';
+import { runOnGateway } from './session.ts';
 
 export const runCommand: CommandSpec = {
   name: 'run',
@@ -33,8 +34,5 @@ left; a second Ctrl-C leaves. When the connection or the backend breaks, the tas
     { command: 'viworks run gw-berlin-1 --verb get_system_health', does: 'a verb' },
   ],
   exitCodes: RUN_EXIT_CODES.map(({ code, means }) => ({ code, means })),
-  async run(invocation) {
-    const { runOnGateway } = await import('./session.ts');
-    return await runOnGateway(invocation);
-  },
+  run: runOnGateway,
 };
