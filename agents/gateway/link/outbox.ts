@@ -41,7 +41,8 @@ export function createOutbox(pipe: Pipe, next: NextOutput): Outbox {
   };
   return {
     send: (frame) => {
-      if (!closed) pipe.send(encodeFrame(frame), () => undefined);
+      // A large control frame may have kept output back: it is looked at again when that has gone.
+      if (!closed) pipe.send(encodeFrame(frame), pump);
     },
     pump,
     close: () => {
