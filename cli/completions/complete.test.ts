@@ -1,5 +1,5 @@
 // What a TAB offers.
-import { mkdtempSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Writable } from 'node:stream';
@@ -74,4 +74,5 @@ test('gateways by asking the backend; without one there is nothing to offer', as
   writeFileSync(`${home}/token`, backend.token);
   const env = { HOME: home, VIWORKS_URL: backend.url, VIWORKS_TOKEN_FILE: `${home}/token` };
   expect(await offered(['run', 'g'], env)).toEqual(['gw1', ':4']);
+  rmSync(home, { recursive: true });
 });
