@@ -92,7 +92,7 @@ const simple = (of: {
     host: 'gw',
     title: of.title,
     necessary: [canarySays(of.claim, ...of.codes)],
-    forbids: [launcherDown],
+    forbids: [launcherDown, gateway.linkDown],
     lookalikes: [{ code: 'CMD-01', separator: canarySays(of.claim, ...of.codes) }],
     predicts,
     remedy: (view) => remedy(of.fix, of.commands(view)),
