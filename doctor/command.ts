@@ -31,6 +31,10 @@ cause. Changes nothing anywhere. Without -i it reads ./viworks.toml, then ~/.con
     { flags: '--record <file>', help: 'keep the recording there' },
     { flags: '--no-record', help: 'keep no recording' },
     { flags: '--token-file <file>', help: 'API token for the registry and the canary command' },
+    {
+      flags: '--trust-file <file>',
+      help: 'CA bundle (PEM) to judge TLS with from here; default: the inventory’s, else the usual roots',
+    },
     { flags: '--sudo', help: 'use sudo on the hosts where it needs no password' },
     { flags: '--inline', help: 'draw below the prompt instead of on a screen of its own' },
     { flags: '--screen-reader', help: 'lines only, no screen' },

@@ -36,8 +36,8 @@ export const doctorErrors = defineErrors({
     retry: 'never',
     exitCode: 64,
   },
-  VW_DOCTOR_TOKEN_UNREADABLE: {
-    message: 'cannot read the token in {file}: {reason}',
+  VW_DOCTOR_FILE_UNREADABLE: {
+    message: 'cannot read {file}: {reason}',
     hint: 'check the path and that the file is yours: ls -l {file}',
     retry: 'never',
     exitCode: 64,

@@ -32,6 +32,12 @@ export interface Finding {
 const roots: Trust = { bundle: undefined, name: 'the roots of the operator' };
 
 export async function findInstallation(finding: Finding): Promise<Installation> {
+  const found = await locate(finding);
+  const file = finding.options.trustFile;
+  return file === undefined ? found : { ...found, operatorTrust: { bundle: await readNamed(file), name: file } };
+}
+
+async function locate(finding: Finding): Promise<Installation> {
   const { options } = finding;
   if (options.local) return await localInstallation(finding);
   if (options.backend !== undefined && options.url)
@@ -134,10 +140,15 @@ function tokenFileOf(text: string, topology: Topology): string | undefined {
 }
 
 async function readToken(file: string): Promise<string> {
+  return (await readNamed(file)).trim();
+}
+
+/** A file that was named on the command line has to be there. */
+async function readNamed(file: string): Promise<string> {
   try {
-    return (await readFile(file, 'utf8')).trim();
+    return await readFile(file, 'utf8');
   } catch (error) {
-    throw doctorErrors.create('VW_DOCTOR_TOKEN_UNREADABLE', { file, reason: errnoOf(error) ?? describe(error) }, error);
+    throw doctorErrors.create('VW_DOCTOR_FILE_UNREADABLE', { file, reason: errnoOf(error) ?? describe(error) }, error);
   }
 }
 

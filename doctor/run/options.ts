@@ -18,6 +18,7 @@ export interface DoctorOptions {
   /** A file, `false` for none, undefined for the usual place. */
   readonly record: string | false | undefined;
   readonly tokenFile: string | undefined;
+  readonly trustFile: string | undefined;
   readonly sudo: boolean;
   readonly inline: boolean;
   readonly all: boolean;
@@ -67,6 +68,7 @@ export function readOptions(invocation: Invocation): DoctorOptions {
     replay,
     record: options.record === false ? false : text('record'),
     tokenFile: text('tokenFile') ?? invocation.env.VIWORKS_TOKEN_FILE,
+    trustFile: text('trustFile'),
     sudo: options.sudo === true,
     inline: options.inline === true,
     all: options.all === true,
