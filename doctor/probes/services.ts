@@ -200,7 +200,9 @@ function processFact(round: HostRound, { part, state, processes }: PartProcess):
 function handStarted(part: Part, state: UnitState | undefined, processes: readonly SeenProcess[] | null) {
   if (state?.activeState === 'active' || (part !== 'backend' && part !== 'gateway')) return undefined;
   const role = new RegExp(`viworks\\S*(.*\\s${part}\\b|[-_/]${part})`);
-  return processes?.find((seen) => role.test(seen.commandLine) && seen.name !== 'sh');
+  // The launcher's command line names the agent's user; it is not the agent.
+  const other = /\blauncher\b/;
+  return processes?.find((seen) => role.test(seen.commandLine) && !other.test(seen.commandLine) && seen.name !== 'sh');
 }
 
 /** The fact's value of a process that was seen. */
