@@ -44,7 +44,7 @@ export async function collect(options: CollectOptions): Promise<void> {
       await probeNetwork(network);
     }
   } finally {
-    await Promise.allSettled(sites.map((site) => site.link?.close()));
+    await Promise.allSettled(sites.flatMap((site) => (site.link ? [site.link.close()] : [])));
     for (const site of sites) {
       if (site.link)
         log.emit({

@@ -42,7 +42,10 @@ async function locate(finding: Finding): Promise<Installation> {
   if (options.local) return await localInstallation(finding);
   if (options.backend !== undefined && options.url)
     return await typedInstallation(finding, options.backend, options.url);
-  const inventory = await loadInventory(options.inventory ?? (await defaultInventory(finding.env)));
+  const file = options.inventory ?? (await defaultInventory(finding.env));
+  // Nothing named and nothing described, but something of `viworks up` here: that is meant.
+  if (file === undefined) return await localInstallation(finding);
+  const inventory = await loadInventory(file);
   const topology = topologyOfInventory(inventory);
   return {
     topology,
@@ -53,10 +56,12 @@ async function locate(finding: Finding): Promise<Installation> {
   };
 }
 
-async function defaultInventory(env: Env): Promise<string> {
+/** The inventory that is meant when none is named; undefined when `viworks up` is all there is. */
+async function defaultInventory(env: Env): Promise<string | undefined> {
   const home = env.HOME ?? homedir();
   const places = ['viworks.toml', join(env.XDG_CONFIG_HOME ?? join(home, '.config'), 'viworks', 'viworks.toml')];
   for (const place of places) if ((await readText(place)) !== undefined) return place;
+  if ((await readText(join(upDir(env), 'backend.toml'))) !== undefined) return undefined;
   throw doctorErrors.create('VW_DOCTOR_NO_TOPOLOGY', { tried: places.join(' or ') });
 }
 
@@ -83,9 +88,14 @@ async function typedInstallation(finding: Finding, backend: string, url: URL): P
   };
 }
 
+/** Where `viworks up` keeps its state. */
+function upDir(env: Env): string {
+  return join(env.XDG_STATE_HOME || join(env.HOME || homedir(), '.local', 'state'), 'viworks', 'up');
+}
+
 async function localInstallation(finding: Finding): Promise<Installation> {
   const { env, options } = finding;
-  const dir = join(env.XDG_STATE_HOME || join(env.HOME || homedir(), '.local', 'state'), 'viworks', 'up');
+  const dir = upDir(env);
   const files = { backend: join(dir, 'backend.toml'), gateway: join(dir, 'gateway.toml') };
   const [backendText, gatewayText] = [await readText(files.backend), await readText(files.gateway)];
   if (backendText === undefined || gatewayText === undefined)
