@@ -27,6 +27,7 @@ const steps: readonly Step[] = [
     argv: [bin('depcruise'), '--config', '.dependency-cruiser.cjs', ...rooms.filter((room) => room !== 'test')],
   },
   { name: 'docs fresh', argv: [process.execPath, 'docs/generate.ts', '--check'] },
+  { name: 'package', argv: [bin('publint'), '--strict'] },
   { name: 'format', argv: [bin('biome'), 'ci', '--colors=off', '--error-on-warnings', '.'] },
 ];
 

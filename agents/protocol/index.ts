@@ -1,6 +1,5 @@
 // The wire between gateways and the backend, and the shapes of the HTTP API. Pure: no node:, no clock, no I/O.
 export {
-  type Decoded,
   type DecodeFailure,
   decodeFrame,
   decodeOutput,
@@ -19,12 +18,12 @@ export {
   type FrameType,
   frame,
 } from './envelope.ts';
-export { CLOSE, type CloseName, type CloseSpec, closeByCode, REFUSALS, type Refusal } from './errors.ts';
+export { CLOSE, type CloseName, closeByCode, type Refusal } from './errors.ts';
 export * as http from './http.ts';
 export * as limits from './limits.ts';
 export type { StreamName } from './parts.ts';
 export { helloPayload } from './session.ts';
 export type { Sample } from './telemetry.ts';
-export { BUILT_IN_VERBS, type BuiltInVerb, schemaHash, type VerbSpec } from './verbs.ts';
+export { BUILT_IN_VERBS, type BuiltInVerb, schemaHash } from './verbs.ts';
 export { AGENT_PATH, OLDEST_ACCEPTED_VERSION, PROTOCOL_VERSION, SUBPROTOCOL } from './version.ts';
 export type { TaskResult } from './work.ts';

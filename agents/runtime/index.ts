@@ -1,17 +1,13 @@
 // What every process stands on: errors, clock, scope, loops, configuration, log, commands, the service manager.
 // No room's business lives here, and nothing here knows a room.
 export { ASSETS, assetFile } from './assets.ts';
-export { type BackoffOptions, backoffMs, type Clock, systemClock, type Timer, withDeadline } from './clock.ts';
+export { backoffMs, type Clock, systemClock, type Timer, withDeadline } from './clock.ts';
 export type { ArgumentSpec, CommandSpec, ConfigSpec, Invocation, OptionSpec, Terminal } from './command.ts';
 export {
   type ConfigComplaint,
-  type ConfigSources,
   type LoadedConfig,
   loadConfig,
-  type Provenance,
   parseConfig,
-  schemaPaths,
-  unwrap,
 } from './config.ts';
 export {
   type ApiTarget,
@@ -29,15 +25,14 @@ export {
   errnoOf,
   fromUnknown,
   isAbort,
-  type Retry,
   runtimeErrors,
   ViworksError,
 } from './errors.ts';
-export { createLogger, LOG_LEVELS, type LogFields, type Logger, type LogLevel, silentLogger } from './log.ts';
+export { createLogger, LOG_LEVELS, type Logger, silentLogger } from './log.ts';
 export { createNotifier, listenFds, type Notifier } from './notify.ts';
-export { type Lifetime, type ProgramOptions, type ProgramParts, runProgram } from './program.ts';
+export { type Lifetime, type ProgramParts, runProgram } from './program.ts';
 export { BUILD } from './revision.ts';
-export { createScope, type Scope } from './scope.ts';
+export type { Scope } from './scope.ts';
 export { readSecretFile, Secret } from './secret.ts';
-export { type Loop, supervise } from './supervise.ts';
-export { type Place, type Problem, parseToml, type TomlDocument } from './toml.ts';
+export type { Loop } from './supervise.ts';
+export { parseToml } from './toml.ts';

@@ -44,7 +44,10 @@ module.exports = [
   room('doctor/causes', { rooms: ['doctor/engine'] }),
   room('doctor/nginx', { rooms: ['doctor/engine'] }),
   room('doctor/output', { rooms: ['doctor/engine'] }),
-  room('doctor/ui', { rooms: ['doctor/engine', 'doctor/output'], packages: ['ink', 'react', '@types/react'] }),
+  room('doctor/ui', {
+    rooms: ['doctor/engine', 'doctor/output', 'agents/runtime'],
+    packages: ['ink', 'react', '@types/react'],
+  }),
   room('doctor/probes', { rooms: ['doctor/engine', 'doctor/nginx', 'deploy/remote', ...agentRooms], node: true }),
   room('doctor', {
     rooms: [

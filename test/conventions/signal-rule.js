@@ -1,6 +1,4 @@
 // A local rule: every exported async function that does I/O takes an AbortSignal, or a context that holds one.
-import { ESLintUtils } from '@typescript-eslint/utils';
-
 const NAMES = new Set(['AbortSignal', 'Scope', 'Lifetime', 'Invocation']);
 
 /** Whether a type is a signal or has a member that is one (two levels: `options.signal`, `deps.context.signal`). */
@@ -24,7 +22,7 @@ export const signalRule = {
     messages: { missing: '{{name}} is exported and async: take an AbortSignal, or a context that holds one' },
   },
   create(context) {
-    const services = ESLintUtils.getParserServices(context);
+    const services = context.sourceCode.parserServices;
     const checker = services.program.getTypeChecker();
     return {
       'ExportNamedDeclaration > FunctionDeclaration[async=true]'(node) {
