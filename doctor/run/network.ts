@@ -1,18 +1,9 @@
 // Which live probes are sent from where, given what the rounds saw: every hop alone and the whole path, from every vantage in reach.
 import { lookup } from 'node:dns/promises';
-import { type Clock, errnoOf } from '../../agents/runtime/index.ts';
-import {
-  type DnsAnswer,
-  type Fact,
-  type FactStore,
-  fact,
-  known,
-  type Listener,
-  type Topology,
-  type Vantage,
-} from '../engine/index.ts';
+import { errnoOf } from '../../agents/runtime/index.ts';
+import { type DnsAnswer, type Fact, fact, known, type Listener, type Topology, type Vantage } from '../engine/index.ts';
 import { canaryFact, gatewayHealthFact, registryFact } from '../probes/api.ts';
-import { dial, type Trust } from '../probes/dial.ts';
+import { dial } from '../probes/dial.ts';
 import { dialFromHere } from '../probes/link.ts';
 import {
   type Endpoint,
@@ -22,25 +13,9 @@ import {
   upgradeFact,
   upgradeNotSent,
 } from '../probes/network.ts';
+import type { NetworkContext } from './network-context.ts';
 import { watchQueue } from './queue.ts';
 import type { SiteView } from './rounds.ts';
-import type { RunLog } from './run-log.ts';
-import type { Hints } from './topology.ts';
-
-export interface NetworkContext {
-  readonly topology: Topology;
-  readonly hints: Hints;
-  readonly store: FactStore;
-  readonly log: RunLog;
-  readonly clock: Clock;
-  readonly signal: AbortSignal;
-  readonly run: string;
-  readonly version: string;
-  readonly token: string | undefined;
-  /** What the operator judges TLS with. */
-  readonly operatorTrust: Trust;
-  readonly views: readonly SiteView[];
-}
 
 const DORMANT = 'its service is inactive behind a socket unit: a dial would start it';
 

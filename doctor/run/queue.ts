@@ -6,7 +6,7 @@ import type { Endpoint } from '../probes/network.ts';
 import type { HostRound } from '../probes/probe.ts';
 import { runRound } from '../probes/round.ts';
 import { listenersIn, listenersOf, queueSection } from '../probes/sockets.ts';
-import type { NetworkContext } from './network.ts';
+import type { NetworkContext } from './network-context.ts';
 import type { SiteView } from './rounds.ts';
 
 /** The second look must fit between the stall and the answer's deadline, in ms. */

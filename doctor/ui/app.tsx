@@ -1,7 +1,6 @@
 // The living screen: takes events in, keys in, and hands the outcome back. What is drawn is frame.tsx's, what keys mean is keys.ts's.
 import { type Key, useApp, useInput, useWindowSize } from 'ink';
 import { type ReactElement, useCallback, useEffect, useMemo, useReducer, useRef, useState } from 'react';
-import type { Clock } from '../../agents/runtime/index.ts';
 import type { Report, RunEvent } from '../engine/index.ts';
 import { copyText, itemsOf } from './cause-card.ts';
 import { Frame, startState } from './frame.tsx';
@@ -9,8 +8,14 @@ import { type Press, press } from './keys.ts';
 import { emptyModel, reduceModel } from './model.ts';
 import type { Look } from './panes.tsx';
 
+/** As much of a clock as a screen needs. */
+export interface ScreenClock {
+  now(): number;
+  after(ms: number, callback: () => void): { cancel(): void };
+}
+
 export interface AppProps {
-  readonly clock: Clock;
+  readonly clock: ScreenClock;
   readonly look: Look;
   /** Looks once; resolves when the stream has ended. A replay looks at what was recorded. */
   examine(listen: (event: RunEvent) => void, signal: AbortSignal): Promise<void>;

@@ -1,14 +1,26 @@
 // The screen's life: the alternate screen while it is open, the terminal as it was when it is left, the short report in its scrollback.
 // Loaded only when it was chosen: it brings ink with it.
 import { render } from 'ink';
-import type { Invocation } from '../../agents/runtime/index.ts';
 import type { Report, RunEvent } from '../engine/index.ts';
 import { renderShort } from '../output/index.ts';
-import { App } from './app.tsx';
+import { App, type ScreenClock } from './app.tsx';
 import { glyphsFor } from './text.ts';
 
+/** The terminal and the surroundings of the call, as far as a screen cares. */
+export interface Surroundings {
+  readonly terminal: {
+    readonly stdin: NodeJS.ReadableStream;
+    readonly stdout: NodeJS.WritableStream;
+    readonly stderr: NodeJS.WritableStream;
+    readonly colour: { readonly stdout: boolean };
+  };
+  readonly clock: ScreenClock;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly signal: AbortSignal;
+}
+
 export interface ScreenOptions {
-  readonly invocation: Invocation;
+  readonly invocation: Surroundings;
   /** Stay below the prompt instead of taking the whole terminal. */
   readonly inline: boolean;
   /** One look; called again when the operator asks for another one. */

@@ -75,14 +75,6 @@ export function lengthOf(line: Line): number {
   return line.reduce((sum, piece) => sum + piece.text.length, 0);
 }
 
-/** Cuts in the middle, where the least is lost of a path or a host. */
-export function cutMiddle(text: string, width: number, glyphs: Glyphs): string {
-  if (text.length <= width) return text;
-  if (width <= 1) return text.slice(0, Math.max(0, width));
-  const head = Math.ceil((width - 1) / 2);
-  return `${text.slice(0, head)}${glyphs.ellipsis}${text.slice(text.length - (width - 1 - head))}`;
-}
-
 /** Cuts a line at its end. */
 export function cut(line: Line, width: number, glyphs: Glyphs): Line {
   let left = width;

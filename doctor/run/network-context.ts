@@ -1,0 +1,22 @@
+// What the live probes of a run share. Shapes only.
+import type { Clock } from '../../agents/runtime/index.ts';
+import type { FactStore, Topology } from '../engine/index.ts';
+import type { Trust } from '../probes/dial.ts';
+import type { SiteView } from './rounds.ts';
+import type { RunLog } from './run-log.ts';
+import type { Hints } from './topology.ts';
+
+export interface NetworkContext {
+  readonly topology: Topology;
+  readonly hints: Hints;
+  readonly store: FactStore;
+  readonly log: RunLog;
+  readonly clock: Clock;
+  readonly signal: AbortSignal;
+  readonly run: string;
+  readonly version: string;
+  readonly token: string | undefined;
+  /** What the operator judges TLS with. */
+  readonly operatorTrust: Trust;
+  readonly views: readonly SiteView[];
+}
