@@ -3,7 +3,7 @@ import { lookup } from 'node:dns/promises';
 import { errnoOf } from '../../agents/runtime/index.ts';
 import { type DnsAnswer, type Fact, fact, known, type Listener, type Topology, type Vantage } from '../engine/index.ts';
 import { canaryFact, gatewayHealthFact, registryFact } from '../probes/api.ts';
-import { dial } from '../probes/dial.ts';
+import { dial, type Trust } from '../probes/dial.ts';
 import { dialFromHere } from '../probes/link.ts';
 import {
   type Endpoint,
