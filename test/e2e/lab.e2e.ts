@@ -1,6 +1,6 @@
 // The lab itself: two real hosts come up, are what they claim to be, and leave nothing behind, also after a kill.
 import { spawn } from 'node:child_process';
-import { readdir, readFile, stat } from 'node:fs/promises';
+import { readdir, readFile, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { scheduler } from 'node:timers/promises';
 import { afterAll, describe, expect, test } from 'vitest';
@@ -40,6 +40,7 @@ const ended = (child: ReturnType<typeof cli>) => new Promise<number | null>((res
 describe.skipIf(obstacle !== undefined)(`the lab${obstacle ? ` (skipped: ${obstacle})` : ''}`, () => {
   afterAll(async () => {
     await ended(cli('down'));
+    await rm(layout.dir, { recursive: true, force: true });
   });
 
   test('two bare hosts answer over ssh, as root and as the ordinary user', async () => {

@@ -1,5 +1,6 @@
 // The lab's door: what suites and the command line use. Two real hosts, faults that are confirmed before they count, and an end.
 
+import { rm } from 'node:fs/promises';
 import { breakLab, mendLab, settle } from './breaks/break.ts';
 import { findBreak } from './breaks/index.ts';
 import { setUpDockerSystem } from './docker-system.ts';
@@ -44,6 +45,7 @@ export interface Lab {
   installOld(): Promise<void>;
   reset(host: HostName): Promise<void>;
   reboot(host: HostName): Promise<void>;
+  /** Ends the lab and forgets its keys and its authority. */
   close(): Promise<void>;
 }
 
@@ -128,6 +130,9 @@ export async function openLab(options: OpenLabOptions): Promise<Lab> {
     installOld: () => installOldSystem(oldSystem(workbench)),
     reset: (host) => reset(layout, host, { docker: state.docker, say, signal }),
     reboot: (host) => reboot(layout, host, signal),
-    close: () => bringDown(layout),
+    async close() {
+      await bringDown(layout);
+      await rm(layout.dir, { recursive: true, force: true });
+    },
   };
 }
