@@ -11,8 +11,9 @@ use Socket qw(AF_UNIX AF_INET SOCK_STREAM SOCK_DGRAM SOL_SOCKET SO_RCVTIMEO SO_S
 
 # Numbers of system calls that perl-base has no names for; both kinds of machine that we ship to.
 my $arm = (POSIX::uname())[4] eq 'aarch64';
-my %NR = (prctl => $arm ? 167 : 157, signalfd4 => $arm ? 74 : 289, clock_gettime => $arm ? 113 : 228, pidfd_open => 434, pidfd_send_signal => 424);
+my %NR = (prctl => $arm ? 167 : 157, signalfd4 => $arm ? 74 : 289, clock_gettime => $arm ? 113 : 228, renameat2 => $arm ? 276 : 316, pidfd_open => 434, pidfd_send_signal => 424);
 use constant { PR_SET_PDEATHSIG => 1, PR_SET_CHILD_SUBREAPER => 36, SO_PEERCRED => 17, SFD_FLAGS => 0x80800 };
+use constant { AT_FDCWD => -100, RENAME_NOREPLACE => 1 };
 use constant { IDLE_WORKERS => 3, LEFTOVER_S => 1, KILL_S => 5, MAX_HEAD => 8 << 20, MAX_BODY => 2 << 20 };
 
 my %opt = @ARGV % 2 ? die "usage: launcher.pl --socket PATH --tasks-dir DIR [--agent-user NAME] [--task-user NAME]\n" : @ARGV;
@@ -23,7 +24,7 @@ my $agent_gid = @agent ? $agent[3] : $) + 0;
 my $boot = slurp('/proc/sys/kernel/random/boot_id') // '';
 chomp $boot;
 my $main_pid = $$;
-my ($listener, $main_lock, $pool_out, $cg, $cg_kill, $in_pool, @user, @groups, %runner);
+my ($listener, $main_lock, $pool_out, $cg, $cg_kill, $in_pool, @user, @groups, %runner, %ready);
 
 $SIG{PIPE} = 'IGNORE';
 main();
@@ -39,6 +40,7 @@ sub main {
     chown -1, $agent_gid, $tasks;
     sysopen($main_lock, "$tasks/.launcher.lock", O_RDWR | O_CREAT, 0600) or fatal("cannot open $tasks/.launcher.lock: $!");
     flock($main_lock, LOCK_EX | LOCK_NB) or fatal("another launcher serves $tasks");
+    clear_ready();
     $cg = own_cgroup();
     $cg_kill = defined $cg && -e "$cg/cgroup.kill";
     listen_on(keys %listen);
@@ -63,6 +65,7 @@ sub main {
     }
     syswrite($notify, 'STOPPING=1') if $notify;
     kill 'KILL', keys %idle;    # idle ones only: waiters and their tasks live on
+    remove_ready("$tasks/.ready-$_") for keys %idle;
     unlink $socket_path unless %listen;
     say_json('info', 'launcher stopped');
     exit 0;
@@ -79,6 +82,7 @@ sub worker {
     POSIX::setsid();
     syscall($NR{prctl}, PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
     look_up_runner();
+    make_ready();
     fork_runner() or POSIX::_exit(1);
     while ($in_pool) {
         next unless accept(my $conn, $listener);
@@ -92,18 +96,54 @@ sub worker {
     }
     close $runner{gate};
     waitpid $runner{pid}, 0;
+    remove_ready($ready{dir}) if defined $ready{dir};
     POSIX::_exit(0);
 }
+
+# A task's folder with its spool and its lock, made ahead: a start then only has to give it its name, which no two starts can do.
+sub make_ready {
+    my $dir = "$tasks/.ready-$$";
+    remove_ready($dir);
+    my %made = (dir => $dir);
+    # Mode 0440: these descriptors write, but a task that opens /dev/stdout anew is refused instead of truncating its own output.
+    (mkdir($dir, 0750) && put_new("$dir/waiter", "$$ " . start_time($$) . "\n")
+        && sysopen($made{out}, "$dir/out", O_WRONLY | O_APPEND | O_CREAT | O_EXCL, 0440) && sysopen($made{err}, "$dir/err", O_WRONLY | O_APPEND | O_CREAT | O_EXCL, 0440)
+        && sysopen($made{lock}, "$dir/lock", O_RDWR | O_CREAT, 0600) && flock($made{lock}, LOCK_EX)) or do { %ready = (errno => errno_name()); return };
+    chown -1, $agent_gid, $dir, $made{out}, $made{err};
+    %ready = %made;
+    return;
+}
+
+# The start-once guard: true for one caller only, ever, until the name is forgotten.
+sub give_name {
+    my ($from, $to) = @_;
+    return 1 if syscall($NR{renameat2}, AT_FDCWD, $from, AT_FDCWD, $to, RENAME_NOREPLACE) == 0;
+    return unless $!{EINVAL} || $!{ENOSYS};
+    # A file system without that flag: mkdir is the guard, and a plain rename replaces nothing but the empty folder just made.
+    return mkdir($to, 0750) && (rename($from, $to) || ($!{ENOTEMPTY} ? do { $! = &Errno::EEXIST; 0 } : 0));
+}
+
+# What a killed launcher left; one that is locked belongs to a worker that is giving it its name right now.
+sub clear_ready {
+    opendir(my $handle, $tasks) or return;
+    for my $name (grep { /^\.ready-\d+$/ } readdir $handle) {
+        my $lock;
+        next if sysopen($lock, "$tasks/$name/lock", O_RDWR) && !flock($lock, LOCK_EX | LOCK_NB);
+        remove_ready("$tasks/$name");
+    }
+}
+
+sub remove_ready { my ($dir) = @_; unlink map { "$dir/$_" } qw(waiter out err lock); rmdir $dir; return }
 
 # The process that becomes the task: it waits for its instruction, so that a start forks nothing while somebody waits for it.
 sub fork_runner {
     pipe(my $gate_in, my $gate_out) && pipe(my $report_in, my $report_out) or return;
     my $pid = fork() // return;
     if ($pid == 0) {
-        close $_ for $gate_out, $report_in, $listener, $pool_out;
+        close $_ for $gate_out, $report_in, $listener, $pool_out, $ready{lock} // ();
         run_child($gate_in, $report_out);
     }
-    close $_ for $gate_in, $report_out;
+    close $_ for $gate_in, $report_out, grep { defined } @ready{qw(out err)};
     %runner = (pid => $pid, gate => $gate_out, report => $report_in);
     return 1;
 }
@@ -153,18 +193,17 @@ sub start_task {
     my $id = $one->{task};
     my $dir = "$tasks/$id";
     $in_pool = 0;
-    unless (mkdir $dir, 0750) {
+    return reply($conn, state => 'start_failed', stage => 'spool', errno => $ready{errno}) unless defined $ready{dir};
+    if (!give_name($ready{dir}, $dir)) {
         return reply($conn, again => 1, settled_evidence($id)) if $!{EEXIST};
         return reply($conn, state => 'start_failed', stage => 'spool', errno => errno_name());
     }
-    chown -1, $agent_gid, $dir;
-    sysopen(my $lock, "$dir/lock", O_RDWR | O_CREAT, 0600) or return reply($conn, state => 'start_failed', stage => 'spool', errno => errno_name());
-    flock($lock, LOCK_EX);    # waits for a look at the evidence that is under way; held until this process ends
-    return reply($conn, again => 1, state => 'not_started') if -e "$dir/void";
+    my $lock = $ready{lock};    # held until this process ends
+    delete $ready{dir};
     $0 = "viworks-task: waits for $id";
     my $signals = signal_fd(POSIX::SIGCHLD(), POSIX::SIGUSR1());
     my $fail = sub { my ($stage, $errno) = @_; put("$dir/rc", "failed=$stage\nerrno=$errno\n"); rmdir "$cg/t-$id" if defined $cg; reply($conn, state => 'start_failed', stage => $stage, errno => $errno) };
-    (put_new("$dir/waiter", "$$ " . start_time($$) . "\n") && ($stdin eq '' || put_new("$dir/in", $stdin))) or return $fail->('spool', errno_name());
+    $stdin eq '' || put_new("$dir/in", $stdin) or return $fail->('spool', errno_name());
     if (defined $cg && !mkdir("$cg/t-$id") && !$!{EEXIST}) { return $fail->('cgroup', errno_name()) }
     my $pid = $runner{pid};
     my $leader_start = start_time($pid);
@@ -196,11 +235,7 @@ sub run_child {
     my $id = $one->{task};
     my $dir = "$tasks/$id";
     if (defined $cg) { put_raw("$cg/t-$id/cgroup.procs", $$) or $give_up->('cgroup') }    # before exec: what forks earlier would escape
-    # Mode 0440: these descriptors write, but a task that opens /dev/stdout anew is refused instead of truncating its own output.
     sysopen(my $in, -e "$dir/in" ? "$dir/in" : '/dev/null', O_RDONLY) or $give_up->('spool');
-    sysopen(my $out, "$dir/out", O_WRONLY | O_APPEND | O_CREAT | O_EXCL, 0440) or $give_up->('spool');
-    sysopen(my $err, "$dir/err", O_WRONLY | O_APPEND | O_CREAT | O_EXCL, 0440) or $give_up->('spool');
-    chown -1, $agent_gid, $out, $err;
     if (@runner && $> == 0) {
         do { $! = &Errno::EPERM; $give_up->('user') } unless @user;
         $! = 0;
@@ -219,8 +254,8 @@ sub run_child {
     delete @env{grep { /^(LISTEN_(PID|FDS|FDNAMES)|NOTIFY_SOCKET|VIWORKS_NOTIFY_FD)$/ } keys %env};
     (defined $one->{cwd} ? chdir $one->{cwd} : chdir $home || chdir '/') or $give_up->('cwd');
     POSIX::dup2(fileno($in), 0) // $give_up->('fds');
-    POSIX::dup2(fileno($out), 1) // $give_up->('fds');
-    POSIX::dup2(fileno($err), 2) // $give_up->('fds');
+    POSIX::dup2(fileno($ready{out}), 1) // $give_up->('fds');
+    POSIX::dup2(fileno($ready{err}), 2) // $give_up->('fds');
     umask 022;
     %ENV = %env;
     $SIG{$_} = 'DEFAULT' for qw(HUP INT QUIT PIPE TERM USR1 USR2 CHLD ALRM TSTP TTIN TTOU);
