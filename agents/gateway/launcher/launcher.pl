@@ -14,7 +14,7 @@ my $arm = (POSIX::uname())[4] eq 'aarch64';
 my %NR = (prctl => $arm ? 167 : 157, signalfd4 => $arm ? 74 : 289, clock_gettime => $arm ? 113 : 228, renameat2 => $arm ? 276 : 316, pidfd_open => 434, pidfd_send_signal => 424);
 use constant { PR_SET_PDEATHSIG => 1, PR_SET_CHILD_SUBREAPER => 36, SO_PEERCRED => 17, SFD_FLAGS => 0x80800 };
 use constant { AT_FDCWD => -100, RENAME_NOREPLACE => 1 };
-use constant { IDLE_WORKERS => 3, LEFTOVER_S => 1, KILL_S => 5, MAX_HEAD => 8 << 20, MAX_BODY => 2 << 20 };
+use constant { IDLE_WORKERS => 4, REFILL_S => 0.01, LEFTOVER_S => 1, KILL_S => 5, MAX_HEAD => 8 << 20, MAX_BODY => 2 << 20 };
 
 my %opt = @ARGV % 2 ? die "usage: launcher.pl --socket PATH --tasks-dir DIR [--agent-user NAME] [--task-user NAME]\n" : @ARGV;
 my ($socket_path, $tasks) = ($opt{'--socket'} // die("--socket is missing\n"), $opt{'--tasks-dir'} // die("--tasks-dir is missing\n"));
@@ -46,14 +46,15 @@ sub main {
     listen_on(keys %listen);
     my $signals = signal_fd(POSIX::SIGCHLD(), POSIX::SIGTERM(), POSIX::SIGINT(), POSIX::SIGHUP());
     pipe(my $pool_in, $pool_out) or fatal("pipe: $!");
-    my %idle;
+    my (%idle, $refill_at);
     my $spawn = sub { my $pid = fork() // return; $pid ? ($idle{$pid} = 1) : (close($pool_in), close($signals), worker()) };
     $spawn->() for 1 .. IDLE_WORKERS;
     say_json('info', 'launcher listening', socket => $socket_path, tasksDir => $tasks, cgroup => $cg_kill ? 'kill' : defined $cg ? 'group' : 'none', cgroupPath => $cg // '', taskUser => $opt{'--task-user'} // '');
     syswrite($notify, "READY=1\nSTATUS=starts tasks; cgroup: " . ($cg // 'none, ends trees by sweep')) if $notify;
     my $every = $watchdog_us ? $watchdog_us / 2e6 : 1;    # also how soon a failed fork is tried again
     while (1) {
-        my $ready = readable($every, $signals, $pool_in);
+        my $wait = defined $refill_at ? $refill_at - monotonic() : $every;
+        readable($wait > 0 ? $wait : 0, $signals, $pool_in);
         syswrite($notify, 'WATCHDOG=1') if $notify && $watchdog_us;
         if (sysread($signals, my $info, 1280)) {
             my @numbers = map { unpack 'L', substr($info, $_ * 128, 4) } 0 .. length($info) / 128 - 1;
@@ -61,6 +62,11 @@ sub main {
         }
         while ((my $pid = waitpid(-1, POSIX::WNOHANG())) > 0) { delete $idle{$pid} }
         if (readable(0, $pool_in) && sysread($pool_in, my $left, 4096)) { delete $idle{$_} for unpack 'L*', $left }
+        next if keys %idle == IDLE_WORKERS;
+        # Successors are forked a moment later, when the task that was just started no longer needs the processor; at once when nobody is left.
+        $refill_at //= monotonic() + REFILL_S;
+        next if keys %idle && monotonic() < $refill_at;
+        undef $refill_at;
         while (keys %idle < IDLE_WORKERS) { $spawn->() or last }
     }
     syswrite($notify, 'STOPPING=1') if $notify;
