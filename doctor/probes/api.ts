@@ -116,6 +116,19 @@ export async function canaryFact(from: NetworkVantage, of: ApiCall): Promise<Fac
   });
 }
 
+/** The gateway is not connected, so no canary is sent to it. */
+export function canaryNotSent(from: NetworkVantage, gateway: string, state: string): Fact {
+  const message = `not sent: the registry says ${state}`;
+  const value: CanaryResult = { outcome: 'offline', code: null, message, exitCode: null, milliseconds: 0 };
+  const lines = [`canary on ${gateway}: ${message}`];
+  return apiFact(from, 'canary', {
+    subject: gateway,
+    reading: known(value),
+    command: `viworks run ${gateway} -- true`,
+    lines,
+  });
+}
+
 async function runCanary(from: NetworkVantage, of: Authorised): Promise<Reading<CanaryResult>> {
   const { place } = from;
   const began = place.clock.monotonicMs();

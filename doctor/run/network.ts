@@ -2,7 +2,7 @@
 import { lookup } from 'node:dns/promises';
 import { errnoOf } from '../../agents/runtime/index.ts';
 import { type DnsAnswer, type Fact, fact, known, type Listener, type Topology, type Vantage } from '../engine/index.ts';
-import { canaryFact, gatewayHealthFact, registryFact } from '../probes/api.ts';
+import { canaryFact, canaryNotSent, gatewayHealthFact, registryFact } from '../probes/api.ts';
 import { dial, type Trust } from '../probes/dial.ts';
 import { dialFromHere } from '../probes/link.ts';
 import {
@@ -266,7 +266,7 @@ function configuredPath(url: string | null): string | null {
 
 /** Registry and canary over the API port of the backend's host, whatever nginx does. */
 async function throughApi(context: NetworkContext, backend: SiteView): Promise<void> {
-  const { topology, log, token } = context;
+  const { topology, log, store, token } = context;
   if (topology.kind !== 'viworks' || dormant(context)) return;
   const from = vantageOf(context, 'be', backend);
   const endpoint = apiEndpoint(context, backend);
@@ -275,6 +275,12 @@ async function throughApi(context: NetworkContext, backend: SiteView): Promise<v
       await log.probe({ probe: 'registry.entry', vantage: 'op', title: `registry entry of ${gateway}` }, async () => [
         await registryFact(from, { endpoint, gateway, token }),
       ]);
+      // To a gateway that is not there a command would only wait for its expiry.
+      const entry = store.get('registry.entry', 'op', gateway);
+      if (entry.status === 'known' && !entry.value.online) {
+        log.fact(canaryNotSent(from, gateway, entry.value.listed ? entry.value.state : 'not listed'));
+        return;
+      }
       await log.probe({ probe: 'canary', vantage: 'op', title: `canary on ${gateway}` }, async () => [
         await canaryFact(from, { endpoint, gateway, token }),
       ]);

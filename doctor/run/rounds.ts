@@ -147,7 +147,10 @@ function gatewayPlan({ topology, hints }: RoundContext, id: Site['id']): Plan {
   const gateway = topology.gateways.find((item) => `gw:${item.id}` === id);
   const units: PartUnit[] = [];
   if (gateway && gateway.supervision !== 'docker') units.push({ part: 'gateway', unit: gateway.unit });
-  if (gateway?.launcherUnit) units.push({ part: 'launcher', unit: gateway.launcherUnit });
+  if (gateway?.launcherUnit) {
+    const socket = gateway.launcherUnit.replace(/\.service$/, '.socket');
+    units.push({ part: 'launcher', unit: gateway.launcherUnit }, { part: 'launcher-socket', unit: socket });
+  }
   const config: ConfigPlace = {
     part: 'gateway',
     unit: gateway?.unit ?? null,
