@@ -36,7 +36,7 @@ export async function hostSnapshot(lab: Lab, host: HostName): Promise<HostSnapsh
   // sshd's children end a moment after the connection; kernel threads of the machine do not show in here.
   const processes = await lab.run(
     host,
-    "for i in 1 2 3 4 5 6 7 8 9 10; do pgrep -f 'sshd: .*@' >/dev/null || break; sleep 0.2; done; ps -e -o args= | grep -vE '^(ps|sh|env|sort|/lib/systemd/systemd --user|\\(sd-pam\\))' | sort",
+    "for i in 1 2 3 4 5 6 7 8 9 10; do pgrep -f 'sshd: .*@' >/dev/null || break; sleep 0.2; done; seen=$(ps -e -o args=); echo \"$seen\" | grep -vE '^(ps|sh|env|sort|/lib/systemd/systemd --user|\\(sd-pam\\))' | sort",
   );
   return { files: files.stdout.split('\n'), units: units.stdout.split('\n'), processes: processes.stdout.split('\n') };
 }
