@@ -46,7 +46,7 @@ const launcherDown = sign(
   },
 );
 const gatewayInstalled = parts.unitIs(parts.gatewayPart, 'is installed', (unit) => unit.loadState !== 'not-found');
-const refusedToStart = canarySays('the canary command was refused at once', 'start_failed', 'launcher_unavailable');
+const refusedToStart = canarySays('the canary command did not start', 'start_failed', 'launcher_unavailable', 'timeout');
 const launcherUnit = (view: View) => view.gateway?.launcherUnit ?? 'viworks-launcher.service';
 
 const cmd01 = defineCause({
