@@ -50,7 +50,7 @@ export interface ComposeOptions {
 
 const NOT_KNOWN: ReadonlySet<number> = new Set([CLOSE.not_enrolled.code, CLOSE.bad_signature.code]);
 const REVIEW_MS = 1_000; // the slow look for what no event told
-const LAUNCHER_PING_MS = 10_000;
+const LAUNCHER_PING_MS = 5_000; // how soon health tells that nothing can be started
 const LAUNCHER_RETRY_MS = 500;
 const LAG_RESOLUTION_MS = 100;
 

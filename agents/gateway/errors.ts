@@ -7,6 +7,11 @@ export const gatewayErrors = defineErrors({
     hint: 'see whether it runs: systemctl status viworks-launcher; tasks that run are not affected',
     retry: 'later',
   },
+  VW_GATEWAY_LAUNCHER_ABSENT: {
+    message: 'nobody listens on the launcher’s socket {socket}: {reason}',
+    hint: 'start it: systemctl start viworks-launcher; tasks that run are not affected',
+    retry: 'later',
+  },
   VW_GATEWAY_LAUNCHER_REFUSED: {
     message: 'the launcher on {socket} refused: {reason}',
     hint: 'set agent_user in launcher.toml to the user that this agent runs as',

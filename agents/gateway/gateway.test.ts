@@ -251,6 +251,21 @@ test('kill -9 between the intent and the start: reported as not started; the nex
   expect(readFileSync(marks, 'utf8')).toBe('x\n');
 });
 
+test('without a launcher a task is refused within seconds, and the next one runs when it is back', async () => {
+  await start();
+  await bench.endLauncher('SIGTERM');
+  const taskId = exec(['true']);
+  await refused(taskId);
+  expect(taskOf(taskId).refusal).toMatchObject({ code: 'start_failed' });
+  expect(taskOf(taskId).refusal?.message).toContain('launcher');
+  // A restart that takes less than a second is not noticed by who waits.
+  const patient = exec(['true']);
+  await fake.until('accepted', () => taskOf(patient).accepted);
+  await bench.startLauncher();
+  await settled(patient);
+  expect(taskOf(patient).result).toMatchObject({ outcome: 'exited', code: 0 });
+});
+
 test('a second agent on the same state directory is refused, with exit 64', async () => {
   await start();
   const second = spawnSync(

@@ -1,6 +1,6 @@
 // Asks the launcher over its unix socket: one connection per request, one deadline for each.
 import { connect } from 'node:net';
-import { type Clock, describe } from '../../runtime/index.ts';
+import { type Clock, describe, errnoOf } from '../../runtime/index.ts';
 import { gatewayErrors } from '../errors.ts';
 import {
   decodeReply,
@@ -14,8 +14,8 @@ import {
 } from './launcher-protocol.ts';
 
 /**
- * The launcher as the agent sees it. Every call may reject with VW_GATEWAY_LAUNCHER_UNREACHABLE: the request may then have been
- * carried out or not, and only `seal` tells.
+ * The launcher as the agent sees it. Every call may reject with VW_GATEWAY_LAUNCHER_ABSENT: nobody heard it; or with
+ * VW_GATEWAY_LAUNCHER_UNREACHABLE: it may have been carried out or not, and only `seal` tells.
  */
 export interface Launcher {
   ping(signal: AbortSignal): Promise<LauncherAbilities>;
@@ -33,6 +33,9 @@ export interface Launcher {
 }
 
 const DEADLINE_MS = 10_000; // a loaded machine may take seconds to fork; a launcher that says nothing for ten is gone
+
+// What connect(2) says when there is no socket, or nobody behind it: nothing was handed over.
+const ABSENT = new Set(['ENOENT', 'ECONNREFUSED']);
 
 /** A client of the launcher that listens on `socketPath`. */
 export function createLauncher(options: { readonly socketPath: string; readonly clock: Clock }): Launcher {
@@ -74,14 +77,15 @@ function exchange(
 ): Promise<readonly (readonly [string, string])[]> {
   const { promise, resolve, reject } = Promise.withResolvers<readonly (readonly [string, string])[]>();
   const socket = connect(options.socketPath);
-  const fail = (cause: unknown): void =>
-    reject(
-      gatewayErrors.create(
-        'VW_GATEWAY_LAUNCHER_UNREACHABLE',
-        { socket: options.socketPath, reason: describe(cause) },
-        cause,
-      ),
-    );
+  let connected = false;
+  socket.on('connect', () => {
+    connected = true;
+  });
+  const fail = (cause: unknown): void => {
+    const absent = !connected && ABSENT.has(errnoOf(cause) ?? '');
+    const code = absent ? 'VW_GATEWAY_LAUNCHER_ABSENT' : 'VW_GATEWAY_LAUNCHER_UNREACHABLE';
+    reject(gatewayErrors.create(code, { socket: options.socketPath, reason: describe(cause) }, cause));
+  };
   const abort = (): void => reject(signal.reason);
   const timer = options.clock.after(DEADLINE_MS, () => fail(new Error(`no answer within ${DEADLINE_MS} ms`)));
   let received: Buffer = Buffer.alloc(0);

@@ -1,9 +1,9 @@
 // The life of one task after its intent is on disk: start, watch, end, result, settlement; and the same after a restart of the agent.
 import type { Refusal, TaskResult } from '../../protocol/index.ts';
-import { describe, fromUnknown, isAbort } from '../../runtime/index.ts';
+import { describe, fromUnknown, isAbort, ViworksError } from '../../runtime/index.ts';
 import { apply, foundEntry, type LedgerEntry } from '../journal/ledger.ts';
 import type { ExecutorDeps } from './deps.ts';
-import type { Ending, Evidence } from './launcher-protocol.ts';
+import type { Ending, Evidence, StartRequest } from './launcher-protocol.ts';
 import { resultOf, resultWithout, type Totals } from './outcome.ts';
 import type { Outflow } from './outflow.ts';
 import { judgeTask } from './recovery.ts';
@@ -40,6 +40,8 @@ export interface Lifecycle {
 }
 
 const RETRY_MS = 250; // a launcher that is being restarted is back within a second
+const ABSENT_MS = 1_000; // the same second; after it, whoever waits for the task should hear that it was not started
+const ABSENT_RETRY_MS = 50;
 const STATUS_EVERY_MS = 5_000; // how soon a killed waiter is noticed; everything else is told by events
 
 /** Creates the lives of an executor's tasks. */
@@ -62,15 +64,29 @@ export function createLifecycle(deps: ExecutorDeps, around: Surroundings): Lifec
     }
   }
 
+  // Nobody at the socket has started anything: asked again while a restart may explain it, then said.
+  async function start(request: StartRequest): Promise<Evidence> {
+    const until = clock.monotonicMs() + ABSENT_MS;
+    for (;;) {
+      try {
+        return await launcher.start(request, stopping);
+      } catch (error) {
+        if (!isAbsent(error) || clock.monotonicMs() >= until) throw error;
+        await clock.sleep(ABSENT_RETRY_MS, stopping);
+      }
+    }
+  }
+
   async function launch(task: LiveTask): Promise<void> {
     const { request } = task;
     task.request = undefined;
     let evidence: Evidence;
     try {
       if (!request) throw new Error('the request is gone');
-      evidence = await launcher.start(request, stopping);
+      evidence = await start(request);
     } catch (error) {
       if (stopping.aborted) return; // the next start of the agent looks at the evidence
+      if (isAbsent(error)) return refuse(task, 'start_failed', describe(error));
       logger.warn('start was not answered', { task: task.taskId, reason: describe(error) });
       // It may have started or not; from here on it either has, or never will.
       evidence = await insist((signal) => launcher.seal(task.taskId, signal), stopping);
@@ -330,4 +346,8 @@ export function createLifecycle(deps: ExecutorDeps, around: Surroundings): Lifec
     review,
     finished,
   };
+}
+
+function isAbsent(error: unknown): boolean {
+  return error instanceof ViworksError && error.code === 'VW_GATEWAY_LAUNCHER_ABSENT';
 }
