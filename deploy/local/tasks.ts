@@ -20,7 +20,9 @@ export async function endTasks(tasksDir: string, clock: Clock): Promise<number> 
 
 /** The asking alone, done when it returns: for the moment before this process ends. Gives the tasks' waiters. */
 export function askTasksToEnd(tasksDir: string, graceMs: number): Entry[] {
-  const running = existsSync(tasksDir) ? readdirSync(tasksDir).flatMap((name) => waiterOf(join(tasksDir, name))) : [];
+  // A leading dot marks what the launcher keeps beside the tasks: folders for the next ones, and of forgotten ones.
+  const names = existsSync(tasksDir) ? readdirSync(tasksDir).filter((name) => !name.startsWith('.')) : [];
+  const running = names.flatMap((name) => waiterOf(join(tasksDir, name)));
   for (const { directory, entry } of running) {
     writeFileSync(join(directory, 'end'), `cancelled ${graceMs}`);
     if (isAlive(entry)) process.kill(entry.pid, 'SIGUSR1');
