@@ -20,21 +20,26 @@ const backendRuns = parts.runs(parts.backendPart);
 /** The configuration, or a LISTEN row of the backend's own, names another port than the contract's. */
 export const otherPort = sign(
   (view) => {
+    const { ports, certain } = backend.otherBackendPorts(view);
     const configured = view.value('agent.config', 'be', 'backend')?.agentsPort;
-    const seen = configured ?? backend.otherBackendPorts(view).ports[0];
-    return `the backend is configured for port ${seen ?? 'another'} instead of ${port(view)}`;
+    return certain && ports.length > 0
+      ? `the backend listens on port ${ports[0]} instead of ${port(view)}`
+      : `the backend is configured for port ${configured ?? ports[0] ?? 'another'} instead of ${port(view)}`;
   },
   (view) => {
-    const config = judge(view, ['agent.config', 'be', 'backend'], (seen): Tri => {
-      if (seen.agentsPort === null) return 'unknown';
-      return seen.agentsPort === port(view) ? 'no' : 'yes';
-    });
-    if (config !== 'unknown' && view.read('agent.config', 'be', 'backend').status === 'known') return config;
-    return judge(view, ['tcp.listeners', backend.backendSeat(view)], (): Tri => {
+    const rows = judge(view, ['tcp.listeners', backend.backendSeat(view)], (): Tri => {
       const { ports, certain } = backend.otherBackendPorts(view);
       if (ports.length === 0) return 'no';
       return certain ? 'yes' : 'unknown';
     });
+    // The kernel outranks the file: what is configured may not be what runs.
+    if (rows === 'yes') return 'yes';
+    const config = judge(view, ['agent.config', 'be', 'backend'], (seen): Tri => {
+      if (seen.agentsPort === null) return 'unknown';
+      return seen.agentsPort === port(view) ? 'no' : 'yes';
+    });
+    const known = config !== 'unknown' && view.read('agent.config', 'be', 'backend').status === 'known';
+    return known ? config : rows;
   },
 );
 const noOtherPort = not(

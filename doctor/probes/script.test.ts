@@ -43,7 +43,7 @@ const allowed = new Set(
   `cat cut date df docker echo emit exec export false for getconf getent grep have head id ip journalctl ls nft nginx nsenter printf read
   readlink return sed set sh shift sort ss stat systemctl tail test tr true uname unset wc while xargs case if then else elif fi do done esac in
   [ { } : main continue break local command exit iptables-nft-save
-  nginx_root nginx_entry nginx_file nginx_conf config_text`
+  mtime nginx_root nginx_entry nginx_file nginx_conf config_text`
     .split(/\s+/)
     .filter(Boolean),
 );
