@@ -75,6 +75,13 @@ test.each<[string, Partial<HostFacts>]>([
   expect(compare(facts(changes)).none).toBe(false);
 });
 
+test.each<[string, Partial<HostFacts>]>([
+  ['its configuration was edited', { drift: [{ path: '/opt/viworks/releases/x/etc/backend.toml', what: 'edited' }] }],
+  ['the deploy was held', { state: { ...state, phase: 'hold' } }],
+])('a unit is started again, though its fingerprint is the same, when %s', (_name, changes) => {
+  expect(compare(facts(changes)).restarts).toEqual(['viworks-backend-agent.service']);
+});
+
 test('a bare host gets everything', () => {
   expect(compare(undefined)).toMatchObject({
     none: false,

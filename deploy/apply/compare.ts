@@ -1,6 +1,7 @@
 // What a release would change on a host. Pure: facts and parcel in, a value out that can be printed, tested and applied.
 
 import { unifiedDiff } from '../plan/diff.ts';
+import { unitsInDoubt } from '../plan/doubt.ts';
 import type { Drift, HostFacts, Manifest, ReleaseParcel } from '../plan/manifest.ts';
 
 /** One rendered file that differs. */
@@ -55,8 +56,9 @@ export function compareHost({ facts, parcel, helper, packages, before }: Compari
   const drift = facts?.drift ?? [];
   const inactive = facts?.inactive ?? [];
   const sendsHelper = facts?.helper !== helper;
+  const again = new Set([...inactive, ...unitsInDoubt(next.units, { phase, drift })]);
   const restarts = next.units
-    .filter((unit) => facts?.state.started[unit.name]?.fingerprint !== unit.fingerprint || inactive.includes(unit.name))
+    .filter((unit) => facts?.state.started[unit.name]?.fingerprint !== unit.fingerprint || again.has(unit.name))
     .map((unit) => unit.name);
   return {
     none: same && drift.length === 0 && inactive.length === 0 && !sendsHelper && unsettled === undefined,

@@ -216,7 +216,7 @@ function statusLines(label: string, facts: HostFacts | undefined): string[] {
   const build = manifest ? ` · viworks ${manifest.version} (${manifest.revision})` : '';
   return [
     `${label.padEnd(12)}  ${state.phase} · ${state.current ?? 'no release'}${build}`,
-    `${''.padEnd(12)}  previous ${state.previous ?? 'none'}${facts.sessions === null ? '' : ` · ${facts.sessions} sessions`}`,
+    `${''.padEnd(12)}  previous ${state.previous ?? 'none'}${facts.sessions === null ? '' : ` · ${facts.sessions} session${facts.sessions === 1 ? '' : 's'}`}`,
     ...inactive.map((unit) => `${''.padEnd(12)}  ! ${unit} is not active`),
     ...drift.map((entry) => `${''.padEnd(12)}  ! ${entry.path} ${entry.what}`),
   ];

@@ -4,8 +4,9 @@ import { lstat, readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Clock, describe } from '../../agents/runtime/index.ts';
 import { deployErrors } from '../errors.ts';
+import { unitsInDoubt } from '../plan/doubt.ts';
 import { LAYOUT } from '../plan/layout.ts';
-import type { HostState, Manifest, ReleaseUnit } from '../plan/manifest.ts';
+import type { Drift, HostState, Manifest, ReleaseUnit } from '../plan/manifest.ts';
 import { removeAccounts } from './accounts.ts';
 import { type GateContext, gatesOf, type Part, passGates } from './gates.ts';
 import { verifyLayers } from './layers.ts';
@@ -22,6 +23,17 @@ export interface ActContext {
 
 const START_MS = 90_000;
 
+/** Forgets what the units in doubt were started with, so that the next activation starts them again. */
+export async function forgetStarts(drift: readonly Drift[]): Promise<void> {
+  const current = await currentRelease();
+  if (current === null) return;
+  const state = await readState();
+  const doubted = unitsInDoubt((await readManifest(current)).units, { phase: state.phase, drift });
+  if (doubted.length === 0) return;
+  const started = Object.fromEntries(Object.entries(state.started).filter(([name]) => !doubted.includes(name)));
+  await writeState({ ...state, started });
+}
+
 /** Switches to a staged release: from here on until commit, anything that goes wrong has to end in `goBack`. */
 export async function switchTo(id: string, context: ActContext): Promise<void> {
   const next = await readManifest(id);
@@ -35,6 +47,8 @@ export async function switchTo(id: string, context: ActContext): Promise<void> {
   state = {
     ...state,
     phase: 'activating',
+    // What a held deploy left running was verified by nobody.
+    started: state.phase === 'hold' ? {} : state.started,
     way: { from, to: id },
     bootId: context.bootId,
     epoch: state.epoch + 1,

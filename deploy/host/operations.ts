@@ -7,7 +7,7 @@ import { deployErrors } from '../errors.ts';
 import { LAYOUT } from '../plan/layout.ts';
 import { type Drift, isReleaseId, type LayerFile, type ReleaseParcel } from '../plan/manifest.ts';
 import { ensureAccounts } from './accounts.ts';
-import { type ActContext, commit, discard, goBack, removeAll, startPart, switchTo } from './activate.ts';
+import { type ActContext, commit, discard, forgetStarts, goBack, removeAll, startPart, switchTo } from './activate.ts';
 import { backendCli, deployToken, gatewayState, runCanary } from './backend-tools.ts';
 import { IDENTITY_FILE, readFacts } from './facts.ts';
 import { type GateContext, gatesOf, type Part, passGates } from './gates.ts';
@@ -44,7 +44,10 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
   stage: stage,
   discard: ({ id }: { id: string }, context) => discard(releaseId(id), context),
   validate: ({ id }: { id: string }) => validateAsIf(releaseId(id)),
-  'keep-edited': ({ drift }: { drift: Drift[] }) => keepEdited(drift),
+  'keep-edited': async ({ drift }: { drift: Drift[] }) => {
+    await forgetStarts(drift);
+    return await keepEdited(drift);
+  },
   'read-files': readFiles,
   switch: ({ id }: { id: string }, context) => switchTo(releaseId(id), context),
   start: ({ part }: { part: Part }, context) => startPart(part, context),
