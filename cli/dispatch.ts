@@ -1,5 +1,5 @@
 // From the operator's words to one command's exit code: load it, parse, run, and print whatever went wrong.
-import { type Invocation, isAbort, systemClock, type Terminal } from '../agents/runtime/index.ts';
+import { type Invocation, isAbort, systemClock, type Terminal, ViworksError } from '../agents/runtime/index.ts';
 import { COMMANDS, type CommandEntry } from './commands.ts';
 import { cliErrors } from './errors.ts';
 import { renderFailure } from './failure.ts';
@@ -27,12 +27,17 @@ export async function runCli(argv: readonly string[], env: Invocation['env']): P
     return await runCommand(argv, { env, terminal, interrupts });
   } catch (error) {
     const reason: unknown = interrupts.signal.reason;
-    const asked = interrupts.signal.aborted && (isAbort(error) || error === reason);
+    const asked = interrupts.signal.aborted && (isAbort(error) || error === reason || isBrokenPipe(error));
     if (!asked) return fail(error);
     return interrupts.code() ?? 0;
   } finally {
     await flush();
   }
+}
+
+// Whoever writes may notice it before the terminal does, and with an error of his own.
+function isBrokenPipe(error: unknown): boolean {
+  return error instanceof ViworksError && error.code === 'VW_CLI_BROKEN_PIPE';
 }
 
 interface Surroundings {

@@ -21,19 +21,19 @@ export const CONFIG_KINDS: readonly ConfigKind[] = [
   {
     name: 'backend',
     file: 'backend.toml',
-    mark: /^\s*(\[(api|agents|tls)\]|max_agent_connections\s*=)/m,
+    mark: /^\s*(\[(api|agents)\]|max_agent_connections\s*=)/m,
     load: async () => (await import('../../agents/backend/config.ts')).configSpec,
   },
   {
     name: 'gateway',
     file: 'gateway.toml',
-    mark: /^\s*(gateway_id|launcher_socket)\s*=/m,
+    mark: /^\s*(\[(local_api|verbs|policy)\]|(gateway_id|launcher_socket)\s*=|url\s*=\s*"wss?:)/m,
     load: async () => (await import('../../agents/gateway/config.ts')).configSpec,
   },
   {
     name: 'launcher',
     file: 'launcher.toml',
-    mark: /^\s*(agent_user|task_user|socket)\s*=/m,
+    mark: /^\s*(agent_user|socket)\s*=/m,
     load: async () => (await import('../../agents/gateway/launcher-config.ts')).launcherConfigSpec,
   },
 ];

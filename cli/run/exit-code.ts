@@ -41,13 +41,32 @@ export function runEnding(end: http.TaskEnd | undefined, interrupt: number | und
       return { code: 75, note: `could not be ended: ${end.message ?? 'processes of it are still alive'}` };
     case 'indeterminate':
       return { code: 75, note: `nobody can tell how it ended: ${end.message ?? 'the evidence is lost'}` };
-    case 'refused':
-      return { code: end.refusal === 'expired' ? 69 : 125, note: `not started (${end.refusal}): ${end.message}` };
+    case 'refused': {
+      const words = end.refusal === 'start_failed' ? startFailure(end.message) : undefined;
+      const note = `not started (${end.refusal}): ${words ?? end.message}`;
+      return { code: end.refusal === 'expired' ? 69 : 125, note };
+    }
     case 'cancelled_before_start':
       return { code: interrupt ?? 125, note: 'cancelled before it was started' };
     case 'expired':
-      return { code: 69, note: `not started: ${end.message}` };
+      return { code: 69, note: `not started: ${end.message}; \`viworks doctor\` says why` };
   }
+}
+
+/** What the launcher calls its stages, as the operator wrote them: the place, the reason, and what to try. */
+const START_STAGES: Readonly<Record<string, string>> = {
+  'exec: ENOENT':
+    'the gateway has no such program (exec: ENOENT); give its full path, or let a shell look with --shell',
+  'exec: EACCES': 'the task user may not execute it (exec: EACCES); look at its mode and path on the gateway',
+  'exec: ENOEXEC': 'it is no program and has no #! line (exec: ENOEXEC); name its interpreter, as in: -- sh FILE',
+  'exec: E2BIG': 'arguments and environment are too long (exec: E2BIG); send them with --stdin',
+  'cwd: ENOENT': 'the gateway has no such directory for --cwd (cwd: ENOENT)',
+  'cwd: ENOTDIR': '--cwd names no directory of the gateway (cwd: ENOTDIR)',
+  'cwd: EACCES': 'the task user may not enter the directory of --cwd (cwd: EACCES)',
+};
+
+function startFailure(message: string): string | undefined {
+  return START_STAGES[message];
 }
 
 /** 128 + the number of a signal's name, as shells say it. */

@@ -15,6 +15,8 @@ import { createViewer } from './viewer.ts';
 const PATIENCE_MS = 60_000;
 /** How long a command is sent again whose answer was lost; its idempotency key makes that harmless. */
 const SEND_PATIENCE_MS = 10_000;
+/** A command that nobody took for this long has somebody waiting who wants to know why. */
+const QUEUED_MS = 2_000;
 const RETRY = { baseMs: 100, capMs: 2_000, random: Math.random } as const;
 /** 128 + SIGPIPE: what the program itself would have ended with here when its reader went away. */
 const EXIT_BROKEN_PIPE = 141;
@@ -54,9 +56,15 @@ async function attach(invocation: Invocation, client: ApiClient, request: http.C
   const leaving = invocation.leaving ?? new AbortController().signal;
   const viewer = createViewer(invocation.terminal, invocation.options.json === true);
   const cancellation = createCancellation({ client, clock, signal, leaving, terminal: invocation.terminal });
+  const queued = clock.after(QUEUED_MS, () =>
+    viewer.waiting(
+      `${invocation.args[0] ?? 'the gateway'} has not taken the command; waiting for it, up to --ttl (viworks gateways)`,
+    ),
+  );
   try {
     for await (const event of followTask({ client, clock, signal: leaving, first, patienceMs: PATIENCE_MS })) {
       if (event.kind === 'command') cancellation.aim(event.command.tasks[0]?.taskId);
+      else if (event.kind !== 'state' || event.state !== 'queued') queued.cancel();
       await viewer.show(event);
       if (event.kind !== 'exit') continue;
       const ending = runEnding(event.task.end, signal.aborted ? interruptCode(signal) : undefined);
@@ -68,6 +76,7 @@ async function attach(invocation: Invocation, client: ApiClient, request: http.C
     await cancellation.cancel();
     return EXIT_BROKEN_PIPE;
   } finally {
+    queued.cancel();
     cancellation.close();
   }
   throw cliErrors.create('VW_CLI_RESULT_NOT_SEEN', { task: '', seconds: 0 });

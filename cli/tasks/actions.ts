@@ -68,7 +68,7 @@ export async function cancelTask(invocation: Invocation): Promise<number> {
     }),
   );
   const said: Readonly<Record<string, string>> = {
-    requested: 'asked to end; watch it with: viworks tasks show',
+    requested: `asked to end; watch it with: viworks tasks show ${answer.task.taskId}`,
     already_finished: 'had ended already',
     cancelled_before_start: 'will not be started',
   };
