@@ -68,7 +68,7 @@ const registry = defineCheck({
   evaluate: (view) => {
     const reading = view.gateway ? view.read('registry.entry', 'op', view.gateway.id) : null;
     if (!reading || reading.status === 'not-applicable') return skipped('this installation has no registry');
-    if (reading.status === 'unknown' && reading.reason === 'no-token') return skipped('no token');
+    if (reading.status === 'unknown' && reading.reason === 'no-token') return skipped(whyNoToken(reading.detail));
     if (gateway.registryOffline.holds(view) === 'yes' && justStarted(view)) {
       return { state: 'info', detail: 'the agent was started seconds ago' };
     }
@@ -91,7 +91,9 @@ const canary = defineCheck({
     const reading = view.gateway ? view.read('canary', 'op', view.gateway.id) : null;
     if (!reading || reading.status === 'not-applicable') return skipped('not a viworks installation');
     if (reading.status === 'unknown') {
-      return reading.reason === 'no-token' ? skipped('no token') : { state: 'unknown', detail: reading.detail };
+      return reading.reason === 'no-token'
+        ? skipped(whyNoToken(reading.detail))
+        : { state: 'unknown', detail: reading.detail };
     }
     const { outcome, code, message } = reading.value;
     return verdictOf(view, outcome === 'ok' ? 'yes' : 'no', {
@@ -101,3 +103,8 @@ const canary = defineCheck({
 });
 
 export const agentChecks: readonly Check[] = [hello, link, registry, canary];
+
+/** A token that was refused is another thing than none: whoever gave it has to hear of it. */
+function whyNoToken(detail: string): string {
+  return detail.includes('refused') ? detail : 'no token';
+}

@@ -30,6 +30,7 @@ export function renderPlain(report: Report, options: PlainOptions = {}): string 
     ...(isOneLine ? [healthyLine(report, style)] : [heading(report, style), '', ...answer(report, style)]),
     ...report.latent.flatMap((cause) => aside('LATER', cause, style)),
     ...report.sight.flatMap((cause) => aside('SIGHT', cause, style)),
+    ...blind(report, style),
     ...unknowns(report, style),
     ...(style.all ? everything(report, style) : []),
     ...(isOneLine ? [] : ['', footer(report, options.recording)]),
@@ -40,7 +41,12 @@ export function renderPlain(report: Report, options: PlainOptions = {}): string 
 function heading(report: Report, { width }: Style): string {
   const hosts = report.hosts.map((host) => {
     const part = host.host === 'be' ? 'backend' : 'gateway';
-    const seen = host.milliseconds === null ? host.detail : `${host.detail} ${Math.round(host.milliseconds)} ms`;
+    const seen =
+      host.state === 'not-seen'
+        ? 'not seen'
+        : host.milliseconds === null
+          ? host.detail
+          : `${host.detail} ${Math.round(host.milliseconds)} ms`;
     const name = host.host === 'be' ? host.name : host.host.slice(3);
     return `${part} ${name} (${seen})`;
   });
@@ -56,7 +62,11 @@ function healthyLine(report: Report, { paint, all }: Style): string {
     report.installation.name,
     ...report.hosts.map((host) => (host.host === 'be' ? host.name : host.host.slice(3))),
   ];
-  const parts = [names.join(', '), count(report.verdicts.length, 'check')];
+  const unseen = report.verdicts.filter((item) => item.state === 'unknown').length;
+  const checks = count(report.verdicts.length, 'check');
+  const parts = [names.join(', '), unseen > 0 ? `${checks}, ${unseen} of them unknown` : checks];
+  const untried = report.verdicts.find((item) => item.check === 'agents.canary.returns' && item.state === 'skipped');
+  if (untried?.detail.includes('token')) parts.push(`no canary command: ${untried.detail}`);
   if (advice > 0) parts.push(`${count(advice, 'advice', 'advices')}${all ? '' : ' (viworks doctor --all)'}`);
   return [paint('good', 'healthy'), ...parts, seconds(report.milliseconds)].join(' · ');
 }
@@ -153,12 +163,22 @@ function openQuestions(report: Report, { width }: Style): readonly string[] {
     ({ codes, need }) =>
       `${codes.length > 1 ? `one of ${codes.join(', ')}` : `perhaps ${codes[0]}`}; to tell: ${need.join(', ')}`,
   );
-  const findings = report.unexplained.map((item) => item.title);
+  const findings = report.unexplained.map(({ check, gateway, title }) => {
+    const found = report.verdicts.find((item) => item.check === check && (item.gateway ?? '') === gateway);
+    return found?.detail ? `${title}: ${found.detail}` : title;
+  });
   return [
     ...open.flatMap((text, index) => labelled(index === 0 ? 'open' : '', text, width)),
     ...(findings.length > 0 ? labelled('fails', findings.join(' · '), width) : []),
     ...notes(report, { paint: paintWith(false), width, all: false }),
   ];
+}
+
+/** Hosts that could not be looked at, and why; a cause of SIGHT says the same with its fix. */
+function blind(report: Report, { width }: Style): readonly string[] {
+  const told = new Set(report.sight.map((cause) => cause.host));
+  const hosts = report.hosts.filter((host) => host.state === 'not-seen' && !told.has(host.name));
+  return hosts.flatMap((host) => ['', ...labelled('UNSEEN ', `${host.name}: ${host.detail}`, width)]);
 }
 
 function aside(word: string, cause: CauseReport, { paint, width }: Style): readonly string[] {

@@ -96,7 +96,8 @@ async function openLink(context: SiteContext, id: SiteId, ref: HostRef): Promise
     return { link: sshLink(remote), seen: { reading: known(value), lines: [`ssh ok ${milliseconds} ms`], command } };
   } catch (error) {
     if (signal.aborted) return { link: null, seen: null };
-    const value: HostAccess = { ...base, ...failureOf(error), milliseconds: took() };
+    const failure = failureOf(error);
+    const value: HostAccess = { ...base, ...failure, message: told(failure, ref.name, login), milliseconds: took() };
     return { link: null, seen: { reading: known(value), lines: [value.message], command } };
   }
 }
@@ -117,6 +118,13 @@ function failureOf(error: unknown): Pick<HostAccess, 'outcome' | 'message' | 'ex
   if (/not resolve|name server/.test(reason)) return { ...keys, outcome: 'name-unresolved', message };
   if (code === 'VW_REMOTE_UNREACHABLE') return { ...keys, outcome: 'unreachable', message };
   return { ...keys, outcome: 'protocol-error', message };
+}
+
+// The host is named beside it wherever this is shown; what no cause of the catalogue mends comes with its next step.
+function told({ outcome, message }: ReturnType<typeof failureOf>, name: string, login: string): string {
+  const text = message.startsWith(`${name}: `) ? message.slice(name.length + 2) : message;
+  if (outcome !== 'host-key-unknown') return text;
+  return `${text}; compare it on the console of the host, then accept it with: ssh ${login} (or pin it: viworks deploy trust ${name})`;
 }
 
 interface AccessSeen {
