@@ -39,14 +39,19 @@ function canarySays(claim: string, ...codes: readonly string[]): Sign {
 const launcherDown = sign(
   (view) => `${parts.nameOf(view, parts.launcherPart)} is ${parts.stateWords(view, parts.launcherPart)}`,
   (view) => {
-    if (!view.gateway?.launcherUnit) return 'no';
+    if (!parts.expectsLauncher(view)) return 'no';
     const active = (part: 'launcher' | 'launcher-socket') =>
       judge(view, ['unit.state', 'gw', part], (unit) => unit.activeState === 'active');
     return negate(some([active('launcher'), active('launcher-socket')]));
   },
 );
 const gatewayInstalled = parts.unitIs(parts.gatewayPart, 'is installed', (unit) => unit.loadState !== 'not-found');
-const refusedToStart = canarySays('the canary command did not start', 'start_failed', 'launcher_unavailable', 'timeout');
+const refusedToStart = canarySays(
+  'the canary command did not start',
+  'start_failed',
+  'launcher_unavailable',
+  'timeout',
+);
 const launcherUnit = (view: View) => view.gateway?.launcherUnit ?? 'viworks-launcher.service';
 
 const cmd01 = defineCause({

@@ -183,7 +183,7 @@ const launcherRuns = defineCheck({
   dependsOn: [],
   outage: true,
   evaluate: (view) => {
-    if (!view.gateway?.launcherUnit) return skipped('no launcher unit here');
+    if (!parts.expectsLauncher(view)) return skipped('no launcher here');
     const active = (part: 'launcher' | 'launcher-socket') =>
       judge(view, ['unit.state', 'gw', part], (unit) => unit.activeState === 'active');
     return verdictOf(view, some([active('launcher'), active('launcher-socket')]), {

@@ -40,9 +40,12 @@ test.each([
     '{"code":"VW_X","message":"viewer","hint":"","retry":"never","detail":{}}',
     { outcome: 'forbidden', code: 'VW_X' },
   ],
-  ['a refused request', 422, 'not json', { outcome: 'refused', code: '422' }],
 ] as const)('%s', (_, status, text, expected) => {
   expect(judgeCanary(status, text, 5)).toMatchObject({ status: 'known', value: expected });
+});
+
+test('a refusal in words that are not ours says nothing of the gateway', () => {
+  expect(judgeCanary(404, '{"error":"not found"}', 5)).toMatchObject({ status: 'unknown', reason: 'unparsed' });
 });
 
 test('a refused token is no verdict on the gateway', () => {

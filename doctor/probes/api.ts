@@ -87,7 +87,9 @@ async function askRegistry(from: NetworkVantage, of: Authorised, path: string): 
   if (reading.status !== 'known') return reading;
   const { outcome, status, body } = reading.value;
   if (outcome !== 'response') return unknown('unreachable', `the API did not answer: ${outcome}`);
-  if (status === 404) return known({ listed: false, state: '', online: false, lastSeenAtMs: null, address: null });
+  // Only a backend of ours can say that it does not know a gateway; any other server's 404 says nothing.
+  if (status === 404 && bodies.errorBody.safeParse(json(body)).success)
+    return known({ listed: false, state: '', online: false, lastSeenAtMs: null, address: null });
   if (status === 401 || status === 403) return unknown('no-token', `the API refused the token with ${status}`);
   const parsed = bodies.gatewayBody.safeParse(json(body));
   if (!parsed.success) return unknown('unparsed', `the API answered ${status}`);
@@ -174,10 +176,9 @@ export function judgeCanary(status: number, text: string, milliseconds: number):
     known({ outcome, code, message, exitCode: null, milliseconds });
   if (status >= 400) {
     const body = bodies.errorBody.safeParse(json(text));
-    const code = body.success ? body.data.code : String(status);
-    const message = body.success ? body.data.message : '';
     if (status === 401) return unknown('no-token', 'the API refused the token with 401');
-    return end(status === 403 ? 'forbidden' : 'refused', code, message);
+    if (!body.success) return unknown('unparsed', `the API answered ${status}, not as a viworks backend does`);
+    return end(status === 403 ? 'forbidden' : 'refused', body.data.code, body.data.message);
   }
   const out: Buffer[] = [];
   const err: Buffer[] = [];

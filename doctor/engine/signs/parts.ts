@@ -17,6 +17,18 @@ export const nginxPart: PartPlace = { seat: 'be', part: 'nginx' };
 export const gatewayPart: PartPlace = { seat: 'gw', part: 'gateway' };
 const launcherPart: PartPlace = { seat: 'gw', part: 'launcher' };
 
+/**
+ * Whether a launcher belongs to this gateway: an agent of another make starts its commands itself, whatever the inventory says.
+ * An absent launcher beside our own agent is still missed.
+ */
+export function expectsLauncher(view: View): boolean {
+  if (!view.gateway?.launcherUnit) return false;
+  const launcher = view.value('unit.state', 'gw', 'launcher');
+  const agent = view.value('unit.state', 'gw', 'gateway');
+  if (launcher?.loadState !== 'not-found' || !agent || agent.loadState === 'not-found') return true;
+  return /\/opt\/viworks\/(current|releases)\/|dist\/main\.js/.test(agent.execStart);
+}
+
 interface Intent {
   readonly supervision: Supervision;
   readonly unit: string | null;
@@ -159,6 +171,7 @@ export const partSigns = {
   nginxPart,
   gatewayPart,
   launcherPart,
+  expectsLauncher,
   nameOf,
   hostOf,
   unitIs,
