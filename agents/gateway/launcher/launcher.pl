@@ -120,6 +120,19 @@ sub make_ready {
     return;
 }
 
+# What could not be made ahead (a full disk) may well be possible now that somebody asks; the runner then has to be a new one.
+sub ready_again {
+    make_ready();
+    return unless defined $ready{dir};
+    close $runner{gate};
+    waitpid $runner{pid}, 0;
+    fork_runner() and return;
+    my $errno = errno_name();
+    remove_ready($ready{dir});
+    %ready = (errno => $errno);
+    return;
+}
+
 # The start-once guard: true for one caller only, ever, until the name is forgotten.
 sub give_name {
     my ($from, $to) = @_;
@@ -199,6 +212,7 @@ sub start_task {
     my $id = $one->{task};
     my $dir = "$tasks/$id";
     $in_pool = 0;
+    ready_again() unless defined $ready{dir};
     return reply($conn, state => 'start_failed', stage => 'spool', errno => $ready{errno}) unless defined $ready{dir};
     if (!give_name($ready{dir}, $dir)) {
         return reply($conn, again => 1, settled_evidence($id)) if $!{EEXIST};

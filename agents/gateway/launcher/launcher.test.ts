@@ -1,5 +1,5 @@
 // The real launcher under the real perl: start-once, evidence, ends of whole trees, what a task inherits.
-import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { createGatewayBench, type GatewayBench } from '../../../test/support/gateway-bench.ts';
@@ -319,6 +319,27 @@ test.runIf(isRoot)('tasks run as the task user, with its groups, and cannot get 
   await ended(launcher, request.taskId);
   const text = readFileSync(join(bench.tasksDir, request.taskId, 'out'), 'utf8');
   expect(text).toMatch(/^nobody\n65534\nUid:\s+65534\s+65534\s+65534\s+65534\nCapEff:\s+0+\n$/);
+});
+
+test('what could not be made ahead is made when it is asked for: a trouble that is over costs no task', async () => {
+  await using bench = createGatewayBench({ url: 'ws://127.0.0.1:1/ws/agent' });
+  await bench.startLauncher();
+  const launcher = createLauncher({ socketPath: bench.launcherSocket, clock: systemClock });
+  const away = `${bench.tasksDir}.away`;
+  renameSync(bench.tasksDir, away);
+  // Three times the pool and one more, so that those who wait afterwards are of the kind that found no folder.
+  for (let i = 0; i < 13; i++) {
+    const evidence = await launcher.start(plain(['true']), signal);
+    expect(evidence).toEqual({ state: 'start_failed', stage: 'spool', errno: 'ENOENT' });
+  }
+  renameSync(away, bench.tasksDir);
+  for (let i = 0; i < 12; i++) {
+    const request = plain(['sh', '-c', 'echo here']);
+    expect((await launcher.start(request, signal)).state).toBe('running');
+    expect(await ended(launcher, request.taskId)).toMatchObject({ reason: 'exited', code: 0 });
+    expect(readFileSync(join(bench.tasksDir, request.taskId, 'out'), 'utf8')).toBe('here\n');
+  }
+  await bench.endLauncher('SIGTERM');
 });
 
 test('a second launcher on the same folder is refused', async () => {
