@@ -53,6 +53,13 @@ test.each<[string, http.TaskEnd | undefined, number | undefined, number, RegExp 
     /--cwd/,
   ],
   [
+    'a full disk',
+    { outcome: 'refused', refusal: 'storage_unavailable', message: 'spool: ENOSPC' },
+    undefined,
+    125,
+    /ENOSPC.*df -h/,
+  ],
+  [
     'a stage of its own',
     { outcome: 'refused', refusal: 'start_failed', message: 'spool: EROFS' },
     undefined,

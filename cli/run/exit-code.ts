@@ -42,7 +42,7 @@ export function runEnding(end: http.TaskEnd | undefined, interrupt: number | und
     case 'indeterminate':
       return { code: 75, note: `nobody can tell how it ended: ${end.message ?? 'the evidence is lost'}` };
     case 'refused': {
-      const words = end.refusal === 'start_failed' ? startFailure(end.message) : undefined;
+      const words = startFailure(end.refusal, end.message);
       const note = `not started (${end.refusal}): ${words ?? end.message}`;
       return { code: end.refusal === 'expired' ? 69 : 125, note };
     }
@@ -65,8 +65,10 @@ const START_STAGES: Readonly<Record<string, string>> = {
   'cwd: EACCES': 'the task user may not enter the directory of --cwd (cwd: EACCES)',
 };
 
-function startFailure(message: string): string | undefined {
-  return START_STAGES[message];
+function startFailure(refusal: string, message: string): string | undefined {
+  if (refusal === 'start_failed') return START_STAGES[message];
+  if (refusal !== 'storage_unavailable') return undefined;
+  return `the gateway cannot write what a task needs (${message}); look there: df -h /var/lib/viworks`;
 }
 
 /** 128 + the number of a signal's name, as shells say it. */
