@@ -6,13 +6,18 @@ import { paintWith } from './text.ts';
 /** A chat shows ten lines without folding. */
 const maxLines = 10;
 
+/** The head of a block of configuration says nothing without the block. */
+function firstCommand(commands: readonly string[]): readonly string[] {
+  return commands.slice(0, 1).filter((command) => !command.endsWith('{'));
+}
+
 export function renderShort(report: Report): string {
   const head = `viworks doctor ${report.version} · ${report.installation.name} · ${report.verdict} · exit ${report.exitCode} · run ${report.run}`;
   const causes = report.causes.flatMap((cause) => {
     const where = cause.host ? ` on ${cause.host}` : '';
     return [
       `${cause.code} (${cause.confidence})${where}: ${cause.title}`,
-      `  fix: ${[cause.remedy.text, ...cause.remedy.commands.slice(0, 1)].join(' · ')}`,
+      `  fix: ${[cause.remedy.text, ...firstCommand(cause.remedy.commands)].join(' · ')}`,
     ];
   });
   const open = report.unsure.map((item) => `unsure: ${item.codes.join(', ')}; needs ${item.need.join(', ')}`);

@@ -160,8 +160,8 @@ function stateOf(all: readonly SeenUnit[], part: Part, unit: string) {
 
 function unitLines(state: UnitState): readonly string[] {
   return [
-    `${state.name}: ${state.loadState} ${state.unitFileState}, ${state.activeState} (${state.subState})`,
-    `result ${state.result}, ${state.mainCode} ${state.mainStatus}, ${state.restarts} restarts`,
+    `${state.name}: ${[state.loadState, state.unitFileState].filter(Boolean).join(' ')}, ${state.activeState} (${state.subState})`,
+    `result ${[state.result, `${state.mainCode} ${state.mainStatus}`.trim(), `${state.restarts} restarts`].join(', ')}`,
     ...(state.execStart ? [state.execStart] : []),
   ];
 }

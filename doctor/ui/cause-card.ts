@@ -55,9 +55,7 @@ export function cardLines(item: Item, report: Report, of: { width: number; glyph
     ],
     [],
     ...prose('fix', cause.remedy.text),
-    ...cause.remedy.commands.flatMap((command) =>
-      wrap(clean(command), width - 5).map((text): Line => [{ text: `     ${text}`, tone: 'strong' }]),
-    ),
+    ...cause.remedy.commands.flatMap((command) => commandLines(clean(command), width)),
     [],
     ...cause.why.flatMap((why, index) => prose(index === 0 ? 'why' : '    ', why)),
     ...(outs.length > 0 ? prose('not', outs.join(' · ')) : []),
@@ -74,6 +72,12 @@ export function cardLines(item: Item, report: Report, of: { width: number; glyph
         ]
       : []),
   ];
+}
+
+/** A block of configuration keeps its indentation. */
+function commandLines(command: string, width: number): readonly Line[] {
+  const indent = ' '.repeat(5 + command.length - command.trimStart().length);
+  return wrap(command, width - indent.length).map((text): Line => [{ text: `${indent}${text}`, tone: 'strong' }]);
 }
 
 function openLines(report: Report, of: { width: number; glyphs: Glyphs }): readonly Line[] {
