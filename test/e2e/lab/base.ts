@@ -9,7 +9,7 @@ import { attempt, must } from './shell.ts';
 
 const suite = 'bookworm';
 /** A number to raise when `finish` changes, so that no stale image is taken for a fresh one. */
-const recipe = 5;
+const recipe = 6;
 
 const barePackages = [
   'systemd',
@@ -97,8 +97,8 @@ const inRoot = (root: string, script: string, options: BaseOptions) =>
     env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', DEBIAN_FRONTEND: 'noninteractive', LC_ALL: 'C' },
   });
 
-/** Packages that a deployer may install on a host. Lab hosts reach no mirror, so each carries its own small repository. */
-const shelf = ['nginx-light'];
+/** Packages that may be installed on a host: by our deployer, and by a peer of the bench that needs python. Lab hosts reach no mirror, so each carries its own small repository. */
+const shelf = ['nginx-light', 'python3'];
 
 async function finishHost(root: string, kind: BaseKind, options: BaseOptions): Promise<void> {
   await writeFile(path.join(root, 'etc/resolv.conf'), await readFile('/etc/resolv.conf'));
