@@ -1,7 +1,7 @@
 // The lab's door: what suites and the command line use. Two real hosts, faults that are confirmed before they count, and an end.
 
 import { rm } from 'node:fs/promises';
-import { breakLab, mendLab, settle } from './breaks/break.ts';
+import { breakLab, mendLab, settle, wellAgain } from './breaks/break.ts';
 import { findBreak } from './breaks/index.ts';
 import { setUpDockerSystem } from './docker-system.ts';
 import { inHost, leaderOf } from './host.ts';
@@ -125,6 +125,8 @@ export async function openLab(options: OpenLabOptions): Promise<Lab> {
         await mendLab(findBreak(one), workbench);
         await note((await broken()).filter((other) => other !== one));
       }
+      // A gateway that was refused for a while comes back after its back-off: mended is what works again.
+      if (ids.length > 0 && (await broken()).length === 0) await wellAgain(workbench);
       return ids;
     },
     installOld: () => installOldSystem(oldSystem(workbench)),

@@ -1,6 +1,7 @@
 // What a fault is here: an injection, a witness that confirms it without asking the doctor, and the way back.
 import { scheduler } from 'node:timers/promises';
 import { backendUnit, gatewayUnit } from '../places.ts';
+import { healthy } from '../witness.ts';
 import type { Workbench } from '../workbench.ts';
 
 export interface Break {
@@ -63,4 +64,14 @@ export async function mendLab(fault: Break, bench: Workbench): Promise<void> {
   const own = bench.for(fault.id);
   await own.restore();
   await fault.mend?.(own);
+}
+
+const wellAgainRounds = 180; // 45 s: three quarters of the longest back-off, which full jitter rarely passes
+
+/** Waits until the installation works again as the outside sees it; gives up silently, since some labs have nothing that could. */
+export async function wellAgain(bench: Workbench): Promise<void> {
+  for (let round = 0; round < wellAgainRounds; round += 1) {
+    if (await healthy(bench).catch(() => true)) return;
+    await scheduler.wait(witnessPauseMs);
+  }
 }

@@ -18,7 +18,7 @@ import {
   withoutLocation,
   withTarget,
 } from '../vhost.ts';
-import { journal, listeners, type UpgradeOutcome, unit, upgradeThroughNginx } from '../witness.ts';
+import { healthy, journal, listeners, type UpgradeOutcome, unit, upgradeThroughNginx } from '../witness.ts';
 import type { Workbench } from '../workbench.ts';
 import type { Break } from './break.ts';
 
@@ -213,8 +213,8 @@ export const runtimeBreaks: readonly Break[] = [
     },
     witness: async (bench) => {
       const broken = (await bench.attempt('be1', 'nginx -t -q')).code !== 0;
-      return broken && (await upgradeThroughNginx(bench)) === 101
-        ? 'nginx -t fails, an upgrade still gives 101'
+      return broken && (await healthy(bench))
+        ? 'nginx -t fails, an upgrade still gives 101, and the gateway is connected'
         : undefined;
     },
     mend: vhostBack,
