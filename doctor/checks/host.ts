@@ -35,6 +35,27 @@ const accessGateway = defineCheck({
   evaluate: (view) => access(view, 'gw', view.gateway?.host.transport),
 });
 
+/** "Healthy" is a word about something that was seen: a host from inside, or a command that came back. */
+const somethingSeen = defineCheck({
+  id: 'host.any.visible',
+  title: 'at least one host could be looked at, or a command came back',
+  hop: 'access',
+  per: 'site',
+  host: 'op',
+  needs: ['host.access', 'canary'],
+  dependsOn: [],
+  outage: false,
+  required: true,
+  evaluate: (view) => {
+    const { backend, gateways } = view.topology;
+    if (backend.host.transport !== 'ssh') return skipped('this machine');
+    const subjects = ['be', ...gateways.map((gateway) => `gw:${gateway.id}`)];
+    const seen = subjects.some((subject) => view.value('host.access', 'op', subject)?.outcome === 'ok');
+    const back = gateways.some((gateway) => view.value('canary', 'op', gateway.id)?.outcome === 'ok');
+    return seen || back ? { state: 'pass', detail: '' } : { state: 'unknown', detail: 'no host was seen from inside' };
+  },
+});
+
 /** Less than 1 MiB left for a service's state: nothing can be written any more. */
 export function isFull(mount: Mount): boolean {
   return mount.availableBytes < 1024 * 1024 || mount.inodesUsedPercent === 100;
@@ -93,4 +114,11 @@ const clockGateway = defineCheck({
   },
 });
 
-export const hostChecks: readonly Check[] = [accessBackend, accessGateway, diskBackend, diskGateway, clockGateway];
+export const hostChecks: readonly Check[] = [
+  somethingSeen,
+  accessBackend,
+  accessGateway,
+  diskBackend,
+  diskGateway,
+  clockGateway,
+];
