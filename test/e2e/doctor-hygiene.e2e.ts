@@ -30,6 +30,7 @@ describe.skipIf(obstacle !== undefined)(title, () => {
   });
   afterEach(async () => {
     await lab.mend();
+    await lab.untilWell(); // a case that stops services itself has nothing to mend, and its gateway comes back in its own time
   });
   afterAll(async () => {
     await lab?.close();

@@ -41,6 +41,8 @@ export interface Lab {
   break(...ids: readonly string[]): Promise<readonly string[]>;
   /** Takes back the named fault, or all of them in reverse; answers with what it mended. */
   mend(id?: string): Promise<readonly string[]>;
+  /** Waits until an upgrade gives 101 and the gateway is connected; gives up silently after 45 s. */
+  untilWell(): Promise<void>;
   /** Installs a working system of the old kind by hand, with a certificate of the inventory's own authority. */
   installOld(): Promise<void>;
   reset(host: HostName): Promise<void>;
@@ -129,6 +131,7 @@ export async function openLab(options: OpenLabOptions): Promise<Lab> {
       if (ids.length > 0 && (await broken()).length === 0) await wellAgain(workbench);
       return ids;
     },
+    untilWell: () => wellAgain(workbench),
     installOld: () => installOldSystem(oldSystem(workbench)),
     reset: (host) => reset(layout, host, { docker: state.docker, say, signal }),
     reboot: (host) => reboot(layout, host, signal),
