@@ -4,7 +4,7 @@ import { closeSync, openSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Clock } from '../../agents/runtime/index.ts';
 import { localErrors } from './errors.ts';
-import { type Entry, endProcess, isAlive, type LedgerFile, startTimeOf, writeLedger } from './ledger.ts';
+import { type Entry, endGroup, endProcess, type LedgerFile, startTimeOf, writeLedger } from './ledger.ts';
 
 /** One started process. */
 export interface Child {
@@ -80,9 +80,7 @@ export function createChildren(options: ChildrenOptions): Children {
     },
     killAll() {
       ending = true;
-      for (const { child } of started.toReversed()) {
-        if (isAlive(child.entry)) process.kill(child.entry.pid, 'SIGKILL');
-      }
+      for (const { child } of started.toReversed()) endGroup(child.entry);
     },
   };
 }

@@ -3,7 +3,7 @@ import { mkdir } from 'node:fs/promises';
 import type { Clock } from '../../agents/runtime/index.ts';
 import { describe } from '../../agents/runtime/index.ts';
 import { localErrors } from './errors.ts';
-import { endProcess, isAlive, type LedgerFile, readLedger, startTimeOf, writeLedger } from './ledger.ts';
+import { endGroup, endProcess, isAlive, type LedgerFile, readLedger, startTimeOf, writeLedger } from './ledger.ts';
 import { portIsFree } from './loopback.ts';
 import { type Places, PORTS, type PortName } from './places.ts';
 
@@ -28,7 +28,10 @@ export async function claim(
   }
   const leftovers: string[] = [];
   for (const entry of before?.children.toReversed() ?? []) {
-    if (!isAlive(entry)) continue;
+    if (!isAlive(entry)) {
+      endGroup(entry);
+      continue;
+    }
     await endProcess(entry, { clock, graceMs: LEFTOVER_GRACE_MS });
     leftovers.push(entry.name);
   }

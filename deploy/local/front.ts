@@ -39,6 +39,7 @@ export async function prepareNginx(
   const { api, agents, tls } = places.ports;
   const text = renderNginxPrivate(rendering.templates, {
     directory: places.nginx,
+    asRoot: process.getuid?.() === 0,
     releaseId: rendering.releaseId,
     serverName: 'localhost',
     listen: [`127.0.0.1:${tls}`],

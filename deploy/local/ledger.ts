@@ -55,8 +55,27 @@ export interface EndOptions {
   readonly graceMs: number;
 }
 
-/** TERM, grace, KILL; resolves when it is gone. Gives whether force was needed. */
+/**
+ * Ends by force what is left of the group that a process led: workers of a killed nginx. A number is not given to a new process
+ * while it is still the number of a group, so what answers to it is ours, unless a process of that number started later.
+ */
+export function endGroup(entry: Entry): void {
+  if (startTimeOf(entry.pid) !== undefined && !isAlive(entry)) return;
+  try {
+    process.kill(-entry.pid, 'SIGKILL');
+  } catch {
+    // Nobody is left.
+  }
+}
+
+/** TERM, grace, KILL, and then the rest of its group; resolves when it is gone. Gives whether force was needed. */
 export async function endProcess(entry: Entry, options: EndOptions): Promise<boolean> {
+  const forced = await endLeader(entry, options);
+  endGroup(entry);
+  return forced;
+}
+
+async function endLeader(entry: Entry, options: EndOptions): Promise<boolean> {
   const { clock, graceMs } = options;
   if (!send(entry, 'SIGTERM')) return false;
   const until = clock.monotonicMs() + graceMs;

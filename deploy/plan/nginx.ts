@@ -38,11 +38,16 @@ export function renderNginxInclude(templates: Templates, directory: string): str
 }
 
 /** Renders a whole nginx.conf for `viworks up`: foreground, everything below one directory, errors on stderr. */
-export function renderNginxPrivate(templates: Templates, config: VhostConfig & { readonly directory: string }): string {
+export function renderNginxPrivate(
+  templates: Templates,
+  config: VhostConfig & { readonly directory: string; readonly asRoot: boolean },
+): string {
   const vhost = renderVhost(templates, config);
   const indented = vhost.replace(/^(?=.)/gm, '    ');
   const below = (name: string): Value => text(`${config.directory}/${name}`);
   return render(templates, 'nginx/private.conf.tmpl', {
+    // Started by root its workers would become another user, who may not enter the private directory.
+    user: block(config.asRoot ? 'user root;' : ''),
     pid: below('nginx.pid'),
     client_body: below('client-body'),
     proxy: below('proxy'),

@@ -156,6 +156,7 @@ test.skipIf(!NGINX)('nginx itself takes the private configuration, in a path wit
     ...vhost,
     certificate: join(home, 'c.pem'),
     key: join(home, 'k.pem'),
+    asRoot: process.getuid?.() === 0,
     directory: home,
   });
   writeFileSync(join(home, 'nginx.conf'), rendered);
