@@ -6,7 +6,11 @@ import { $, type ProcessOutput } from 'zx';
 
 const root = new URL('../..', import.meta.url).pathname;
 const home = mkdtempSync(join(tmpdir(), 'viworks-home-'));
-process.on('exit', () => rmSync(home, { recursive: true, force: true }));
+
+/** Removes the home directory; for the end of a suite. */
+export function forgetHome(): void {
+  rmSync(home, { recursive: true, force: true });
+}
 
 /** Runs `./viworks ARGS…` with HOME in a directory that goes away with this process. */
 async function viworks(args: readonly string[]): Promise<ProcessOutput> {

@@ -1,7 +1,7 @@
 // The installed units: no connect is refused over a restart, the sandbox is tight, and a hung event loop does not stay unnoticed.
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { deployCommand } from './deploy-command.ts';
+import { deployCommand, forgetHome } from './deploy-command.ts';
 import { type Lab, labObstacle, openLab } from './lab/index.ts';
 
 const obstacle = await labObstacle();
@@ -24,7 +24,10 @@ beforeAll(async () => {
   lab = await openLab({ name: 'e2e-units' });
   await deployCommand(['apply', '-i', lab.inventoryPath, '--yes']);
 });
-afterAll(() => lab?.close());
+afterAll(async () => {
+  await lab?.close();
+  forgetHome();
+});
 
 describe.skipIf(obstacle !== undefined)(group, () => {
   test('restarting the backend under 50 connects a second refuses none and delays none by 2 s', async () => {
