@@ -1,6 +1,6 @@
 // backend.toml: its schema, defaults and the judgements that need more than one key. No I/O.
 import { isIP } from 'node:net';
-import { z } from 'zod';
+import * as z from 'zod';
 import { AGENT_PATH, limits } from '../protocol/index.ts';
 import { type ConfigComplaint, type ConfigSpec, LOG_LEVELS } from '../runtime/index.ts';
 

@@ -1,5 +1,5 @@
 // gateway.toml as one schema: defaults, help text and validation. Pure; composition hands out slices of the value.
-import { z } from 'zod';
+import * as z from 'zod';
 import { BUILT_IN_VERBS } from '../protocol/index.ts';
 import { type ConfigComplaint, type ConfigSpec, LOG_LEVELS } from '../runtime/index.ts';
 

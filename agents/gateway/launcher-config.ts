@@ -1,5 +1,5 @@
 // launcher.toml as one schema. Pure.
-import { z } from 'zod';
+import * as z from 'zod';
 import type { ConfigSpec } from '../runtime/index.ts';
 
 const path = (description: string): z.ZodString =>

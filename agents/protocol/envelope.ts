@@ -1,5 +1,5 @@
 // The union of all text frames, and who may send which.
-import { z } from 'zod';
+import * as z from 'zod';
 import * as session from './session.ts';
 import { telemetry } from './telemetry.ts';
 import * as work from './work.ts';

@@ -1,5 +1,5 @@
 // Request and response bodies of the HTTP API. Requests are strict; the same schemas make the OpenAPI document.
-import { z } from 'zod';
+import * as z from 'zod';
 import { REFUSALS } from './errors.ts';
 import { DEFAULT_GRACE_MS, DEFAULT_TTL_MS, MAX_DURATION_MS } from './limits.ts';
 import { environment, offset, streamName, taskId, text } from './parts.ts';

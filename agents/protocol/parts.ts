@@ -1,5 +1,5 @@
 // Small schemas that several frames are made of.
-import { z } from 'zod';
+import * as z from 'zod';
 
 /** A non-empty string of at most `max` characters. */
 export const text = (max: number): z.ZodString => z.string().min(1).max(max);

@@ -1,5 +1,5 @@
 // Frames of the session itself: handshake, probe, liveness, goodbye.
-import { z } from 'zod';
+import * as z from 'zod';
 import { offset, taskId, text } from './parts.ts';
 
 /** Backend → gateway, first frame of every link. `nonce` is 32 random bytes in base64url. */

@@ -1,5 +1,5 @@
 // Samples of the host and of the gateway agent. Fractions are 0–1, sizes bytes.
-import { z } from 'zod';
+import * as z from 'zod';
 
 /** One sample. */
 export const sample = z.object({

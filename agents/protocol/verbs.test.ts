@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { z } from 'zod';
+import * as z from 'zod';
 import { CLOSE, closeByCode } from './errors.ts';
 import { commandRequest } from './http.ts';
 import { helloPayload } from './session.ts';

@@ -1,5 +1,5 @@
 // The built-in verbs: what they take and whether running one twice is harmless. Both sides check arguments against this.
-import { z } from 'zod';
+import * as z from 'zod';
 import { text } from './parts.ts';
 
 /** A verb's contract. */

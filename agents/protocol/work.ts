@@ -1,5 +1,5 @@
 // Frames of work: run, its answers, acknowledged output, exit, cancel. Output bytes themselves travel in binary frames.
-import { z } from 'zod';
+import * as z from 'zod';
 import { REFUSALS } from './errors.ts';
 import { MAX_DURATION_MS } from './limits.ts';
 import { environment, offset, sha256Hex, streamName, taskId, text } from './parts.ts';

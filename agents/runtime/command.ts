@@ -1,6 +1,6 @@
 // What a command of the CLI is: data that gives its help, completions and docs, plus one function to run it.
 import type { Readable, Writable } from 'node:stream';
-import type { z } from 'zod';
+import type * as z from 'zod';
 import type { Clock } from './clock.ts';
 import type { ConfigComplaint } from './config.ts';
 

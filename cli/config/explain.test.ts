@@ -1,6 +1,6 @@
 // Keys for people: what is said about each, and where a value in force came from.
 import { expect, test } from 'vitest';
-import { z } from 'zod';
+import * as z from 'zod';
 import { parseConfig } from '../../agents/runtime/index.ts';
 import { explainKeys, renderKeys } from './explain.ts';
 import type { JsonSchema } from './fields.ts';

@@ -1,6 +1,6 @@
 // The shape of viworks.toml as it is written: every key, its default and its help text. Judgement across keys is in check.ts.
 import { isIP } from 'node:net';
-import { z } from 'zod';
+import * as z from 'zod';
 
 const slug = z.string().regex(/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/, 'expected lower-case letters, digits and dashes');
 const hostKeyName = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/, 'expected letters, digits, dots and dashes');

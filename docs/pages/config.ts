@@ -1,5 +1,5 @@
 // docs/config.md: every key of every configuration file, from the schemas that read them.
-import { z } from 'zod';
+import * as z from 'zod';
 import type { ConfigSpec } from '../../agents/runtime/index.ts';
 import { fieldsOf, type JsonSchema } from '../../cli/config/fields.ts';
 import { GENERATED, type Page, table } from './page.ts';

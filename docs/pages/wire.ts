@@ -1,6 +1,6 @@
 // docs/wire.md: the frames as their schemas have them, with an example of each from the golden files.
 import { readFileSync } from 'node:fs';
-import { z } from 'zod';
+import * as z from 'zod';
 import {
   CLOSE,
   FROM_BACKEND,

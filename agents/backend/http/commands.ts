@@ -1,7 +1,7 @@
 // POST and GET of commands. With `Accept: text/event-stream` the answer to a new command is its live output.
 import { createHash } from 'node:crypto';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { z } from 'zod';
+import * as z from 'zod';
 import { BUILT_IN_VERBS, http, limits } from '../../protocol/index.ts';
 import type { CreatedCommand, NewCommand } from '../commands/engine.ts';
 import { viewTask } from '../commands/viewer.ts';

@@ -1,5 +1,5 @@
 // Gateways as the registry knows them.
-import { z } from 'zod';
+import * as z from 'zod';
 import { http } from '../../protocol/index.ts';
 import { backendErrors } from '../errors.ts';
 import { type App, type HttpDeps, requires } from './context.ts';

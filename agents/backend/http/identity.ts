@@ -1,5 +1,5 @@
 // Tokens, enrolment tokens, and the enrolment itself.
-import { z } from 'zod';
+import * as z from 'zod';
 import { http } from '../../protocol/index.ts';
 import { fromUnknown } from '../../runtime/index.ts';
 import { backendErrors } from '../errors.ts';

@@ -1,5 +1,5 @@
 // Health, metrics, the API's own description, and the log level.
-import { z } from 'zod';
+import * as z from 'zod';
 import { http } from '../../protocol/index.ts';
 import { LOG_LEVELS } from '../../runtime/index.ts';
 import { MESSAGES } from '../messages.ts';

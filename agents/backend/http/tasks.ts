@@ -1,5 +1,5 @@
 // Tasks: list, show, read their output live, cancel.
-import { z } from 'zod';
+import * as z from 'zod';
 import { http } from '../../protocol/index.ts';
 import { viewTask } from '../commands/viewer.ts';
 import { toTaskBody } from './bodies.ts';

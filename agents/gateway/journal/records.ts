@@ -1,5 +1,5 @@
 // Journal records ↔ bytes: [length u32][crc32c u32][json]. Pure. Reading finds every whole record, also behind damage.
-import { z } from 'zod';
+import * as z from 'zod';
 import { crc32c } from './crc32c.ts';
 
 const result = z.object({
