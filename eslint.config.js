@@ -39,7 +39,10 @@ export default tseslint.config(
       // The name `z` brings every language's messages along: 430 kB more in each agent.
       'no-restricted-syntax': [
         'error',
-        { selector: "ImportDeclaration[source.value='zod'] > ImportSpecifier", message: "write: import * as z from 'zod'" },
+        {
+          selector: "ImportDeclaration[source.value='zod'] > ImportSpecifier",
+          message: "write: import * as z from 'zod'",
+        },
       ],
       'max-lines': ['error', { max: 400 }],
       'max-params': ['error', { max: 3 }],
