@@ -44,10 +44,12 @@ export function createGatewayBench(options: {
   /** Puts the launcher into a cgroup made for it; needs root. */
   readonly cgroup?: boolean;
   readonly taskUser?: string;
+  /** Somewhere else than in the bench's own folder, as on a disk of its own; whoever made it takes it away. */
+  readonly tasksDir?: string;
   readonly extra?: string;
 }): GatewayBench {
   const dir = mkdtempSync(join(tmpdir(), 'vw-gateway-'));
-  const tasksDir = join(dir, 'tasks');
+  const tasksDir = options.tasksDir ?? join(dir, 'tasks');
   const launcherSocket = join(dir, 'launcher.sock');
   const gatewayId = options.gatewayId ?? 'gw1';
   let log = '';

@@ -45,7 +45,9 @@ const { signal } = new AbortController();
 const LOOK_MS = 20;
 
 /** Starts backend, launcher and gateway, and waits for the session. */
-export async function startSystem(options: { cgroup?: boolean; extra?: string } = {}): Promise<SystemBench> {
+export async function startSystem(
+  options: { cgroup?: boolean; tasksDir?: string; extra?: string } = {},
+): Promise<SystemBench> {
   const [apiPort, agentsPort] = [await freePort(), await freePort()];
   const gateway = createGatewayBench({ ...options, url: `ws://127.0.0.1:${agentsPort}/ws/agent` });
   const state = join(gateway.dir, 'backend');

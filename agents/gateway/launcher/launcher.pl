@@ -11,10 +11,12 @@ use Socket qw(AF_UNIX AF_INET SOCK_STREAM SOCK_DGRAM SOL_SOCKET SO_RCVTIMEO SO_S
 
 # Numbers of system calls that perl-base has no names for; both kinds of machine that we ship to.
 my $arm = (POSIX::uname())[4] eq 'aarch64';
-my %NR = (prctl => $arm ? 167 : 157, signalfd4 => $arm ? 74 : 289, clock_gettime => $arm ? 113 : 228, renameat2 => $arm ? 276 : 316, pidfd_open => 434, pidfd_send_signal => 424);
+my %NR = (prctl => $arm ? 167 : 157, signalfd4 => $arm ? 74 : 289, clock_gettime => $arm ? 113 : 228, renameat2 => $arm ? 276 : 316, memfd_create => $arm ? 279 : 319, pidfd_open => 434, pidfd_send_signal => 424);
 use constant { PR_SET_PDEATHSIG => 1, PR_SET_CHILD_SUBREAPER => 36, SO_PEERCRED => 17, SFD_FLAGS => 0x80800 };
-use constant { AT_FDCWD => -100, RENAME_NOREPLACE => 1 };
+use constant { AT_FDCWD => -100, RENAME_NOREPLACE => 1, SI_QUEUE => -1 };
 use constant { IDLE_WORKERS => 4, REFILL_S => 0.01, LEFTOVER_S => 1, KILL_S => 5, MAX_HEAD => 8 << 20, MAX_BODY => 2 << 20 };
+# Bytes: into the reserve fits every result, thanks to the cap on the pids in it; and what a start may need of a disk, without its stdin.
+use constant { RESERVE => 1024, MAX_SURVIVORS => 64, ROOM => 64 << 10 };
 
 my %opt = @ARGV % 2 ? die "usage: launcher.pl --socket PATH --tasks-dir DIR [--agent-user NAME] [--task-user NAME]\n" : @ARGV;
 my ($socket_path, $tasks) = ($opt{'--socket'} // die("--socket is missing\n"), $opt{'--tasks-dir'} // die("--tasks-dir is missing\n"));
@@ -32,6 +34,7 @@ main();
 sub main {
     my %listen = map { $_ => 1 } inherited_sockets();
     my ($notify, $watchdog_us) = manager();
+    POSIX::dup2(POSIX::open('/dev/null', O_RDWR), 0);    # a waiter's descriptor 0 means something: see hold_result
     close_foreign(0, 1, 2, keys %listen, defined $notify ? fileno($notify) : ());
     delete @ENV{grep { /^(LISTEN_|NOTIFY_|VIWORKS_NOTIFY|WATCHDOG_|CREDENTIALS_)/ } keys %ENV};
     umask 027;
@@ -56,10 +59,7 @@ sub main {
         my $wait = defined $refill_at ? $refill_at - monotonic() : $every;
         readable($wait > 0 ? $wait : 0, $signals, $pool_in);
         syswrite($notify, 'WATCHDOG=1') if $notify && $watchdog_us;
-        if (sysread($signals, my $info, 1280)) {
-            my @numbers = map { unpack 'L', substr($info, $_ * 128, 4) } 0 .. length($info) / 128 - 1;
-            last if grep { $_ == POSIX::SIGTERM() || $_ == POSIX::SIGINT() || $_ == POSIX::SIGHUP() } @numbers;
-        }
+        last if grep { $_->[0] != POSIX::SIGCHLD() } drain_signals($signals);
         while ((my $pid = waitpid(-1, POSIX::WNOHANG())) > 0) { delete $idle{$pid} }
         if (readable(0, $pool_in) && sysread($pool_in, my $left, 4096)) { delete $idle{$_} for unpack 'L*', $left }
         next if keys %idle == IDLE_WORKERS;
@@ -84,6 +84,7 @@ sub worker {
     close $main_lock;
     $in_pool = 1;
     $0 = 'viworks-launcher: idle';
+    POSIX::sigprocmask(POSIX::SIG_BLOCK(), POSIX::SigSet->new(POSIX::SIGUSR1()));    # as a waiter it may be asked for the end before it can listen
     # All of this while nobody waits for it: setsid and prctl wait for a lock that every fork on the machine takes.
     POSIX::setsid();
     syscall($NR{prctl}, PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
@@ -112,10 +113,11 @@ sub make_ready {
     remove_ready($dir);
     my %made = (dir => $dir);
     # Mode 0440: these descriptors write, but a task that opens /dev/stdout anew is refused instead of truncating its own output.
-    (mkdir($dir, 0750) && put_new("$dir/waiter", "$$ " . start_time($$) . "\n")
+    # The room for the result is taken before there is a task: its blocks, its inode and, the folder being so small, its name.
+    (mkdir($dir, 0750) && put_new("$dir/waiter", "$$ " . start_time($$) . "\n") && put_new("$dir/rc.tmp", ' ' x RESERVE)
         && sysopen($made{out}, "$dir/out", O_WRONLY | O_APPEND | O_CREAT | O_EXCL, 0440) && sysopen($made{err}, "$dir/err", O_WRONLY | O_APPEND | O_CREAT | O_EXCL, 0440)
-        && sysopen($made{lock}, "$dir/lock", O_RDWR | O_CREAT, 0600) && flock($made{lock}, LOCK_EX)) or do { %ready = (errno => errno_name()); return };
-    chown -1, $agent_gid, $dir, $made{out}, $made{err};
+        && sysopen($made{lock}, "$dir/lock", O_RDWR | O_CREAT, 0600) && flock($made{lock}, LOCK_EX)) or do { %ready = (errno => errno_name()); remove_ready($dir); return };
+    chown -1, $agent_gid, $dir, "$dir/rc.tmp", $made{out}, $made{err};
     %ready = %made;
     return;
 }
@@ -145,14 +147,16 @@ sub give_name {
 # What a killed launcher left; one that is locked belongs to a worker that is giving it its name right now.
 sub clear_ready {
     opendir(my $handle, $tasks) or return;
-    for my $name (grep { /^\.ready-\d+$/ } readdir $handle) {
+    my @names = readdir $handle;
+    unlink map { "$tasks/$_" } grep { /^\.room-\d+$/ } @names;
+    for my $name (grep { /^\.ready-\d+$/ } @names) {
         my $lock;
         next if sysopen($lock, "$tasks/$name/lock", O_RDWR) && !flock($lock, LOCK_EX | LOCK_NB);
         remove_ready("$tasks/$name");
     }
 }
 
-sub remove_ready { my ($dir) = @_; unlink map { "$dir/$_" } qw(waiter out err lock); rmdir $dir; return }
+sub remove_ready { my ($dir) = @_; unlink map { "$dir/$_" } qw(waiter rc.tmp out err lock); rmdir $dir; return }
 
 # The process that becomes the task: it waits for its instruction, so that a start forks nothing while somebody waits for it.
 sub fork_runner {
@@ -189,7 +193,7 @@ sub serve {
     my %one = %$fields;
     my $op = $one{op} // '';
     my $id = $one{task} // '';
-    return reply($conn, state => 'ok', cgroup => $cg_kill ? 'kill' : defined $cg ? 'group' : 'none', subreaper => 1, boot => $boot, tasks_dir => $tasks) if $op eq 'ping';
+    return reply($conn, state => 'ok', cgroup => $cg_kill ? 'kill' : defined $cg ? 'group' : 'none', subreaper => 1, boot => $boot, tasks_dir => $tasks, spool => room_errno()) if $op eq 'ping';
     return reply($conn, list_tasks()) if $op eq 'status' && $id eq '';
     return reply($conn, state => 'refused', message => 'not a task id') unless $id =~ /\A[a-z0-9][a-z0-9-]{7,63}\z/;
     return start_task($conn, \%one, $head, $body) if $op eq 'start';
@@ -291,13 +295,14 @@ sub wait_for {
     my $deadline = $t->{timeout} ? $t->{began} + $t->{timeout} / 1000 : undef;
     my ($reason, $kill_at, $leftovers_at, $finished, $killed) = ('exited');
     my %end = (leftovers => 0, killmode => 'none', escalated => 0, survivors => '');
-    my $read_end = sub {
-        my ($why, $grace) = split / /, slurp("$t->{dir}/end") // return;
+    my $end_by = sub {
+        my ($why, $grace) = @_;
         my $at = monotonic() + $grace / 1000;
         if (defined $t->{status}) { $leftovers_at = monotonic() }    # it ended by itself: that stays the truth, the rest is hurried
         elsif (!defined $kill_at) { ($reason, $kill_at) = ($why, $at); polite($t) }
         elsif ($at < $kill_at) { $kill_at = $at }
     };
+    my $read_end = sub { my @asked = split / /, slurp("$t->{dir}/end") // ''; $end_by->(@asked) if @asked; return @asked };
     $read_end->();    # it may have been asked for before the signal could reach us
     while (1) {
         my $none = reap($t);
@@ -324,15 +329,32 @@ sub wait_for {
         # A cgroup that empties tells nobody here: look again soon, but only in the second after the leader's end.
         $wait = 0.01 if defined $leftovers_at && (!defined $wait || $wait > 0.01);
         readable($wait, $t->{signals});
-        $read_end->() if grep { $_ == POSIX::SIGUSR1() } drain_signals($t->{signals});
+        for (grep { $_->[0] == POSIX::SIGUSR1() } drain_signals($t->{signals})) {
+            my (undef, $code, $value) = @$_;
+            if ($code == SI_QUEUE) { $end_by->($value & 1 ? 'timed_out' : 'cancelled', $value >> 1) }
+            $read_end->() || $code == SI_QUEUE || $end_by->('cancelled', $t->{grace} // 0);    # a bare signal is a plain wish
+        }
     }
     my $status = $t->{status} // -1;
     my $oom = ($cg // '') ne '' && (slurp("$cg/t-$t->{id}/memory.events") // '') =~ /^oom_kill ([1-9])/m ? 1 : 0;
     my %rc = (%end, reason => $reason, code => $status < 0 || $status & 127 ? '' : $status >> 8, signal => $status < 0 ? '' : $status & 127 || '', oom => $oom,
         duration_ms => int(1000 * ($finished - $t->{began})), out => -s "$t->{dir}/out", err => -s "$t->{dir}/err");
-    # A full disk must not lose the exit code: the result is held here until it can be written.
-    select(undef, undef, undef, 1) until put("$t->{dir}/rc", join '', map { "$_=$rc{$_}\n" } sort keys %rc);
+    my $text = join '', map { "$_=$rc{$_}\n" } sort keys %rc;
+    put("$t->{dir}/rc", $text) or hold_result($t, $text);
     rmdir "$cg/t-$t->{id}" if defined $cg;
+}
+
+# A disk that does not even take what was reserved (an I/O error, read-only all of a sudden) must not lose the result. It is
+# held in memory, where evidence() finds it as this process's descriptor 0, until it can be written or nobody wants it any more.
+sub hold_result {
+    my ($t, $text) = @_;
+    my $name = 'viworks-rc';
+    $text .= 'unwritten=' . errno_name() . "\n";
+    $0 = "viworks-task: cannot write the result of $t->{id}";
+    my $memory = syscall($NR{memfd_create}, $name, 0);
+    if ($memory >= 0) { POSIX::write($memory, $text, length $text); POSIX::dup2($memory, 0); POSIX::close($memory) }
+    $text =~ s/unwritten=.*\n//;
+    select(undef, undef, undef, 1) until put("$t->{dir}/rc", $text) || $!{ENOENT};
 }
 
 sub polite {
@@ -353,7 +375,7 @@ sub kill_tree {
         kill_exact(POSIX::SIGKILL(), @$_) for @alive;
         my $none = reap($t);
         last if ($none || $root) && !populated($t->{id}) && !($root && @alive);
-        if (monotonic() > $until) { $end->{survivors} = join ',', map { $_->[0] } @alive; last }
+        if (monotonic() > $until) { $end->{survivors} = join ',', map { $_->[0] } splice @alive, 0, MAX_SURVIVORS; last }
         readable(0.005, $t->{signals}) if $t->{signals};
         drain_signals($t->{signals}) if $t->{signals};
         select(undef, undef, undef, 0.005) unless $t->{signals};
@@ -377,10 +399,13 @@ sub end_task {
     my ($id, $dir) = ($one->{task}, "$tasks/$one->{task}");
     my %seen = evidence($id);
     if ($seen{state} eq 'running' || $seen{state} eq 'starting') {
-        put("$dir/end", ($one->{reason} // 'cancelled') . ' ' . ($one->{grace_ms} // 0)) or return reply($conn, state => 'refused', message => "cannot write $dir/end: $!");
+        my ($why, $grace) = ($one->{reason} // 'cancelled', $one->{grace_ms} // 0);
         my ($pid, $start) = split ' ', slurp("$dir/waiter") // '';
-        kill_exact(POSIX::SIGUSR1(), $pid, $start) if $pid;
-        return reply($conn, state => 'ending');
+        # Said twice: two signals at once become one, but the file has the last; and the signal's own number arrives on a full disk too.
+        my $put = put("$dir/end", "$why $grace");
+        my $errno = errno_name();
+        my $sent = $pid && kill_exact(POSIX::SIGUSR1(), $pid, $start, $grace * 2 + ($why eq 'timed_out'));
+        return reply($conn, $put || $sent ? (state => 'ending') : (state => 'refused', message => "cannot write $dir/end: $errno"));
     }
     return reply($conn, %seen) if $seen{state} ne 'orphaned';
     # The waiter is gone: this process takes its place, without the leader's exit code.
@@ -412,6 +437,7 @@ sub evidence {
     if (my %rc = fields("$dir/rc")) { return (%known, %rc, state => defined $rc{failed} ? 'start_failed' : 'exited', defined $rc{failed} ? (stage => $rc{failed}) : ()) }
     if (!$lock && sysopen($lock, "$dir/lock", O_RDWR) && !flock($lock, LOCK_SH | LOCK_NB)) {
         return (%known, state => 'starting') unless defined $known{pid};
+        if (my %rc = held_result($dir)) { return (%known, %rc, state => 'exited') }
         my $uptime = (split ' ', slurp('/proc/uptime'))[0];
         my $elapsed = int(1000 * ($uptime - $known{start} / POSIX::sysconf(POSIX::_SC_CLK_TCK())));
         return (%known, state => 'running', elapsed_ms => $elapsed < 0 ? 0 : $elapsed);
@@ -421,6 +447,11 @@ sub evidence {
     return (%known, state => 'indeterminate', message => 'the host was restarted') if $known{boot} ne $boot;
     return (%known, state => 'orphaned') if strays($id);
     return (%known, state => 'indeterminate', message => 'the waiting process was killed and the task has ended', out => -s "$dir/out", err => -s "$dir/err");
+}
+
+sub held_result {
+    my ($pid, $start) = split ' ', slurp("$_[0]/waiter") // '';
+    return defined $start && start_time($pid) eq $start ? fields("/proc/$pid/fd/0") : ();
 }
 
 # The same, but not in the middle of somebody else's start, which takes milliseconds.
@@ -461,9 +492,11 @@ sub forget_task {
     return %seen if $seen{state} =~ /^(unknown|running|starting|orphaned)$/;
     rmdir "$cg/t-$id" if defined $cg;
     # The name goes first, so that a half-removed directory is never mistaken for evidence.
-    rename $dir, "$tasks/.gone-$id-$$" or return (task => $id, state => 'refused', message => "cannot rename $dir: $!");
-    unlink map { "$tasks/.gone-$id-$$/$_" } qw(lock void waiter pid rc end held in out err);
-    rmdir "$tasks/.gone-$id-$$";
+    my $gone = "$tasks/.gone-$id-$$";
+    # On a full disk even a name may need room first: the output's, whose sizes are in the record.
+    rename $dir, $gone or unlink("$dir/out", "$dir/err") && rename $dir, $gone or return (task => $id, state => 'refused', message => "cannot rename $dir: $!");
+    unlink map { "$gone/$_" } qw(lock void waiter pid rc rc.tmp end end.tmp held in out err);
+    rmdir $gone;
     return (task => $id, state => 'forgotten');
 }
 
@@ -539,10 +572,11 @@ sub all_pids { opendir(my $handle, '/proc') or return; return grep { /^\d+$/ } r
 
 # Signals a process only while it is still the one that was looked at (PID reuse): the descriptor pins it, then its start is compared.
 sub kill_exact {
-    my ($signal, $pid, $start) = @_;
+    my ($signal, $pid, $start, $number) = @_;
+    my $info = defined $number ? pack('iiiiiiQx96', $signal, 0, SI_QUEUE, 0, $$, $<, $number) : 0;
     my $fd = syscall($NR{pidfd_open}, $pid + 0, 0);
     if ($fd < 0) { return $!{ENOSYS} && start_time($pid) eq $start ? kill($signal, $pid) : 0 }
-    my $sent = start_time($pid) eq $start && syscall($NR{pidfd_send_signal}, $fd + 0, $signal + 0, 0, 0) == 0;
+    my $sent = start_time($pid) eq $start && syscall($NR{pidfd_send_signal}, $fd + 0, $signal + 0, $info, 0) == 0;
     POSIX::close($fd);
     return $sent;
 }
@@ -603,7 +637,7 @@ sub signal_fd {
 sub drain_signals {
     my ($handle) = @_;
     return unless sysread($handle, my $info, 1280);
-    return map { unpack 'L', substr($info, $_ * 128, 4) } 0 .. length($info) / 128 - 1;
+    return map { [unpack 'L x4 l x36 Q', substr($info, $_ * 128, 128)] } 0 .. length($info) / 128 - 1;    # number, code, value
 }
 
 sub readable {
@@ -624,17 +658,29 @@ sub slurp { open(my $handle, '<:raw', $_[0]) or return; local $/; return scalar 
 sub fields { my $text = slurp($_[0]) // return; return map { split /=/, $_, 2 } grep { /=/ } split /\n/, $text }
 sub put_raw { my ($path, $text) = @_; sysopen(my $handle, $path, O_WRONLY) or return; return syswrite($handle, $text) }
 
-sub put_new { my ($path, $text) = @_; sysopen(my $handle, $path, O_WRONLY | O_CREAT | O_EXCL, 0640) or return; return (syswrite($handle, $text) // -1) == length $text }
+# A file that takes only a part of it is full.
+sub write_whole { my ($handle, $text) = @_; my $wrote = syswrite($handle, $text) // return; return 1 if $wrote == length $text; $! = &Errno::ENOSPC; return }
 
-# Whole or not at all: readers never see half of a record.
+sub put_new { my ($path, $text) = @_; sysopen(my $handle, $path, O_WRONLY | O_CREAT | O_EXCL, 0640) or return; return write_whole($handle, $text) }
+
+# Whole or not at all: readers never see half of a record. What is reserved for it is written over, not given back and asked for again.
 sub put {
     my ($path, $text) = @_;
-    sysopen(my $handle, "$path.tmp", O_WRONLY | O_CREAT | O_TRUNC, 0640) or return;
-    chown -1, $agent_gid, $handle;
-    my $wrote = syswrite($handle, $text) // return;
-    do { $! = &Errno::ENOSPC; return } if $wrote != length $text;
-    close($handle) or return;
+    sysopen(my $handle, "$path.tmp", O_WRONLY | O_CREAT, 0640) or return;
+    my $reserved = -s $handle;
+    if ($reserved) { $text = sprintf '%-*s', $reserved, $text }
+    else { chown -1, $agent_gid, $handle }
+    write_whole($handle, $text) && close($handle) or return;
     return rename "$path.tmp", $path;
+}
+
+# Why the spool cannot take another task, or nothing.
+sub room_errno {
+    my $path = "$tasks/.room-$$";
+    unlink $path;
+    my $errno = put_new($path, ' ' x ROOM) ? '' : errno_name();
+    unlink $path;
+    return $errno;
 }
 
 sub errno_name { my $number = $! + 0; for (keys %!) { return $_ if Errno->can($_) && Errno->can($_)->() == $number } return "E$number" }

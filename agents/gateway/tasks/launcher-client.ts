@@ -58,6 +58,7 @@ export function createLauncher(options: { readonly socketPath: string; readonly 
         subreaper: get.get('subreaper') === '1',
         bootId: get.get('boot') ?? '',
         tasksDir: get.get('tasks_dir') ?? '',
+        spool: get.get('spool') ?? '',
       };
     },
     start: (request, signal) => about({ op: 'start', ...request }, signal),

@@ -9,6 +9,8 @@ export interface LauncherAbilities {
   readonly subreaper: boolean;
   readonly bootId: string;
   readonly tasksDir: string;
+  /** Why no task could be given its spool at this moment (ENOSPC, EROFS …); empty when one could. */
+  readonly spool: string;
 }
 
 /** One run of a program. `env` is added to the task's clean environment. */
@@ -54,6 +56,8 @@ export interface Ending {
   readonly survivors: readonly number[];
   /** The waiter was lost, and the exit code with it. */
   readonly lost: boolean;
+  /** Why the disk did not take this record; its waiter holds it in memory, and goes on trying. */
+  readonly unwritten: string | undefined;
 }
 
 /** What the launcher can say about one task. Nothing here is a guess. */
@@ -173,6 +177,7 @@ function parseEnding(get: ReadonlyMap<string, string>): Ending {
     err: count(get.get('err')),
     survivors: (get.get('survivors') ?? '').split(',').filter(Boolean).map(Number),
     lost: get.get('lost') === '1',
+    unwritten: get.get('unwritten'),
   };
 }
 

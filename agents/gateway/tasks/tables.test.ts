@@ -84,6 +84,7 @@ const ending: Ending = {
   err: 0,
   survivors: [],
   lost: false,
+  unwritten: undefined,
 };
 const running: Evidence = { state: 'running', elapsedMs: 1 };
 

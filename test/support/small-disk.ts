@@ -1,0 +1,81 @@
+// A small file system of its own for a test about full disks; root only. Whoever makes one takes it away, after what used it.
+import { execFileSync, spawnSync } from 'node:child_process';
+import { closeSync, mkdirSync, mkdtempSync, openSync, rmSync, statfsSync, writeSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+/** The kinds differ in when they give out a block: a tmpfs at once, an ext4 long after it has promised it. */
+export const SMALL_DISKS = ['tmpfs', 'ext4'] as const;
+
+/** A mounted small disk. */
+export interface SmallDisk extends Disposable {
+  readonly dir: string;
+  /** Takes all the room that is left. */
+  fill(): void;
+  /** Gives back what `fill` took. */
+  makeRoom(): void;
+  /** Goes away and comes back, as at a restart of the host: only what was written remains. Waits for those who still leave it. */
+  remount(): Promise<void>;
+}
+
+const BYTES = 8 << 20; // with blocks of 1 KiB it holds a journal, and a task has filled it in a moment
+
+/** Makes and mounts one. Small blocks, none kept back for root: the tightest that there is. */
+export function mountSmallDisk(kind: (typeof SMALL_DISKS)[number]): SmallDisk {
+  const base = mkdtempSync(join(tmpdir(), 'vw-disk-'));
+  const dir = join(base, 'disk');
+  const image = join(base, 'image');
+  const filler = join(dir, 'filler');
+  mkdirSync(dir);
+  if (kind === 'ext4') {
+    execFileSync('truncate', ['-s', String(BYTES), image]);
+    execFileSync('mkfs.ext4', ['-q', '-F', '-b', '1024', '-m', '0', image]);
+  }
+  const mount = (): void => {
+    const how = kind === 'ext4' ? ['-o', 'loop', image] : ['-t', 'tmpfs', '-o', `size=${BYTES}`, 'vw-small-disk'];
+    execFileSync('mount', [...how, dir]);
+  };
+  mount();
+  return {
+    dir,
+    fill() {
+      const fd = openSync(filler, 'a');
+      try {
+        // Smaller and smaller, and once more after what was promised has been given out: until not a block is left.
+        for (const size of [64 << 10, 1 << 10, 1]) {
+          writeUntilFull(fd, Buffer.alloc(size));
+          execFileSync('sync', ['-f', dir]);
+        }
+      } finally {
+        closeSync(fd);
+      }
+      if (statfsSync(dir).bavail > 0) throw new Error(`${dir} is not full`);
+    },
+    makeRoom: () => rmSync(filler, { force: true }),
+    async remount() {
+      if (kind === 'tmpfs') return; // it lives in memory: there is nothing that could be lost
+      for (let attempt = 0; ; attempt++) {
+        const { status, stderr } = spawnSync('umount', [dir], { encoding: 'utf8' });
+        if (status === 0) break;
+        if (attempt > 250) throw new Error(stderr);
+        await new Promise((done) => setTimeout(done, 20));
+      }
+      mount();
+    },
+    [Symbol.dispose]() {
+      execFileSync('umount', ['-l', dir]);
+      rmSync(base, { recursive: true, force: true });
+    },
+  };
+}
+
+function writeUntilFull(fd: number, part: Buffer): void {
+  for (;;) {
+    try {
+      writeSync(fd, part);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ENOSPC') return;
+      throw error;
+    }
+  }
+}
