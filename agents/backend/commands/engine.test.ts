@@ -1,7 +1,9 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { createFakeClock, type FakeClock } from '../../../test/support/fake-clock.ts';
 import { resultOf } from '../../../test/support/fake-gateway.ts';
 import { type Frame, type FrameOf, limits } from '../../protocol/index.ts';
@@ -214,6 +216,29 @@ test('a gateway is given so many tasks at a time; the next one goes when one has
   await store.flush();
   expect(runs().at(-1)?.taskId).toBe(last);
   expect(await stateOf(last)).toBe('sent');
+});
+
+test('a finished task is let go of, however long its session lasts', async () => {
+  const link = await attach();
+  const ended: WeakRef<object>[] = [];
+  for (let taskRef = 1; taskRef <= 20; taskRef++) {
+    const taskId = await ask();
+    engine.frame(link, { type: 'task.started', taskId, taskRef, streamEpoch: 'e', startedAt: 1 });
+    const out = Buffer.from('hi\n');
+    engine.output(link, { taskRef, stream: 'out', offset: 0, sequence: taskRef, bytes: out });
+    const live = engine.live(taskId);
+    if (live) ended.push(new WeakRef(live));
+    engine.frame(link, { type: 'task.exit', taskId, fence: 1, result: resultOf({ out }) });
+    await store.flush();
+  }
+  expect(ended).toHaveLength(20);
+  setFlagsFromString('--expose-gc');
+  const collect = runInNewContext('gc') as () => void;
+  // What the last turns of the event loop still have on their stacks is not a leak.
+  await vi.waitFor(() => {
+    collect();
+    expect(ended.filter((task) => task.deref() !== undefined).length).toBeLessThan(3);
+  });
 });
 
 test('a session that ends while a command is written: the command waits and expires', async () => {

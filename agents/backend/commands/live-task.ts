@@ -30,6 +30,8 @@ export interface LiveTask {
   /** The gateway lost the spool: what it sends now are other bytes than those stored, and is not stored. */
   spoolLost: boolean;
   completing: boolean;
+  /** Its number in binary frames of the present session. */
+  taskRef: number | undefined;
   sentAt: number | undefined;
 }
 
@@ -52,6 +54,7 @@ export function createLiveTask({ task, command }: StoredTask, feed: Feed = creat
     expiry: undefined,
     spoolLost: false,
     completing: false,
+    taskRef: undefined,
     sentAt: undefined,
   };
 }

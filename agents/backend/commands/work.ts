@@ -39,9 +39,11 @@ export function createWork(core: EngineCore): Work {
   const bindings = new Map<GatewayLink, Map<number, LiveTask>>();
   const absent = new Map<string, Timer>();
   const backlog = createBacklog();
-  core.onEnded = ({ record: { gatewayId, taskId } }) => {
-    const next = core.live.get(backlog.release(gatewayId, taskId) ?? '');
+  core.onEnded = ({ record: { gatewayId, taskId }, taskRef }) => {
     const link = core.linkOf(gatewayId);
+    // A session may last for months: it must not hold every task that it ever ran.
+    if (link && taskRef !== undefined) bindings.get(link)?.delete(taskRef);
+    const next = core.live.get(backlog.release(gatewayId, taskId) ?? '');
     if (next && link) dispatch(next, link);
   };
 
@@ -143,7 +145,7 @@ export function createWork(core: EngineCore): Work {
     output(link, chunk) {
       const task = bindings.get(link)?.get(chunk.taskRef);
       // Output of a task that was settled or given up meanwhile: the gateway stops by itself once it reads our frames.
-      return task && core.live.has(task.record.taskId) ? takeOutput(core, task, chunk) : undefined;
+      return task ? takeOutput(core, task, chunk) : undefined;
     },
     frame(link, frame) {
       const task = own(link, frame.taskId);
@@ -157,6 +159,7 @@ export function createWork(core: EngineCore): Work {
           return undefined;
         case 'task.started':
           started(core, task, frame);
+          task.taskRef = frame.taskRef;
           bindings.get(link)?.set(frame.taskRef, task);
           return undefined;
         case 'task.gap':
