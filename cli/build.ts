@@ -96,7 +96,7 @@ async function bundle(): Promise<string[]> {
     reached.add(output);
     for (const { path, kind } of metafile.outputs[output]?.imports ?? []) {
       const entry = metafile.outputs[path]?.entryPoint ?? '';
-      const wanted = kind !== 'dynamic-import' || /^(agents|node_modules)\/|^cli\/[a-z-]+\.ts$|^$/.test(entry);
+      const wanted = kind !== 'dynamic-import' || /^(agents|cli|deploy\/inventory|node_modules)\/|^$/.test(entry);
       if (wanted && path in metafile.outputs) visit(path);
     }
   };

@@ -1,5 +1,12 @@
 // From the operator's words to one command's exit code: load it, parse, run, and print whatever went wrong.
-import { type Invocation, isAbort, systemClock, type Terminal, ViworksError } from '../agents/runtime/index.ts';
+import {
+  errnoOf,
+  type Invocation,
+  isAbort,
+  systemClock,
+  type Terminal,
+  ViworksError,
+} from '../agents/runtime/index.ts';
 import { COMMANDS, type CommandEntry } from './commands.ts';
 import { cliErrors } from './errors.ts';
 import { renderFailure } from './failure.ts';
@@ -83,7 +90,11 @@ async function runCommand(argv: readonly string[], around: Surroundings): Promis
 }
 
 async function load(entry: CommandEntry): ReturnType<CommandEntry['load']> {
-  const spec: Awaited<ReturnType<CommandEntry['load']>> | undefined = await entry.load();
+  const spec: Awaited<ReturnType<CommandEntry['load']>> | undefined = await entry.load().catch((error: unknown) => {
+    // A managed host has only what its agents and their operator need there.
+    if (errnoOf(error) !== 'ERR_MODULE_NOT_FOUND') throw error;
+    throw cliErrors.create('VW_CLI_NOT_HERE', { name: entry.name }, error);
+  });
   if (spec === undefined) throw cliErrors.create('VW_CLI_NOT_BUILT', { name: entry.name });
   return spec;
 }

@@ -14,6 +14,12 @@ export const cliErrors = defineErrors({
     retry: 'never',
     exitCode: 70,
   },
+  VW_CLI_NOT_HERE: {
+    message: '`viworks {name}` is not installed on this host',
+    hint: 'run it where viworks is deployed from; a managed host has the other commands only (in a checkout: npm run build)',
+    retry: 'never',
+    exitCode: 64,
+  },
   VW_CLI_BROKEN_PIPE: {
     message: 'nobody reads the output any more',
     hint: 'nothing to do',

@@ -1,12 +1,14 @@
 // `viworks backend`: the daemon, and the two commands that make secrets straight on its store.
 import {
   type CommandSpec,
+  configFile,
+  configOption,
   createLogger,
   createNotifier,
   type Invocation,
+  type LoadedConfig,
   loadConfig,
   runProgram,
-  runtimeErrors,
 } from '../runtime/index.ts';
 import { composeBackend } from './compose.ts';
 import { type BackendConfig, configSpec } from './config.ts';
@@ -15,7 +17,7 @@ import { secretCommands } from './secret-commands.ts';
 /** Sessions are told to come back, what is written is flushed; nothing else may take longer. */
 const DRAIN_MS = 10_000;
 
-const CONFIG_OPTION = { flags: '-c, --config <file>', help: 'backend.toml' } as const;
+const CONFIG_OPTION = configOption('backend');
 
 /** `viworks backend`. */
 export const backendCommand: CommandSpec = {
@@ -28,9 +30,9 @@ export const backendCommand: CommandSpec = {
   options: [CONFIG_OPTION, { flags: '--check', help: 'only judge the configuration, then end' }],
   examples: [
     { command: 'viworks backend --config /etc/viworks/backend.toml', does: 'run the backend' },
-    { command: 'viworks backend --check --config backend.toml', does: 'judge a configuration' },
+    { command: 'viworks backend --check', does: 'judge what the backend of this host would read' },
     {
-      command: 'viworks backend token create --role operator --name alice --config backend.toml',
+      command: 'viworks backend token create --role operator --name alice',
       does: 'make a token and print it',
     },
   ],
@@ -42,9 +44,9 @@ export const backendCommand: CommandSpec = {
   ],
   subcommands: secretCommands(CONFIG_OPTION, loadBackendConfig),
   async run(invocation) {
-    const config = await loadBackendConfig(invocation);
+    const { value: config, file } = await loadBackendConfig(invocation);
     if (invocation.options.check === true) {
-      invocation.terminal.stdout.write('the configuration is good\n');
+      invocation.terminal.stdout.write(`the configuration is good: ${file}\n`);
       return 0;
     }
     const { clock, env, signal, terminal } = invocation;
@@ -62,17 +64,14 @@ export const backendCommand: CommandSpec = {
   },
 };
 
-async function loadBackendConfig(invocation: Invocation): Promise<BackendConfig> {
-  const file = invocation.options.config;
-  if (typeof file !== 'string')
-    throw runtimeErrors.create('VW_RUNTIME_USAGE', { problem: '--config FILE is missing', command: 'viworks backend' });
+async function loadBackendConfig(invocation: Invocation): Promise<LoadedConfig<BackendConfig>> {
+  const file = configFile(invocation.options.config, 'backend');
   const { schema, envPrefix } = configSpec;
-  const loaded = await loadConfig({
+  return loadConfig({
     schema,
     envPrefix,
     file,
     env: invocation.env,
     check: (value) => configSpec.check?.(value) ?? [],
   });
-  return loaded.value;
 }

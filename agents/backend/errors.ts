@@ -5,12 +5,12 @@ import { defineErrors } from '../runtime/index.ts';
 export const backendErrors = defineErrors({
   VW_BACKEND_UNAUTHENTICATED: {
     message: 'no valid token: {problem}',
-    hint: 'send `Authorization: Bearer <token>`; make one with `viworks backend token create --role operator --name NAME --config FILE`',
+    hint: 'send `Authorization: Bearer <token>`; make one with `sudo viworks backend token create --role operator --name NAME` on the backend host',
     retry: 'never',
   },
   VW_BACKEND_FORBIDDEN: {
     message: 'the token {name} has the role {role}; this needs {needed}',
-    hint: 'use a token with the role {needed}: `viworks backend token create --role {needed} --name NAME --config FILE`',
+    hint: 'use a token with the role {needed}: `sudo viworks backend token create --role {needed} --name NAME` on the backend host makes one',
     retry: 'never',
   },
   VW_BACKEND_NOT_FOUND: {
@@ -65,8 +65,13 @@ export const backendErrors = defineErrors({
   },
   VW_BACKEND_STORE_OPEN: {
     message: 'cannot open the store in {directory}: {reason}',
-    hint: 'the directory must exist and belong to this user: ls -lad {directory}',
+    hint: 'only root and the backend’s own user may open it (sudo …), and the directory must exist: ls -lad {directory}',
     retry: 'never',
+  },
+  VW_BACKEND_STORE_FULL: {
+    message: 'no room is left for the store in {directory}',
+    hint: 'make room, and the service manager starts it again by itself: df -h {directory}; du -xsh {directory}/../*',
+    retry: 'later',
   },
   VW_BACKEND_STORE_NEWER: {
     message: 'the store has schema {found}, this build knows up to {known}',
@@ -91,7 +96,7 @@ export const backendErrors = defineErrors({
   },
   VW_BACKEND_ENROLMENT_REFUSED: {
     message: 'the enrolment token is not valid: {problem}',
-    hint: 'make a new one: `viworks backend enrolment-token create --gateway ID --config FILE`',
+    hint: 'make a new one: `sudo viworks backend enrolment-token create --gateway ID` on the backend host',
     retry: 'never',
   },
   VW_BACKEND_NAME_TAKEN: {

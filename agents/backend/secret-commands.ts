@@ -1,7 +1,14 @@
 // `viworks backend token create` and `enrolment-token create`: on the store file itself, also while the backend runs.
-import type { z } from 'zod';
+import type * as z from 'zod';
 import { http } from '../protocol/index.ts';
-import { type CommandSpec, type Invocation, type OptionSpec, runtimeErrors } from '../runtime/index.ts';
+import {
+  type Clock,
+  type CommandSpec,
+  type Invocation,
+  type LoadedConfig,
+  type OptionSpec,
+  runtimeErrors,
+} from '../runtime/index.ts';
 import type { BackendConfig } from './config.ts';
 import { createEnrolment } from './identity/enrolment.ts';
 import { createTokens } from './identity/tokens.ts';
@@ -17,14 +24,16 @@ const EXIT_CODES = [
 /** The two commands. Both print just the secret, so that a script can keep it. */
 export function secretCommands(
   config: OptionSpec,
-  load: (invocation: Invocation) => Promise<BackendConfig>,
+  load: (invocation: Invocation) => Promise<LoadedConfig<BackendConfig>>,
 ): readonly CommandSpec[] {
   const run =
-    (make: (store: Store, invocation: Invocation) => Promise<string>) =>
+    <T>(read: (invocation: Invocation) => T, make: (store: Store, request: T, clock: Clock) => Promise<string>) =>
     async (invocation: Invocation): Promise<number> => {
-      const { state_dir: directory } = await load(invocation);
+      // What was typed is judged before anything is opened.
+      const request = read(invocation);
+      const { state_dir: directory } = (await load(invocation)).value;
       await using store = openSqliteStore({ directory, clock: invocation.clock });
-      const text = await make(store, invocation);
+      const text = await make(store, request, invocation.clock);
       invocation.terminal.stdout.write(`${text}\n`);
       return 0;
     };
@@ -46,19 +55,15 @@ export function secretCommands(
           ],
           examples: [
             {
-              command: 'viworks backend token create --role admin --name first --config backend.toml',
+              command: 'viworks backend token create --role admin --name first',
               does: 'make the first admin’s token',
             },
           ],
           exitCodes: EXIT_CODES,
-          run: run(async (store, invocation) => {
-            const request = checked(http.tokenRequest, {
-              role: invocation.options.role,
-              name: invocation.options.name,
-            });
-            const { token } = await createTokens({ store, clock: invocation.clock }).create(request);
-            return token;
-          }),
+          run: run(
+            ({ options }) => checked(http.tokenRequest, { role: options.role, name: options.name }, 'token create'),
+            async (store, request, clock) => (await createTokens({ store, clock }).create(request)).token,
+          ),
         },
       ],
     },
@@ -78,29 +83,43 @@ export function secretCommands(
           ],
           examples: [
             {
-              command: 'viworks backend enrolment-token create --gateway gw-berlin-1 --config backend.toml',
+              command: 'viworks backend enrolment-token create --gateway gw-berlin-1',
               does: 'let gw-berlin-1 enrol within an hour',
             },
           ],
           exitCodes: EXIT_CODES,
-          run: run(async (store, invocation) => {
-            const { gateway, ttlSeconds } = invocation.options;
-            const request = checked(http.enrolmentTokenRequest, {
-              gatewayId: gateway,
-              ...(ttlSeconds === undefined ? {} : { ttlSeconds: Number(ttlSeconds) }),
-            });
-            const { token } = await createEnrolment({ store, clock: invocation.clock }).createToken(request);
-            return token;
-          }),
+          run: run(
+            ({ options: { gateway, ttlSeconds } }) =>
+              checked(
+                http.enrolmentTokenRequest,
+                { gatewayId: gateway, ...(ttlSeconds === undefined ? {} : { ttlSeconds: Number(ttlSeconds) }) },
+                'enrolment-token create',
+              ),
+            async (store, request, clock) => (await createEnrolment({ store, clock }).createToken(request)).token,
+          ),
         },
       ],
     },
   ];
 }
 
-function checked<T extends z.ZodType>(schema: T, value: unknown): z.output<T> {
+const FLAGS: Readonly<Record<string, string>> = { gatewayId: 'gateway', ttlSeconds: 'ttl-seconds' };
+const EXPECTED: Readonly<Record<string, string>> = {
+  gatewayId: 'letters, digits, dots, hyphens and underscores, at most 128',
+  ttlSeconds: 'a whole number of seconds from 1 to 604800 (7 days)',
+  name: 'a name of at most 128 characters',
+  role: `one of ${http.ROLES.join(', ')}`,
+};
+
+function checked<T extends z.ZodType>(schema: T, value: object, command: string): z.output<T> {
   const parsed = schema.safeParse(value);
   if (parsed.success) return parsed.data;
-  const problem = parsed.error.issues.map((issue) => `--${issue.path.join('.')}: ${issue.message}`).join('; ');
-  throw runtimeErrors.create('VW_RUNTIME_USAGE', { problem, command: 'viworks backend' });
+  const problem = parsed.error.issues
+    .map(({ path: [key] }) => {
+      const name = String(key);
+      const missing = (value as Readonly<Record<string, unknown>>)[name] === undefined;
+      return `--${FLAGS[name] ?? name}${missing ? ' is missing' : ''}: ${EXPECTED[name]}`;
+    })
+    .join('; ');
+  throw runtimeErrors.create('VW_RUNTIME_USAGE', { problem, command: `viworks backend ${command}` });
 }

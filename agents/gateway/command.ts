@@ -1,5 +1,14 @@
 // `viworks gateway`: the agent of a managed host. Reads the configuration, then hands over to the composition root.
-import { type CommandSpec, createLogger, createNotifier, listenFds, loadConfig, runProgram } from '../runtime/index.ts';
+import {
+  type CommandSpec,
+  configFile as configFileOf,
+  configOption,
+  createLogger,
+  createNotifier,
+  listenFds,
+  loadConfig,
+  runProgram,
+} from '../runtime/index.ts';
 import { composeGateway } from './compose.ts';
 import { configSpec } from './config.ts';
 
@@ -11,13 +20,10 @@ export const gatewayCommand: CommandSpec = {
   description:
     'Dials out to the backend, runs the commands it is sent through viworks-launcher, and streams their output back. ' +
     'Accepts no control from outside; a small local API shows its health. Tasks survive its restart.',
-  options: [
-    { flags: '--config <file>', help: 'gateway.toml', default: '/etc/viworks/gateway.toml' },
-    { flags: '--check', help: 'only validate the configuration' },
-  ],
+  options: [configOption('gateway'), { flags: '--check', help: 'only validate the configuration' }],
   examples: [
     { command: 'viworks gateway --config /etc/viworks/gateway.toml', does: 'run it in the foreground' },
-    { command: 'viworks gateway --check --config gateway.toml', does: 'validate only' },
+    { command: 'viworks gateway --check', does: 'validate what the gateway of this host would read' },
     { command: 'curl -s http://127.0.0.1:8443/api/v1/health', does: 'ask a running one how it is' },
   ],
   exitCodes: [
@@ -26,7 +32,7 @@ export const gatewayCommand: CommandSpec = {
     { code: 1, means: 'ended by a failure that a restart may heal' },
   ],
   async run(invocation) {
-    const configFile = String(invocation.options.config);
+    const configFile = configFileOf(invocation.options.config, 'gateway');
     const { schema, envPrefix } = configSpec;
     const { value: config } = await loadConfig({
       schema,
@@ -36,7 +42,7 @@ export const gatewayCommand: CommandSpec = {
       check: (value) => configSpec.check?.(value) ?? [],
     });
     if (invocation.options.check === true) {
-      invocation.terminal.stdout.write('the configuration is good\n');
+      invocation.terminal.stdout.write(`the configuration is good: ${configFile}\n`);
       return 0;
     }
     const { clock, env } = invocation;

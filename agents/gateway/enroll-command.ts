@@ -1,7 +1,16 @@
 // `viworks enroll`: makes this host a gateway of a backend with a one-time token. The key is made here and never leaves.
 import { readFile } from 'node:fs/promises';
 import { text } from 'node:stream/consumers';
-import { type CommandSpec, describe, loadConfig, readSecretFile, runtimeErrors, Secret } from '../runtime/index.ts';
+import {
+  type CommandSpec,
+  configFile,
+  configOption,
+  describe,
+  loadConfig,
+  readSecretFile,
+  runtimeErrors,
+  Secret,
+} from '../runtime/index.ts';
 import { configSpec, type GatewayConfig } from './config.ts';
 import { gatewayErrors } from './errors.ts';
 import { enrol } from './identity/enrol.ts';
@@ -11,7 +20,7 @@ export const enrollCommand: CommandSpec = {
   name: 'enroll',
   summary: 'make this host a gateway of a backend, with a one-time token',
   options: [
-    { flags: '--config <file>', help: 'gateway.toml', default: '/etc/viworks/gateway.toml' },
+    configOption('gateway'),
     { flags: '--token-file <file>', help: 'file with the one-time token; - reads it from stdin' },
   ],
   examples: [
@@ -30,7 +39,7 @@ export const enrollCommand: CommandSpec = {
     const { value: config } = await loadConfig({
       schema,
       envPrefix,
-      file: String(invocation.options.config),
+      file: configFile(invocation.options.config, 'gateway'),
       env: invocation.env,
       check: (value) => configSpec.check?.(value) ?? [],
     });

@@ -47,6 +47,11 @@ export const gatewayErrors = defineErrors({
     hint: 'make room on that file system, or mend it: df {dir}; new tasks are refused until then, running ones go on',
     retry: 'later',
   },
+  VW_GATEWAY_SPOOL: {
+    message: 'cannot write the spool of the tasks in {dir}: {reason}',
+    hint: 'make room on that file system, or mend it: df {dir}; df -i {dir}; new tasks are refused until then, running ones go on',
+    retry: 'later',
+  },
   VW_GATEWAY_TRUST_UNREADABLE: {
     message: 'cannot read the trusted certificates {file}: {reason}',
     hint: 'trust_file must be a PEM file that the agent’s user may read: ls -l {file}',
@@ -56,6 +61,12 @@ export const gatewayErrors = defineErrors({
   VW_GATEWAY_IDENTITY_DAMAGED: {
     message: 'the identity file {file} cannot be read: {reason}',
     hint: 'restore it from a backup, or move it away and enrol this gateway again: viworks enroll --help',
+    retry: 'never',
+    exitCode: 64,
+  },
+  VW_GATEWAY_IDENTITY_FORBIDDEN: {
+    message: 'this user may not read the identity of the gateway, {file}',
+    hint: 'it belongs to the agent’s own user; run the command as root: sudo viworks …',
     retry: 'never',
     exitCode: 64,
   },

@@ -1,7 +1,15 @@
 // `viworks launcher`: validates its configuration, then becomes the perl program (same pid): perl can setsid, flock and check who asks.
 import { spawnSync } from 'node:child_process';
 import { accessSync, constants } from 'node:fs';
-import { assetFile, type CommandSpec, type ConfigComplaint, describe, loadConfig } from '../runtime/index.ts';
+import {
+  assetFile,
+  type CommandSpec,
+  type ConfigComplaint,
+  configFile,
+  configOption,
+  describe,
+  loadConfig,
+} from '../runtime/index.ts';
 import { gatewayErrors } from './errors.ts';
 import { type LauncherConfig, launcherConfigSpec } from './launcher-config.ts';
 
@@ -13,36 +21,34 @@ export const launcherCommand: CommandSpec = {
   description:
     'Listens on a unix socket and starts each task at most once, in a group of its own. Its restart ends no task. ' +
     'After validation the process becomes perl (launcher.pl) with the same process id.',
-  options: [
-    { flags: '--config <file>', help: 'launcher.toml', default: '/etc/viworks/launcher.toml' },
-    { flags: '--check', help: 'only validate the configuration' },
-  ],
+  options: [configOption('launcher'), { flags: '--check', help: 'only validate the configuration' }],
   examples: [
     { command: 'viworks launcher --config /etc/viworks/launcher.toml', does: 'run it in the foreground' },
-    { command: 'viworks launcher --check --config launcher.toml', does: 'validate only' },
+    { command: 'viworks launcher --check', does: 'validate what the launcher of this host would read' },
   ],
   exitCodes: [
     { code: 0, means: 'ended as asked, or the configuration is good' },
     { code: 64, means: 'the configuration cannot work' },
   ],
   async run(invocation) {
+    const file = configFile(invocation.options.config, 'launcher');
     const { value } = await loadConfig({
       schema: launcherConfigSpec.schema,
       envPrefix: launcherConfigSpec.envPrefix,
-      file: String(invocation.options.config),
+      file,
       env: invocation.env,
       check: unknownUsers,
     });
     const script = assetFile('launcher.pl');
-    for (const file of [PERL, script]) {
+    for (const needed of [PERL, script]) {
       try {
-        accessSync(file, file === PERL ? constants.X_OK : constants.R_OK);
+        accessSync(needed, needed === PERL ? constants.X_OK : constants.R_OK);
       } catch (error) {
-        throw gatewayErrors.create('VW_GATEWAY_NO_PERL', { file, reason: describe(error) }, error);
+        throw gatewayErrors.create('VW_GATEWAY_NO_PERL', { file: needed, reason: describe(error) }, error);
       }
     }
     if (invocation.options.check === true) {
-      invocation.terminal.stdout.write('the configuration is good\n');
+      invocation.terminal.stdout.write(`the configuration is good: ${file}\n`);
       return 0;
     }
     const argv = [PERL, script, '--socket', value.socket, '--tasks-dir', value.tasks_dir];

@@ -2,7 +2,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
-import { z } from 'zod';
+import * as z from 'zod';
 import { loadConfig, parseConfig } from './config.ts';
 
 const schema = z.strictObject({
@@ -43,7 +43,7 @@ test('defaults, file, environment and flags win in that order and say where each
 test.each([
   ['an unknown key, at the key', 'state_dir="/a"\n[api]\nprot = 1\n', 'viworks.toml:3:1  api.prot: unknown key'],
   ['a wrong type, at the value', 'state_dir="/a"\n[api]\nport = "x"\n', 'viworks.toml:3:8  api.port: expected number'],
-  ['a missing key', '', 'viworks.toml  state_dir: missing; expected string'],
+  ['a missing key', '', 'viworks.toml:1:1  state_dir: missing; expected string'],
   [
     'an item of an array of tables',
     'state_dir="/a"\n[[hosts]]\nname="a"\n[[hosts]]\nname=1\n',

@@ -1,7 +1,7 @@
 // Defaults, a TOML file, VIWORKS_* variables and flags → one typed, frozen value that remembers where each part came from.
-import { readFile } from 'node:fs/promises';
-import type { z } from 'zod';
-import { describe, errnoOf, runtimeErrors } from './errors.ts';
+import type * as z from 'zod';
+import { readConfigText } from './config-text.ts';
+import { runtimeErrors } from './errors.ts';
 import { type Problem, parseToml, type TomlDocument } from './toml.ts';
 
 /** Where one value came from. */
@@ -48,7 +48,7 @@ export interface ConfigComplaint {
 export async function loadConfig<TSchema extends z.ZodType>(
   sources: ConfigSources<TSchema>,
 ): Promise<LoadedConfig<z.output<TSchema>>> {
-  const text = sources.text ?? (sources.file === undefined ? '' : await readText(sources.file));
+  const text = sources.text ?? (sources.file === undefined ? '' : await readConfigText(sources.file));
   return parseConfig({ ...sources, text });
 }
 
@@ -89,15 +89,6 @@ export function parseConfig<TSchema extends z.ZodType>(
   return { value: deepFreeze(result.data), file: sources.file, provenance };
 }
 
-async function readText(file: string): Promise<string> {
-  try {
-    return await readFile(file, 'utf8');
-  } catch (error) {
-    const reason = errnoOf(error) === 'ENOENT' ? 'no such file' : describe(error);
-    throw runtimeErrors.create('VW_RUNTIME_CONFIG_UNREADABLE', { file, reason }, error);
-  }
-}
-
 function placed(complaint: ConfigComplaint, document: TomlDocument): Problem {
   const also = complaint.also ? document.placeOf(complaint.also) : undefined;
   return {
@@ -120,7 +111,23 @@ function toProblems(issue: z.core.$ZodIssue, document: TomlDocument): Problem[] 
   }
   const missing = issue.code === 'invalid_type' && issue.input === undefined && !hasPath(document.values, path);
   const message = missing ? `missing; expected ${issue.expected}` : issue.message.replace(/^Invalid input: /, '');
-  return [{ place: document.placeOf(path), path: path.join('.'), message }];
+  // What is missing has no place; it belongs into its table, or to the top.
+  const place = document.placeOf(path) ?? (missing ? TOP : undefined);
+  return [
+    {
+      place,
+      path: path.join('.'),
+      message,
+      remedy: missing ? 'add it; `viworks config explain` says what it means' : quoting(message),
+    },
+  ];
+}
+
+const TOP = { line: 1, column: 1 };
+
+function quoting(message: string): string | undefined {
+  if (/^expected (number|int|boolean), received string$/.test(message)) return 'write it without quotes';
+  return /^expected string, received (number|boolean|int)$/.test(message) ? 'put it in quotes' : undefined;
 }
 
 function problemsError(

@@ -3,6 +3,7 @@
 import { chmod, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
+import { unreadable } from './config-text.ts';
 import { describe, errnoOf, runtimeErrors, ViworksError } from './errors.ts';
 import { readSecretFile, type Secret } from './secret.ts';
 
@@ -121,7 +122,7 @@ async function readTrust(file: string): Promise<string> {
   try {
     return await readFile(file, 'utf8');
   } catch (error) {
-    throw runtimeErrors.create('VW_RUNTIME_CONFIG_UNREADABLE', { file, reason: describe(error) }, error);
+    throw unreadable(file, error);
   }
 }
 

@@ -74,8 +74,8 @@ export const runtimeErrors = defineErrors({
     exitCode: 64,
   },
   VW_RUNTIME_CONFIG_UNREADABLE: {
-    message: 'cannot read the configuration {file}: {reason}',
-    hint: 'check that the path is right and that this user may read it: ls -l {file}',
+    message: 'cannot read {file}: {reason}',
+    hint: '{remedy}',
     retry: 'never',
     exitCode: 64,
   },

@@ -9,6 +9,8 @@ export {
   loadConfig,
   parseConfig,
 } from './config.ts';
+export { configFile, configOption } from './config-file.ts';
+export { readConfigText } from './config-text.ts';
 export {
   type ApiTarget,
   operatorDirectory,

@@ -1,6 +1,7 @@
 // TOML text → plain values plus the place of every key, so that a later complaint can name file:line:col.
 import { parse, TomlError } from 'smol-toml';
 import { type AST, parseTOML } from 'toml-eslint-parser';
+import { explainSyntax } from './toml-syntax.ts';
 
 /** A place in a text file; line and column count from 1. */
 export interface Place {
@@ -26,14 +27,17 @@ export interface TomlDocument {
 }
 
 /** Parses TOML. On a syntax error gives one problem with its place instead. */
-export function parseToml(text: string): { ok: true; document: TomlDocument } | { ok: false; problem: Problem } {
+export function parseToml(source: string): { ok: true; document: TomlDocument } | { ok: false; problem: Problem } {
+  // Some editors begin every file with a byte order mark; it means nothing in UTF-8.
+  const text = source.replace(/^\uFEFF/, '');
   let values: Record<string, unknown>;
   try {
     values = parse(text) as Record<string, unknown>;
   } catch (error) {
     if (!(error instanceof TomlError)) throw error;
-    const message = error.message.split('\n')[0]?.replace(/^Invalid TOML document: /, '') ?? 'not valid TOML';
-    return { ok: false, problem: { place: { line: error.line, column: error.column }, path: '', message } };
+    const said = error.message.split('\n')[0]?.replace(/^Invalid TOML document: /, '') ?? 'not valid TOML';
+    const place = { line: error.line, column: error.column };
+    return { ok: false, problem: explainSyntax(text, { said, place }) };
   }
   const places = collectPlaces(text);
   const find = (map: ReadonlyMap<string, Place>, path: readonly (string | number)[]): Place | undefined => {
@@ -61,7 +65,12 @@ interface Places {
 // Only positions are taken from the AST: the values come from smol-toml, since getStaticTOMLValue pollutes Object.prototype.
 function collectPlaces(text: string): Places {
   const places: Places = { keys: new Map(), values: new Map() };
-  const program = parseTOML(text, { tomlVersion: '1.0' });
+  let program: AST.TOMLProgram;
+  try {
+    program = parseTOML(text, { tomlVersion: '1.0' });
+  } catch {
+    return places; // Two parsers may differ about an oddity; values without places still do their work.
+  }
   for (const node of program.body[0].body) {
     if (node.type === 'TOMLTable') {
       const path = node.resolvedKey.map(String);

@@ -36,7 +36,7 @@ export async function complete(
 async function specOf(words: readonly string[]): Promise<CommandSpec | undefined> {
   if (words.length < 2) return undefined;
   const entry = COMMANDS.find((command) => command.name === words[0]);
-  const loaded: CommandSpec | undefined = await entry?.load();
+  const loaded: CommandSpec | undefined = await entry?.load().catch(() => undefined);
   return loaded;
 }
 

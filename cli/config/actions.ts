@@ -1,13 +1,11 @@
 // What `viworks config check` and `explain` do: read the files, ask the rooms' schemas, print.
-import { readFile } from 'node:fs/promises';
-import { z } from 'zod';
+import * as z from 'zod';
 import {
   type ConfigSpec,
-  describe,
-  errnoOf,
   type Invocation,
   type LoadedConfig,
   parseConfig,
+  readConfigText,
   runtimeErrors,
   ViworksError,
 } from '../../agents/runtime/index.ts';
@@ -32,9 +30,8 @@ export async function checkFiles(invocation: Invocation): Promise<number> {
       terminal.stdout.write(`${file}: right (${spec.name})\n`);
     } catch (error) {
       if (!(error instanceof ViworksError)) throw error;
-      terminal.stderr.write(
-        `${error.message}\n${error.code === 'VW_RUNTIME_CONFIG' ? '' : `  remedy: ${error.hint}\n`}`,
-      );
+      const told = error.message.includes('\n  remedy: ');
+      terminal.stderr.write(`${error.message}\n${told ? '' : `  remedy: ${error.hint}\n`}`);
       code = error.exitCode;
     }
   }
@@ -78,7 +75,7 @@ async function load(
   file: string,
   options: { kind: unknown; env: Invocation['env'] },
 ): Promise<{ spec: ConfigSpec; loaded: LoadedConfig<unknown> }> {
-  const text = await read(file);
+  const text = await readConfigText(file);
   const kind = typeof options.kind === 'string' ? kindNamed(options.kind) : kindOf(file, text);
   if (!kind) throw usage(`${file}: cannot tell what kind of configuration this is; name it with --kind`, 'check');
   const spec = await kind.load();
@@ -88,15 +85,6 @@ async function load(
     spec,
     loaded: parseConfig({ schema, envPrefix, file, text, env: options.env, ...(check ? { check } : {}) }),
   };
-}
-
-async function read(file: string): Promise<string> {
-  try {
-    return await readFile(file, 'utf8');
-  } catch (error) {
-    const reason = errnoOf(error) === 'ENOENT' ? 'no such file' : describe(error);
-    throw runtimeErrors.create('VW_RUNTIME_CONFIG_UNREADABLE', { file, reason }, error);
-  }
 }
 
 function kindNamed(name: string): ConfigKind {

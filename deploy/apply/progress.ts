@@ -29,7 +29,7 @@ export function printable(text: string): string {
   return text.replace(/[^\P{Cc}\n\t]/gu, '?').replace(/^::/gm, ' ::');
 }
 
-const TOLD: ReadonlySet<string> = new Set(['stays', 'kept']);
+const TOLD: ReadonlySet<string> = new Set(['stays', 'kept', 'left']);
 
 /** Lines for people: one for each host and phase, steps joined, on stderr; the result on stdout. */
 export function createPlainProgress(streams: { readonly stdout: Writable; readonly stderr: Writable }): Progress {

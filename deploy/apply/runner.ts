@@ -219,6 +219,7 @@ function statusLines(label: string, facts: HostFacts | undefined): string[] {
     `${''.padEnd(12)}  previous ${state.previous ?? 'none'}${facts.sessions === null ? '' : ` · ${facts.sessions} session${facts.sessions === 1 ? '' : 's'}`}`,
     ...inactive.map((unit) => `${''.padEnd(12)}  ! ${unit} is not active`),
     ...drift.map((entry) => `${''.padEnd(12)}  ! ${entry.path} ${entry.what}`),
+    ...(facts.yielded ?? []).map((path) => `${''.padEnd(12)}  · ${path} is not ours and was left as it is`),
   ];
 }
 

@@ -11,7 +11,7 @@ import { removeAccounts } from './accounts.ts';
 import { type GateContext, gatesOf, type Part, passGates } from './gates.ts';
 import { verifyLayers } from './layers.ts';
 import { currentRelease, readManifest, readState, record, writeState } from './memory.ts';
-import { applyOuter, findForeign, keepForeign } from './outer.ts';
+import { applyOuter, findForeign, keepForeign, yieldedPlaces } from './outer.ts';
 import { replaceLink, run } from './tools.ts';
 
 /** What acting needs: time, and somebody to tell. */
@@ -61,6 +61,7 @@ export async function switchTo(id: string, context: ActContext): Promise<void> {
   await replaceLink(LAYOUT.current, `releases/${id}`);
   await applyOuter(next.outer, current?.outer ?? [], state);
   await systemctl(['daemon-reload'], 'daemon-reload');
+  for (const path of await yieldedPlaces(next.outer)) context.note('left', `${path}, which is not ours`);
   context.note('switched', id);
 }
 

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { LAYOUT } from '../plan/layout.ts';
 import type { HostFacts } from '../plan/manifest.ts';
 import { currentRelease, readManifest, readState } from './memory.ts';
-import { findDrift } from './outer.ts';
+import { findDrift, yieldedPlaces } from './outer.ts';
 import { run, sha256 } from './tools.ts';
 
 /** What a gateway knows of itself. */
@@ -36,6 +36,7 @@ export async function readFacts(): Promise<HostFacts> {
     state,
     manifest,
     drift: manifest ? await findDrift(manifest) : [],
+    yielded: manifest ? await yieldedPlaces(manifest.outer) : [],
     inactive: manifest ? await inactiveUnits(manifest.units.map((unit) => unit.name)) : [],
     runtimes: await names(LAYOUT.runtimes),
     apps: (await names(LAYOUT.apps)).filter((name) => !name.startsWith('.')),

@@ -17,12 +17,27 @@ export async function compareOuter(entry: OuterEntry): Promise<'same' | 'missing
   return (info.mode & 0o7777) === entry.mode && info.uid === 0 ? 'same' : 'mode';
 }
 
+/** Places of a release where something foreign stands that ours gives way to. */
+export async function yieldedPlaces(entries: readonly OuterEntry[]): Promise<string[]> {
+  const found: string[] = [];
+  for (const entry of entries) if (await isYielded(entry)) found.push(entry.path);
+  return found;
+}
+
+async function isYielded(entry: OuterEntry): Promise<boolean> {
+  return yieldsPlace(entry) && (await compareOuter(entry)) === 'replaced';
+}
+
+function yieldsPlace(entry: OuterEntry): boolean {
+  return entry.kind === 'link' && entry.yields === true;
+}
+
 /** What stands where one of `next` will stand although `current` did not put it there. Nothing is touched. */
 export async function findForeign(current: Manifest | null, next: readonly OuterEntry[]): Promise<Foreign[]> {
   const ours = new Set(current?.outer.map((entry) => entry.path));
   const found: Foreign[] = [];
   for (const entry of next) {
-    if (ours.has(entry.path) || (await compareOuter(entry)) === 'same') continue;
+    if (yieldsPlace(entry) || ours.has(entry.path) || (await compareOuter(entry)) === 'same') continue;
     if (!(await lstat(entry.path).catch(() => undefined))) continue;
     found.push({ path: entry.path, kept: join(KEPT, entry.path.replaceAll('/', '%')) });
   }
@@ -48,13 +63,13 @@ export async function applyOuter(
   const kept = new Map(state.foreign.map((entry) => [entry.path, entry.kept]));
   const stays = new Set(wanted.map((entry) => entry.path));
   for (const entry of other) {
-    if (stays.has(entry.path)) continue;
+    if (stays.has(entry.path) || (await isYielded(entry))) continue;
     const foreign = kept.get(entry.path);
     await rm(entry.path, { recursive: true, force: true });
     if (foreign !== undefined) await run(['cp', '-a', '--', foreign, entry.path]);
   }
   for (const entry of wanted) {
-    if ((await compareOuter(entry)) === 'same') continue;
+    if ((await compareOuter(entry)) === 'same' || (await isYielded(entry))) continue;
     if (entry.kind === 'link') await replaceLink(entry.path, entry.target);
     else await replaceFile(entry.path, entry.content, entry.mode);
   }
@@ -73,7 +88,7 @@ export async function findDrift(manifest: Manifest): Promise<Drift[]> {
   }
   for (const entry of manifest.outer) {
     const what = await compareOuter(entry);
-    if (what !== 'same') drift.push({ path: entry.path, what });
+    if (what !== 'same' && !(await isYielded(entry))) drift.push({ path: entry.path, what });
   }
   return drift;
 }

@@ -103,6 +103,8 @@ ${command}
 
 // Directories are covered by a copy once, then each entry is put into the copy.
 function outerLines(entry: OuterEntry): string {
+  // No check looks at what nothing depends on, and its directory may be large.
+  if (entry.kind === 'link' && entry.yields === true) return '';
   const directory = entry.path.replace(/\/[^/]+$/, '');
   const cover = `${STAND_IN}/cover${directory.replaceAll('/', '-')}`;
   const put =

@@ -14,6 +14,7 @@ export const LAYOUT = {
   deployState: '/var/lib/viworks/deploy',
   lock: '/run/viworks-deploy.lock',
   helper: '/usr/local/lib/viworks/host',
+  command: '/usr/local/bin/viworks',
   units: '/etc/systemd/system',
   nginxInclude: '/etc/nginx/conf.d/viworks.conf',
   launcherSocket: '/run/viworks/launcher.sock',

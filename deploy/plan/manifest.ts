@@ -13,9 +13,9 @@ export interface LayerFile extends ReleaseFile {
   readonly size: number;
 }
 
-/** Something outside of /opt/viworks that belongs to a release. */
+/** Something outside of /opt/viworks that belongs to a release. What `yields` leaves its place to whatever stands there already. */
 export type OuterEntry =
-  | { readonly kind: 'link'; readonly path: string; readonly target: string }
+  | { readonly kind: 'link'; readonly path: string; readonly target: string; readonly yields?: boolean }
   | { readonly kind: 'file'; readonly path: string; readonly content: string; readonly mode: number };
 
 /** A unit of a release. A unit whose fingerprint is the one that it was started with is not restarted. */
@@ -118,6 +118,8 @@ export interface HostFacts {
   readonly state: HostState;
   readonly manifest: Manifest | null;
   readonly drift: readonly Drift[];
+  /** Places that ours yielded to something foreign; an older helper does not say. */
+  readonly yielded?: readonly string[];
   /** Units of the current release that are not active. */
   readonly inactive: readonly string[];
   readonly runtimes: readonly string[];

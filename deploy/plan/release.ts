@@ -72,7 +72,7 @@ function build(inputs: ReleaseInputs, id: string): ReleaseParcel {
     files: Object.keys(contents)
       .sort()
       .map((path) => ({ path, sha256: inputs.sha256(contents[path] as string), mode: FILE_MODE })),
-    outer: [...units.flatMap((unit) => unitLinks(unit)), ...parts.flatMap((part) => part.outer)],
+    outer: [...units.flatMap((unit) => unitLinks(unit)), ...parts.flatMap((part) => part.outer), COMMAND],
     units,
     accounts: parts.flatMap((part) => part.accounts),
     secrets: parts.flatMap((part) => part.secrets),
@@ -242,6 +242,14 @@ function gatewayPart(inputs: ReleaseInputs, gateway: GatewayPlan, id: string): R
 function below(directory: string, files: Readonly<Record<string, string>>): Record<string, string> {
   return Object.fromEntries(Object.entries(files).map(([name, content]) => [`${directory}/${name}`, content]));
 }
+
+// Remedies name commands to be run on the host. Nothing depends on the link, so an operator's own file of that name stays.
+const COMMAND: OuterEntry = {
+  kind: 'link',
+  path: LAYOUT.command,
+  target: `${LAYOUT.current}/app/viworks`,
+  yields: true,
+};
 
 // Enabled by links of our own: `systemctl enable` would be a second thing to undo.
 function unitLinks(unit: ReleaseUnit): OuterEntry[] {

@@ -47,6 +47,7 @@ test('the app layer is what the agents need, and its bytes are those of its list
     'dist/notify.pl',
     'dist/package.json',
     'notify.pl',
+    'viworks',
   ]);
   expect(digest).toBe(layerDigest(files));
   const bytes = gunzipSync(await artefacts.app.pack());

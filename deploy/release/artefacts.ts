@@ -103,6 +103,12 @@ async function readPackage(dist: string): Promise<BuildNote> {
   return JSON.parse(await readFile(join(dist, 'package.json'), 'utf8').catch(() => '{}')) as BuildNote;
 }
 
+// What `viworks` is on a managed host: the program of the release that is current there, on the Node of that release. Compiled
+// code in a home directory would be one more thing to leave behind.
+const COMMAND = `#!/bin/sh
+NODE_DISABLE_COMPILE_CACHE=1 exec ${LAYOUT.current}/runtime/node ${LAYOUT.current}/app/dist/main.js "$@"
+`;
+
 async function readAppLayer(dist: string, signal: AbortSignal): Promise<AppLayer> {
   const { agentFiles } = await readPackage(dist);
   if (!agentFiles) throw broken(`${dist} does not say what the agents need`);
@@ -114,10 +120,14 @@ async function readAppLayer(dist: string, signal: AbortSignal): Promise<AppLayer
   );
   const notify = read.find((file) => file.path === 'dist/notify.pl');
   if (!notify || !read.some((file) => file.path === 'dist/main.js')) throw broken(`${dist} is not a complete build`);
-  const all = [...read, { path: 'notify.pl', content: notify.content }].sort((a, b) => (a.path < b.path ? -1 : 1));
+  const added = [
+    { path: 'notify.pl', content: notify.content },
+    { path: 'viworks', content: Buffer.from(COMMAND) },
+  ];
+  const all = [...read, ...added].sort((a, b) => (a.path < b.path ? -1 : 1));
   const files = all.map(({ path, content }): LayerFile => {
     const sha256 = createHash('sha256').update(content).digest('hex');
-    return { path, sha256, size: content.length, mode: path.endsWith('.pl') ? 0o555 : 0o444 };
+    return { path, sha256, size: content.length, mode: /\.pl$|^viworks$/.test(path) ? 0o555 : 0o444 };
   });
   return {
     digest: layerDigest(files),

@@ -55,7 +55,7 @@ const footprint = (host: HostName): Promise<string> =>
   on(
     host,
     `find /opt/viworks /etc/systemd/system /etc/nginx /etc/viworks /var/lib/viworks/deploy /usr/local/lib/viworks \
-       -printf '%p %i %T@ %m %u %g\\n' 2>/dev/null | sort
+       -printf '%p %i %T@ %m %u %g\\n' 2>/dev/null | sort; ls -il /usr/local/bin
      systemctl show nginx viworks-backend-agent viworks-gateway-agent viworks-launcher -p MainPID 2>/dev/null
      pgrep -x nginx || true`,
   );
@@ -111,7 +111,8 @@ describe.skipIf(obstacle !== undefined)(`the deployer${obstacle ? ` (skipped: ${
   test('a first install that fails leaves the host as it was, foreign files in their places', async () => {
     await on(
       'be1',
-      `printf %s '${FOREIGN}' > /etc/systemd/system/viworks-backend-agent.service; systemctl daemon-reload`,
+      `printf %s '${FOREIGN}' > /etc/systemd/system/viworks-backend-agent.service; systemctl daemon-reload
+       echo 'their own' > /usr/local/bin/viworks`,
     );
     const before = { be1: await traces('be1'), gw1: await traces('gw1') };
     const failed = await apply([], failingBuild());
@@ -128,7 +129,10 @@ describe.skipIf(obstacle !== undefined)(`the deployer${obstacle ? ` (skipped: ${
       expect(after.join('\n').replace(/\n?\/run\/viworks\S* .*/g, '')).toBe(before[host]);
     }
     expect(await on('be1', 'systemctl is-active nginx')).toBe('active');
-    await on('be1', 'rm /etc/systemd/system/viworks-backend-agent.service; systemctl daemon-reload');
+    await on(
+      'be1',
+      'rm /etc/systemd/system/viworks-backend-agent.service /usr/local/bin/viworks; systemctl daemon-reload',
+    );
   });
 
   test('a host without room is refused before anything is written', async () => {
@@ -178,6 +182,41 @@ describe.skipIf(obstacle !== undefined)(`the deployer${obstacle ? ` (skipped: ${
     expect(again.seconds).toBeLessThan(1);
     expect([await footprint('be1'), await footprint('gw1')]).toEqual(before);
     expect((await viworks(['deploy', 'plan', '-i', inventory])).code).toBe(0);
+  });
+
+  test('`viworks` is there on the hosts for what remedies say, and says what it is not', async () => {
+    for (const user of ['root', 'op']) {
+      const as = (command: string): string =>
+        `su -s /bin/sh ${user} -c 'PATH=/usr/local/bin:/usr/bin:/bin; ${command}'`;
+      expect(await on('gw1', as('viworks gateway --check'))).toBe(
+        'the configuration is good: /opt/viworks/current/etc/gateway.toml',
+      );
+      expect(await on('be1', as('viworks backend --check'))).toContain('/opt/viworks/current/etc/backend.toml');
+      expect(await on('gw1', as('viworks config check /opt/viworks/current/etc/launcher.toml'))).toContain('right');
+      const absent = await lab.run('gw1', as('viworks doctor'));
+      expect([absent.code, absent.stderr]).toEqual([64, expect.stringContaining('not installed on this host')]);
+    }
+    expect(await on('be1', 'viworks backend token create --role viewer --name x')).toMatch(/^vw_\S+$/);
+    expect(await on('be1', 'find /var/lib/viworks/backend ! -user viworks-backend')).toBe('');
+    for (const command of ['gateway --check --config /var/lib/viworks/gateway/identity.json', 'enroll']) {
+      const refused = await lab.run('gw1', `su -s /bin/sh op -c 'viworks ${command}'`);
+      expect([refused.code, refused.stderr]).toEqual([64, expect.stringMatching(/may not read[\s\S]*remedy: .*sudo/)]);
+    }
+  });
+
+  test('a command of that name that is not ours stays, and ours comes when it is gone', async () => {
+    await on('gw1', "rm /usr/local/bin/viworks; echo 'their own' > /usr/local/bin/viworks");
+    expect((await apply()).out).toMatch(/^no changes/);
+    const status = await viworks(['deploy', 'status', '-i', inventory]);
+    expect([status.code, status.out]).toEqual([
+      0,
+      expect.stringContaining('/usr/local/bin/viworks is not ours and was left as it is'),
+    ]);
+    expect(await on('gw1', 'cat /usr/local/bin/viworks; rm /usr/local/bin/viworks')).toBe('their own');
+    const mended = await apply();
+    expect(mended.code, mended.err).toBe(0);
+    expect(await on('gw1', 'viworks --version')).toMatch(/^viworks /);
+    expect((await apply()).out).toMatch(/^no changes/);
   });
 
   test('a change of one value restarts what it concerns and nothing else', async () => {

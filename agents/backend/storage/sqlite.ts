@@ -1,6 +1,6 @@
 // The store on node:sqlite. WAL with synchronous=NORMAL never tears the file; durability comes from an fsync of the WAL
 // after the commit (group-commit.ts), which is what synchronous=FULL does, but off the loop.
-import { chownSync, closeSync, existsSync, fdatasync, mkdirSync, openSync, statSync } from 'node:fs';
+import { chownSync, closeSync, existsSync, fdatasync, mkdirSync, openSync, statfsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { type Clock, describe, ViworksError } from '../../runtime/index.ts';
@@ -51,7 +51,18 @@ export function openSqliteStore(options: SqliteOptions): Store {
   } catch (error) {
     database?.close();
     if (error instanceof ViworksError) throw error;
+    if (isFull(directory)) throw backendErrors.create('VW_BACKEND_STORE_FULL', { directory }, error);
     throw backendErrors.create('VW_BACKEND_STORE_OPEN', { directory, reason: describe(error) }, error);
+  }
+}
+
+// SQLite calls it an I/O error when there is no room for its shared memory file.
+function isFull(directory: string): boolean {
+  try {
+    const { bavail, bsize } = statfsSync(directory);
+    return bavail * bsize < PAGE_BYTES;
+  } catch {
+    return false;
   }
 }
 

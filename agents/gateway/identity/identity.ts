@@ -11,7 +11,7 @@ import {
 import { mkdir, open, readFile, rename, stat } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
-import { z } from 'zod';
+import * as z from 'zod';
 import { describe, errnoOf } from '../../runtime/index.ts';
 import { gatewayErrors } from '../errors.ts';
 
@@ -43,6 +43,7 @@ export async function openIdentity(
   const file = join(options.stateDir, FILE);
   const text = await readFile(file, { encoding: 'utf8', signal }).catch((error: unknown) => {
     if (errnoOf(error) === 'ENOENT') return undefined;
+    if (errnoOf(error) === 'EACCES') throw gatewayErrors.create('VW_GATEWAY_IDENTITY_FORBIDDEN', { file }, error);
     throw gatewayErrors.create('VW_GATEWAY_IDENTITY_DAMAGED', { file, reason: describe(error) }, error);
   });
   if (text === undefined) {
