@@ -9,7 +9,6 @@ import {
   type Clock,
   describe,
   fromUnknown,
-  isAbort,
   type Lifetime,
   type Logger,
   type Loop,
@@ -29,8 +28,8 @@ import { type GatewaySnapshot, healthOf, metricsOf } from './local-api/health.ts
 import { renderMetrics } from './local-api/metrics.ts';
 import { openLocalApi } from './local-api/server.ts';
 import { createExecutor } from './tasks/executor.ts';
-import { createLauncher, type Launcher } from './tasks/launcher-client.ts';
-import type { LauncherAbilities } from './tasks/launcher-protocol.ts';
+import { createLauncher } from './tasks/launcher-client.ts';
+import { createLauncherWatch, type LauncherWatch } from './tasks/launcher-watch.ts';
 import { enabledVerbs, offeredVerbs } from './tasks/verbs.ts';
 import { createSampler } from './telemetry/sampler.ts';
 
@@ -72,23 +71,7 @@ export async function composeGateway(options: ComposeOptions, scope: Scope, life
   );
 
   const launcher = createLauncher({ socketPath: config.launcher_socket, clock });
-  const launcherState = { up: false, since: startedAt, message: 'not asked yet' };
-  let abilities: LauncherAbilities = { cgroup: 'none', subreaper: false, bootId: '', tasksDir: '' };
-  const pingLauncher = async (signal: AbortSignal): Promise<void> => {
-    const before = launcherState.up;
-    try {
-      abilities = await launcher.ping(signal);
-      Object.assign(launcherState, { up: true, message: '', since: before ? launcherState.since : clock.now() });
-    } catch (error) {
-      if (isAbort(error) || signal.aborted) throw error;
-      Object.assign(launcherState, {
-        up: false,
-        message: describe(error),
-        since: before ? clock.now() : launcherState.since,
-      });
-      throw error;
-    }
-  };
+  const watch = createLauncherWatch({ launcher, clock, logger, tasksDir: config.tasks_dir });
 
   const verbs = enabledVerbs(config.verbs.enabled);
   const executor = createExecutor({
@@ -137,7 +120,7 @@ export async function composeGateway(options: ComposeOptions, scope: Scope, life
       revision: BUILD.revision,
       labels: config.labels,
       verbs: offeredVerbs(verbs),
-      kernel: { cgroup: abilities.cgroup, subreaper: abilities.subreaper, limits: [] },
+      kernel: { cgroup: watch.abilities.cgroup, subreaper: watch.abilities.subreaper, limits: [] },
       maxConcurrentTasks: config.max_concurrent_tasks,
       tasks: executor.helloTasks(),
     }),
@@ -170,7 +153,8 @@ export async function composeGateway(options: ComposeOptions, scope: Scope, life
     ...BUILD,
     releaseId: config.release_id,
     link: link.status(),
-    launcher: launcherState,
+    launcher: watch.launcher,
+    spool: watch.spool,
     journal: { healthy: journal.healthy, since: startedAt, bytes: journal.bytes, commitMs: journal.commitMs },
     tasks: executor.counts(),
     sample: sampler.last,
@@ -196,12 +180,12 @@ export async function composeGateway(options: ComposeOptions, scope: Scope, life
   );
   logger.info('local API listening', { bind: config.local_api.bind, port: api.port });
 
-  await launcherAnswers({ config, clock, logger, notifier, ping: pingLauncher, abilities: () => abilities }, asked);
+  await launcherAnswers({ config, clock, logger, notifier, watch }, asked);
   await executor.recover(asked);
   logger.info('gateway ready', {
     gateway: config.gateway_id,
     incarnation: journal.ledger.incarnation,
-    cgroup: abilities.cgroup,
+    cgroup: watch.abilities.cgroup,
     tasks: executor.counts().running,
   });
   notifier.ready(`connecting to ${config.url}`);
@@ -220,7 +204,7 @@ export async function composeGateway(options: ComposeOptions, scope: Scope, life
       { name: 'link', run: (signal) => link.run(signal) },
       { name: 'telemetry', run: (signal) => sampler.run(signal) },
       every('review', REVIEW_MS, (signal) => executor.review(signal)),
-      every('launcher', LAUNCHER_PING_MS, (signal) => watchLauncher({ ping: pingLauncher, logger, launcher }, signal)),
+      every('launcher', LAUNCHER_PING_MS, (signal) => watch.ping(signal).catch(() => signal.throwIfAborted())),
     ],
     async drain() {
       logger.info('gateway draining', { running: executor.counts().running });
@@ -245,14 +229,13 @@ async function launcherAnswers(
     readonly clock: Clock;
     readonly logger: Logger;
     readonly notifier: Notifier;
-    ping(signal: AbortSignal): Promise<void>;
-    abilities(): LauncherAbilities;
+    readonly watch: LauncherWatch;
   },
   signal: AbortSignal,
 ): Promise<void> {
   for (let attempt = 0; ; attempt++) {
     try {
-      await deps.ping(signal);
+      await deps.watch.ping(signal);
       break;
     } catch (error) {
       signal.throwIfAborted();
@@ -263,19 +246,7 @@ async function launcherAnswers(
       await deps.clock.sleep(LAUNCHER_RETRY_MS, signal);
     }
   }
-  const theirs = deps.abilities().tasksDir;
+  const theirs = deps.watch.abilities.tasksDir;
   if (theirs === deps.config.tasks_dir) return;
   throw gatewayErrors.create('VW_GATEWAY_LAUNCHER_MISMATCH', { theirs, ours: deps.config.tasks_dir });
-}
-
-async function watchLauncher(
-  deps: { ping(signal: AbortSignal): Promise<void>; readonly logger: Logger; readonly launcher: Launcher },
-  signal: AbortSignal,
-): Promise<void> {
-  try {
-    await deps.ping(signal);
-  } catch (error) {
-    signal.throwIfAborted();
-    deps.logger.failure('launcher does not answer', fromUnknown(error));
-  }
 }

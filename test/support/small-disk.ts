@@ -1,8 +1,8 @@
 // A small file system of its own for a test about full disks; root only. Whoever makes one takes it away, after what used it.
 import { execFileSync, spawnSync } from 'node:child_process';
-import { closeSync, mkdirSync, mkdtempSync, openSync, rmSync, statfsSync, writeSync } from 'node:fs';
+import { closeSync, mkdirSync, mkdtempSync, openSync, rmSync, statfsSync, writeFileSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 
 /** The kinds differ in when they give out a block: a tmpfs at once, an ext4 long after it has promised it. */
 export const SMALL_DISKS = ['tmpfs', 'ext4'] as const;
@@ -14,6 +14,8 @@ export interface SmallDisk extends Disposable {
   fill(): void;
   /** Gives back what `fill` took. */
   makeRoom(): void;
+  /** The kernel finds an error in it and lets nobody write any more; an ext4 only. */
+  breakDown(): void;
   /** Goes away and comes back, as at a restart of the host: only what was written remains. Waits for those who still leave it. */
   remount(): Promise<void>;
 }
@@ -32,7 +34,10 @@ export function mountSmallDisk(kind: (typeof SMALL_DISKS)[number]): SmallDisk {
     execFileSync('mkfs.ext4', ['-q', '-F', '-b', '1024', '-m', '0', image]);
   }
   const mount = (): void => {
-    const how = kind === 'ext4' ? ['-o', 'loop', image] : ['-t', 'tmpfs', '-o', `size=${BYTES}`, 'vw-small-disk'];
+    const how =
+      kind === 'ext4'
+        ? ['-o', 'loop,errors=remount-ro', image]
+        : ['-t', 'tmpfs', '-o', `size=${BYTES}`, 'vw-small-disk'];
     execFileSync('mount', [...how, dir]);
   };
   mount();
@@ -50,6 +55,10 @@ export function mountSmallDisk(kind: (typeof SMALL_DISKS)[number]): SmallDisk {
         closeSync(fd);
       }
       if (statfsSync(dir).bavail > 0) throw new Error(`${dir} is not full`);
+    },
+    breakDown() {
+      const device = execFileSync('findmnt', ['-n', '-o', 'SOURCE', dir], { encoding: 'utf8' }).trim();
+      writeFileSync(`/sys/fs/ext4/${basename(device)}/trigger_fs_error`, '1');
     },
     makeRoom: () => rmSync(filler, { force: true }),
     async remount() {

@@ -147,6 +147,28 @@ describe.skipIf(!isRoot).each(SMALL_DISKS)('on %s (needs root for a small disk)'
     await seen('the end of the waiter', () => !existsSync(`/proc/${waiter}`));
   });
 
+  if (kind === 'ext4')
+    test('read-only all of a sudden: ends and cancels are told from memory, starts are refused', async () => {
+      const gate = join(bench.dir, 'gate');
+      const leaves = await start(`while ! [ -e ${gate} ]; do sleep 0.02; done; exit 7`);
+      const stays = await start('while :; do sleep 0.05; done');
+      disk.breakDown();
+      expect(await launcher.ping(signal)).toMatchObject({ spool: 'EROFS' });
+      expect(await launcher.status(stays.taskId, signal)).toMatchObject({ state: 'running' });
+      expect(await launcher.seal(stays.taskId, signal)).toMatchObject({ state: 'running' });
+      writeFileSync(gate, '');
+      expect(await ended(leaves.taskId)).toMatchObject({ reason: 'exited', code: 7, unwritten: 'EROFS' });
+      expect(await launcher.end({ taskId: stays.taskId, reason: 'cancelled', graceMs: 5_000 }, signal)).toEqual({
+        state: 'ending',
+      });
+      expect(await ended(stays.taskId)).toMatchObject({ reason: 'cancelled', signal: 15, unwritten: 'EROFS' });
+      for (let index = 0; index < 6; index++) {
+        expect((await start('true')).evidence).toEqual({ state: 'start_failed', stage: 'spool', errno: 'EROFS' });
+      }
+      expect(await launcher.forget(leaves.taskId, signal)).toMatchObject({ state: 'refused' });
+      expect(await ended(leaves.taskId)).toMatchObject({ code: 7 });
+    });
+
   test('nobody holds the result of a task that is forgotten', async () => {
     const gate = join(bench.dir, 'gate');
     const { taskId } = await start(`while ! [ -e ${gate} ]; do sleep 0.02; done`);

@@ -411,7 +411,7 @@ sub end_task {
     # The waiter is gone: this process takes its place, without the leader's exit code.
     leave_pool();
     my $lock;
-    sysopen($lock, "$dir/lock", O_RDWR) && flock($lock, LOCK_EX | LOCK_NB) or return reply($conn, evidence($id));
+    sysopen($lock, "$dir/lock", O_RDONLY) && flock($lock, LOCK_EX | LOCK_NB) or return reply($conn, evidence($id));
     reply($conn, state => 'ending');
     close $_ for $conn, $listener, $pool_out;
     my %end = (leftovers => 0, killmode => 'none', escalated => 0, survivors => '');
@@ -427,7 +427,8 @@ sub end_task {
     POSIX::_exit(0);
 }
 
-# What can be said about a task, and nothing more. The order matters: rc may appear between two looks.
+# What can be said about a task, and nothing more. The order matters: rc may appear between two looks. Nothing here writes: the
+# disk may have become read-only.
 sub evidence {
     my ($id, $lock) = @_;
     my $dir = "$tasks/$id";
@@ -435,7 +436,7 @@ sub evidence {
     my %known = (task => $id, fields("$dir/pid"));
     delete $known{cgroup};
     if (my %rc = fields("$dir/rc")) { return (%known, %rc, state => defined $rc{failed} ? 'start_failed' : 'exited', defined $rc{failed} ? (stage => $rc{failed}) : ()) }
-    if (!$lock && sysopen($lock, "$dir/lock", O_RDWR) && !flock($lock, LOCK_SH | LOCK_NB)) {
+    if (!$lock && sysopen($lock, "$dir/lock", O_RDONLY) && !flock($lock, LOCK_SH | LOCK_NB)) {
         return (%known, state => 'starting') unless defined $known{pid};
         if (my %rc = held_result($dir)) { return (%known, %rc, state => 'exited') }
         my $uptime = (split ' ', slurp('/proc/uptime'))[0];
@@ -472,7 +473,8 @@ sub seal {
     my $dir = "$tasks/$id";
     if (mkdir $dir, 0750) { chown -1, $agent_gid, $dir }
     elsif (!$!{EEXIST}) { return (task => $id, state => 'refused', message => "cannot make $dir: $!") }
-    sysopen(my $lock, "$dir/lock", O_RDWR | O_CREAT, 0600) or return (task => $id, state => 'refused', message => "cannot open $dir/lock: $!");
+    my $lock;
+    sysopen($lock, "$dir/lock", O_RDWR | O_CREAT, 0600) || sysopen($lock, "$dir/lock", O_RDONLY) or return (task => $id, state => 'refused', message => "cannot open $dir/lock: $!");
     for (1 .. 10) {
         if (flock($lock, LOCK_EX | LOCK_NB)) {
             my %seen = evidence($id, $lock);

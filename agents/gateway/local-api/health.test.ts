@@ -12,6 +12,7 @@ const snapshot: GatewaySnapshot = {
   releaseId: 'r1',
   link: { up: true, since: 1, message: 'connected', lastHeardAt: 5, losses: 2, sessionEpoch: 3 },
   launcher: { up: true, since: 1, message: '' },
+  spool: { up: true, since: 1, message: '' },
   journal: { healthy: true, since: 1, bytes: 10, commitMs: 1.5 },
   tasks: {
     running: 1,
@@ -35,6 +36,7 @@ test('healthy has the shape of the protocol', () => {
 test.each<[string, Partial<GatewaySnapshot>]>([
   ['link', { link: { ...snapshot.link, up: false } }],
   ['launcher', { launcher: { ...snapshot.launcher, up: false, message: 'gone' } }],
+  ['spool', { spool: { up: false, since: 1, message: 'cannot write the spool' } }],
   ['journal', { journal: { ...snapshot.journal, healthy: false } }],
 ])('without its %s it is not healthy, and says which part', (part, changes) => {
   const body = healthOf({ ...snapshot, ...changes });

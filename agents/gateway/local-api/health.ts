@@ -2,6 +2,7 @@
 import type { http, Sample } from '../../protocol/index.ts';
 import type { LinkStatus } from '../link/client.ts';
 import type { TaskCounts } from '../tasks/executor.ts';
+import type { PartState } from '../tasks/launcher-watch.ts';
 import type { Metric } from './metrics.ts';
 
 /** The state of everything at one moment. */
@@ -12,7 +13,8 @@ export interface GatewaySnapshot {
   readonly revision: string;
   readonly releaseId: string;
   readonly link: LinkStatus;
-  readonly launcher: { readonly up: boolean; readonly since: number; readonly message: string };
+  readonly launcher: PartState;
+  readonly spool: PartState;
   readonly journal: {
     readonly healthy: boolean;
     readonly since: number;
@@ -26,14 +28,14 @@ export interface GatewaySnapshot {
 
 /** 200 means: this gateway can run a command that the backend sends. */
 export function healthOf(snapshot: GatewaySnapshot): http.HealthBody {
-  const { link, launcher, journal } = snapshot;
+  const { link, launcher, spool, journal } = snapshot;
   const part = (up: boolean, since: number, message: string): http.HealthBody['parts'][string] => ({
     state: up ? 'up' : 'down',
     since,
     ...(message === '' ? {} : { message }),
   });
   return {
-    status: link.up && launcher.up && journal.healthy ? 'healthy' : 'unhealthy',
+    status: link.up && launcher.up && spool.up && journal.healthy ? 'healthy' : 'unhealthy',
     timestamp: new Date(snapshot.now).toISOString(),
     version: snapshot.version,
     revision: snapshot.revision,
@@ -42,6 +44,7 @@ export function healthOf(snapshot: GatewaySnapshot): http.HealthBody {
     parts: {
       link: part(link.up, link.since, link.message),
       launcher: part(launcher.up, launcher.since, launcher.message),
+      spool: part(spool.up, spool.since, spool.message),
       journal: part(journal.healthy, journal.since, journal.healthy ? '' : 'cannot be written; new tasks are refused'),
     },
     runningTasks: snapshot.tasks.running,
@@ -52,7 +55,7 @@ export function healthOf(snapshot: GatewaySnapshot): http.HealthBody {
 
 /** The figures of /metrics. */
 export function metricsOf(snapshot: GatewaySnapshot): Metric[] {
-  const { link, launcher, journal, tasks, sample, resources } = snapshot;
+  const { link, launcher, spool, journal, tasks, sample, resources } = snapshot;
   const gauge = (name: string, help: string, value: number): Metric => ({
     name,
     help,
@@ -65,7 +68,7 @@ export function metricsOf(snapshot: GatewaySnapshot): Metric[] {
     type: 'counter',
     values: [{ value }],
   });
-  const up = { link: link.up, launcher: launcher.up, journal: journal.healthy };
+  const up = { link: link.up, launcher: launcher.up, spool: spool.up, journal: journal.healthy };
   return [
     {
       name: 'viworks_part_up',

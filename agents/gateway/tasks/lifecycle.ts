@@ -4,6 +4,7 @@ import { describe, fromUnknown, isAbort, ViworksError } from '../../runtime/inde
 import { apply, foundEntry, type LedgerEntry } from '../journal/ledger.ts';
 import type { ExecutorDeps } from './deps.ts';
 import type { Ending, Evidence, StartRequest } from './launcher-protocol.ts';
+import { spoolFailure } from './launcher-watch.ts';
 import { resultOf, resultWithout, type Totals } from './outcome.ts';
 import type { Outflow } from './outflow.ts';
 import { judgeTask } from './recovery.ts';
@@ -42,6 +43,7 @@ export interface Lifecycle {
 const RETRY_MS = 250; // a launcher that is being restarted is back within a second
 const ABSENT_MS = 1_000; // the same second; after it, whoever waits for the task should hear that it was not started
 const ABSENT_RETRY_MS = 50;
+const STORAGE: ReadonlySet<string> = new Set(['ENOSPC', 'EIO', 'EROFS', 'EDQUOT']);
 const STATUS_EVERY_MS = 5_000; // how soon a killed waiter is noticed; everything else is told by events
 
 /** Creates the lives of an executor's tasks. */
@@ -49,6 +51,7 @@ export function createLifecycle(deps: ExecutorDeps, around: Surroundings): Lifec
   const { clock, logger, journal, launcher, link, stopping } = deps;
   const { tasks, outflow, background } = around;
   const finished = new Map<string, number>();
+  const unforgotten = new Set<string>();
   let statusAt = clock.monotonicMs();
 
   // The launcher may be restarting: what was asked for is asked again until there is an answer. Every request is idempotent.
@@ -112,10 +115,8 @@ export function createLifecycle(deps: ExecutorDeps, around: Surroundings): Lifec
         adopt(task, clock.now() - elapsed);
         return verdict.kind === 'finished' ? finish(task, verdict.ending) : undefined;
       }
-      case 'start_failed': {
-        const noRoom = /^spool: (ENOSPC|EIO|EROFS|EDQUOT)$/.test(verdict.message);
-        return refuse(task, noRoom ? 'storage_unavailable' : 'start_failed', verdict.message);
-      }
+      case 'start_failed':
+        return refuseStart(task, verdict);
       case 'not_started':
         return refuse(task, 'not_started', verdict.message);
       case 'indeterminate':
@@ -166,7 +167,7 @@ export function createLifecycle(deps: ExecutorDeps, around: Surroundings): Lifec
         background(finish(task, evidence.ending));
         break;
       case 'start_failed':
-        background(refuse(task, 'start_failed', `${evidence.stage}: ${evidence.errno}`));
+        background(refuseStart(task, evidence));
         break;
       case 'not_started':
         background(refuse(task, 'not_started', 'its start came to nothing'));
@@ -184,6 +185,10 @@ export function createLifecycle(deps: ExecutorDeps, around: Surroundings): Lifec
   async function finish(task: LiveTask, ending: Ending): Promise<void> {
     if (task.finishing) return;
     task.finishing = true;
+    if (ending.unwritten !== undefined) {
+      const reason = describe(spoolFailure(task.folder, ending.unwritten));
+      logger.warn('task ended, its result is held in memory', { task: task.taskId, reason });
+    }
     const totals = await totalsOf(task);
     await report(task, resultOf(ending, totals, task.flow.out.truncations + task.flow.err.truncations));
   }
@@ -225,6 +230,12 @@ export function createLifecycle(deps: ExecutorDeps, around: Surroundings): Lifec
     around.freed();
   }
 
+  // A disk that takes nothing is no fault of the command: said as what it is, with its place.
+  function refuseStart(task: LiveTask, { stage, errno }: { stage: string; errno: string }): Promise<void> {
+    if (stage !== 'spool' || !STORAGE.has(errno)) return refuse(task, 'start_failed', `${stage}: ${errno}`);
+    return refuse(task, 'storage_unavailable', describe(spoolFailure(deps.tasksDir, errno)));
+  }
+
   async function refuse(task: LiveTask, code: Refusal, message: string): Promise<void> {
     const { taskId, fence } = task;
     task.refusal = { code, message: message.slice(0, 1024) };
@@ -253,7 +264,9 @@ export function createLifecycle(deps: ExecutorDeps, around: Surroundings): Lifec
   }
 
   async function forget(taskId: string, signal: AbortSignal): Promise<void> {
-    await insist((inner) => launcher.forget(taskId, inner), signal);
+    const { state } = await insist((inner) => launcher.forget(taskId, inner), signal);
+    // A disk that cannot be written keeps what should go: asked again later, so that nothing is left when it heals.
+    if (state === 'refused' && !tasks.has(taskId)) unforgotten.add(taskId);
   }
 
   function judgeSpool(task: LiveTask): void {
@@ -325,8 +338,14 @@ export function createLifecycle(deps: ExecutorDeps, around: Surroundings): Lifec
       judgeSpool(task);
       lookForEnd(task);
     }
-    if (running.length === 0 || now - statusAt < STATUS_EVERY_MS) return;
+    if (running.length + unforgotten.size === 0 || now - statusAt < STATUS_EVERY_MS) return;
     statusAt = now;
+    for (const taskId of unforgotten) {
+      const kept = tasks.has(taskId)
+        ? undefined
+        : await launcher.forget(taskId, signal).catch(() => ({ state: 'refused' }));
+      if (kept?.state !== 'refused') unforgotten.delete(taskId);
+    }
     const seen = await launcher.statusAll(signal).catch(() => undefined);
     if (!seen) return;
     for (const task of running) {

@@ -7,7 +7,7 @@ export type Verdict =
   | { readonly kind: 'running' }
   | { readonly kind: 'finished'; readonly ending: Ending }
   | { readonly kind: 'not_started'; readonly message: string }
-  | { readonly kind: 'start_failed'; readonly message: string }
+  | { readonly kind: 'start_failed'; readonly stage: string; readonly errno: string }
   | { readonly kind: 'indeterminate'; readonly message: string }
   | { readonly kind: 'report_again' }
   | { readonly kind: 'forget' };
@@ -27,7 +27,7 @@ export function judgeTask(state: EntryState, evidence: Evidence, sameBoot: boole
     case 'exited':
       return { kind: 'finished', ending: evidence.ending };
     case 'start_failed':
-      return { kind: 'start_failed', message: `${evidence.stage}: ${evidence.errno}` };
+      return { kind: 'start_failed', stage: evidence.stage, errno: evidence.errno };
     case 'indeterminate':
       return { kind: 'indeterminate', message: evidence.message };
     case 'not_started':

@@ -1,6 +1,6 @@
 // Offsets and hashes of a stream whatever the order of writing, sending and going back; and what goes next on a link.
 import { createHash } from 'node:crypto';
-import { appendFileSync, mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { appendFileSync, mkdirSync, mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
@@ -151,4 +151,14 @@ test('tasks take turns; a task without a number on this link is silent', () => {
   expect(order).toEqual(['y', 'x', 'y', 'x', 'y', 'x']);
   outflow.reset();
   expect(flows.every((flow) => flow.taskRef === 0)).toBe(true);
+});
+
+test('what cannot be read back is lost, and no reason to stop: the end must still be told', async () => {
+  const path = join(dir, 'unreadable');
+  mkdirSync(path); // opens and has a size, but each read of it fails
+  const stream = new SpoolStream(path);
+  expect(stream.produced).toBeGreaterThan(0);
+  expect(stream.read(Buffer.alloc(10), 0, 10)).toBe(0);
+  expect(await stream.finish(signal)).toEqual({ bytes: 0, sha256: sha256(Buffer.alloc(0)) });
+  stream.close();
 });

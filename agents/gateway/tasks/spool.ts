@@ -63,7 +63,7 @@ export class SpoolStream {
     if (wanted <= 0) return 0;
     const fd = this.#open();
     if (fd === undefined) return 0;
-    const got = readSync(fd, target, at, wanted, this.#next - this.#base);
+    const got = readSome(fd, target, { at, length: wanted, from: this.#next - this.#base });
     // The hash is fed on the way, so that an ordinary task's bytes are read once.
     if (this.#next <= this.#hashed && this.#next + got > this.#hashed) {
       const from = this.#hashed - this.#next;
@@ -80,7 +80,8 @@ export class SpoolStream {
     const fd = this.#open();
     const slice = Buffer.allocUnsafe(Math.min(HASH_SLICE, Math.max(1, total - this.#hashed)));
     while (fd !== undefined && this.#hashed < total) {
-      const got = readSync(fd, slice, 0, Math.min(slice.length, total - this.#hashed), this.#hashed - this.#base);
+      const length = Math.min(slice.length, total - this.#hashed);
+      const got = readSome(fd, slice, { at: 0, length, from: this.#hashed - this.#base });
       if (got === 0) break;
       this.#hash.update(slice.subarray(0, got));
       this.#hashed += got;
@@ -106,5 +107,14 @@ export class SpoolStream {
       return undefined; // not there (yet, or any more): an empty stream
     }
     return this.#fd;
+  }
+}
+
+// A disk that gives nothing back (EIO) loses output, and nothing else: the end of the task and its exit code must still be told.
+function readSome(fd: number, target: Uint8Array, of: { at: number; length: number; from: number }): number {
+  try {
+    return readSync(fd, target, of.at, of.length, of.from);
+  } catch {
+    return 0;
   }
 }
