@@ -54,10 +54,10 @@ test.each<[string, http.TaskEnd | undefined, number | undefined, number, RegExp 
   ],
   [
     'a full disk',
-    { outcome: 'refused', refusal: 'storage_unavailable', message: 'spool: ENOSPC' },
+    { outcome: 'refused', refusal: 'storage_unavailable', message: 'cannot write the spool in /s: ENOSPC' },
     undefined,
     125,
-    /ENOSPC.*df -h/,
+    /spool in \/s: ENOSPC.*df -h/,
   ],
   [
     'a stage of its own',

@@ -68,7 +68,7 @@ const START_STAGES: Readonly<Record<string, string>> = {
 function startFailure(refusal: string, message: string): string | undefined {
   if (refusal === 'start_failed') return START_STAGES[message];
   if (refusal !== 'storage_unavailable') return undefined;
-  return `the gateway cannot write what a task needs (${message}); look there: df -h /var/lib/viworks`;
+  return `the gateway cannot take another task: ${message}; look at its file systems: df -h, df -i`;
 }
 
 /** 128 + the number of a signal's name, as shells say it. */
