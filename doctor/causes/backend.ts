@@ -1,17 +1,7 @@
 // Causes in the backend's process and its ports: the rows BE-01 to BE-10 of the catalogue.
-import {
-  anyOf,
-  type CauseRule,
-  defineCause,
-  judge,
-  not,
-  sign,
-  signs,
-  some,
-  type Tri,
-  type View,
-} from '../engine/index.ts';
-import { backendCommand, backendUnit, on, remedy } from './texts.ts';
+import { anyOf, type CauseRule, defineCause, judge, not, sign, signs, type Tri, type View } from '../engine/index.ts';
+import { backendCommand, backendUnit, deployAgain, on, remedy } from './texts.ts';
+import { bringBack, downSign, downWord, unitDown } from './unit-words.ts';
 
 const { backend, logs, parts } = signs;
 const port = (view: View) => view.topology.backend.agentsPort;
@@ -189,23 +179,17 @@ const be04 = defineCause({
   help: `Both ports accept in the kernel and neither answers, while the process uses a whole core: one long computation or a dead lock in the event loop.`,
 });
 
-const stopped = sign(
-  (view) => `${parts.nameOf(view, parts.backendPart)} was stopped (${parts.stateWords(view, parts.backendPart)})`,
+const stopped = downSign(
+  parts.backendPart,
+  unitDown(parts.backendPart, (view) => !view.topology.inferred.includes('backend.unit')),
   (view) =>
-    some([
-      judge(
-        view,
-        ['unit.state', 'be', 'backend'],
-        (unit) => unit.loadState === 'loaded' && unit.activeState === 'inactive' && unit.result === 'success',
-      ),
-      parts
-        .containerIs(
-          parts.backendPart,
-          '',
-          (item) => item.state === 'exited' && item.restartPolicy !== 'no' && [0, 137, 143].includes(item.exitCode),
-        )
-        .holds(view),
-    ]),
+    parts
+      .containerIs(
+        parts.backendPart,
+        '',
+        (item) => item.state === 'exited' && item.restartPolicy !== 'no' && [0, 137, 143].includes(item.exitCode),
+      )
+      .holds(view),
 );
 
 const be05 = defineCause({
@@ -214,7 +198,15 @@ const be05 = defineCause({
   layer: 'backend',
   hop: 'ws-port',
   host: 'be',
-  title: 'the backend is stopped',
+  title: (view) => {
+    const word = downWord(view, parts.backendPart);
+    return {
+      stopped: 'the backend is stopped',
+      'not enabled': 'the backend is stopped, and its unit is not enabled',
+      masked: 'the backend is stopped, and its unit is masked',
+      'not installed': `the backend is not installed on ${parts.hostOf(view, 'be')}: no unit ${backendUnit(view)}`,
+    }[word];
+  },
   necessary: [stopped],
   signature: [anyOf('no process serves its ports', backend.agentsNotListening, backend.onlySystemdListens)],
   forbids: [backend.directUpgrades],
@@ -223,8 +215,13 @@ const be05 = defineCause({
     { code: 'BE-01', separator: stopped },
   ],
   predicts: ['backend.process.running', 'backend.api.answers', 'backend.agents.listens', 'backend.agents.upgrades'],
-  remedy: (view) => remedy('start it', on(view, 'be', backendCommand(view, 'start'))),
-  help: `The unit is inactive with result success: somebody stopped it, or it was never started since boot. Sockets that systemd holds for it may still be open; they prove nothing about the service.
+  remedy: (view) => {
+    const word = downWord(view, parts.backendPart);
+    if (word === 'not installed') return remedy('install it', deployAgain(view, 'be'));
+    const fix = { stopped: 'start it', 'not enabled': 'enable and start it', masked: 'unmask and start it' }[word];
+    return remedy(fix, bringBack(view, parts.backendPart, backendCommand(view, 'start')));
+  },
+  help: `The unit is inactive with result success: somebody stopped it, or it was never started since boot; it may be disabled, masked or gone altogether. Sockets that systemd holds for it may still be open; they prove nothing about the service.
 Told from a crash (BE-06) by the result.`,
 });
 
@@ -255,7 +252,11 @@ const be06 = defineCause({
   forbids: [
     addressInUse,
     noSpaceLine,
-    parts.unitIs(parts.backendPart, 'cannot run its program', (unit) => [200, 203, 226].includes(unit.mainStatus)),
+    parts.unitIs(
+      parts.backendPart,
+      'cannot run its program',
+      (unit) => unit.mainStatus >= 200 && unit.mainCode !== 'killed',
+    ),
   ],
   lookalikes: [
     { code: 'BE-05', separator: parts.crashing(parts.backendPart) },

@@ -14,7 +14,7 @@ import {
   type Tri,
   type View,
 } from '../engine/index.ts';
-import { gatewayUnit, ifVisible, on, remedy } from './texts.ts';
+import { gatewayUnit, ifVisible, isManaged, on, remedy } from './texts.ts';
 
 const { backend, gateway, parts } = signs;
 const predicts = ['agents.canary.returns'];
@@ -150,10 +150,13 @@ const cmd04 = defineCause({
   title: "the token's role does not allow commands",
   necessary: [canarySays('the API refused the canary command for this token', 'forbidden')],
   predicts,
-  remedy: () =>
-    remedy('use a token of role operator', [
-      'viworks backend token create --role operator --name doctor --config /opt/viworks/current/etc/backend.toml',
-    ]),
+  remedy: (view) =>
+    remedy(
+      'use a token of role operator',
+      isManaged(view, parts.backendPart)
+        ? on(view, 'be', 'viworks backend token create --role operator --name doctor')
+        : [],
+    ),
   help: 'The API knows the token and its role may only look. Nothing is wrong with the gateways.',
 });
 

@@ -13,15 +13,18 @@ import {
   type View,
 } from '../engine/index.ts';
 import { notMerelyLatched, saysGaveUp, startLimitLatched } from './gateway-unit.ts';
-import { gatewayUnit, on, remedy } from './texts.ts';
+import { complainsOfUrlOnly } from './gateway-url.ts';
+import { checkConfig, gatewayUnit, on, remedy } from './texts.ts';
 
-const { backend, gateway, logs, nginx, parts } = signs;
+const { gateway, logs, parts } = signs;
 const place = parts.gatewayPart;
 const predicts = ['gateway.process.running', 'agents.link.up'];
 
 const config = (view: View) => view.value('agent.config', 'gw', 'gateway');
 const complaint = (view: View): string => {
-  const line = logs.lineOf(view, place, logs.configErrorPattern);
+  // The line that names file, line and key says more than the one that only names the code.
+  const line =
+    logs.lineOf(view, place, /\.(toml|ya?ml|json|conf):\d+:\d+\s/) ?? logs.lineOf(view, place, logs.configErrorPattern);
   if (line) return logs.excerpt(line.text);
   const error = config(view)?.error;
   return error
@@ -64,7 +67,7 @@ const ranAtAll = sign('the program ran and spoke', (view) =>
   judge(
     view,
     ['unit.state', 'gw', 'gateway'],
-    (unit): Tri => ([200, 203, 226].includes(unit.mainStatus) ? 'no' : 'yes'),
+    (unit): Tri => (unit.mainStatus >= 200 && unit.mainCode !== 'killed' ? 'no' : 'yes'),
   ),
 );
 
@@ -104,15 +107,7 @@ const cfg02 = defineCause({
   ],
   predicts,
   remedy: (view) =>
-    remedy(
-      'correct the line',
-      on(
-        view,
-        'gw',
-        `viworks gateway --check --config ${config(view)?.path ?? '/opt/viworks/current/etc/gateway.toml'}`,
-        `systemctl restart ${gatewayUnit(view)}`,
-      ),
-    ),
+    remedy('correct the line', on(view, 'gw', checkConfig(view), `systemctl restart ${gatewayUnit(view)}`)),
   help: 'The file is not valid TOML at the line that the error names; nothing of it was used.',
 });
 
@@ -126,7 +121,7 @@ const cfg03 = defineCause({
   title: (view) =>
     `the gateway's configuration cannot work: ${complaint(view).replace(/\/\S*\/([^/\s]+:\d)/, '$1')}`.slice(0, 160),
   necessary: [complains, noUse, gateway.linkDown],
-  forbids: [gateway.linkUp, placeholder, syntax, startLimitLatched],
+  forbids: [gateway.linkUp, placeholder, syntax, startLimitLatched, complainsOfUrlOnly],
   lookalikes: [
     { code: 'CFG-02', separator: parses },
     { code: 'SYS-10', separator: notMerelyLatched },
@@ -137,126 +132,11 @@ const cfg03 = defineCause({
   predicts,
   remedy: (view) =>
     remedy('correct the key that the message names; until then neither the network nor the backend matters', [
-      ...on(
-        view,
-        'gw',
-        `viworks gateway --check --config ${config(view)?.path ?? '/opt/viworks/current/etc/gateway.toml'}`,
-        `systemctl restart ${gatewayUnit(view)}`,
-      ),
+      ...on(view, 'gw', checkConfig(view), `systemctl restart ${gatewayUnit(view)}`),
     ]),
   help: `A key is missing or has a value that cannot work. Our own agent ends with the error (the unit is failed or restarting, the last line names file, line and key).
 Agents of the old kind log it once and stay "active (running)" without ever opening a socket: the unit's state proves nothing; the missing attempts and the one log line do.
 Told from "gave up" (SYS-21) by the log, from network faults by the attempts that are not made.`,
 });
 
-const cfg04 = defineCause({
-  code: 'CFG-04',
-  name: "wrong path in the agent's configuration",
-  layer: 'configuration',
-  hop: 'gateway',
-  per: 'gateway',
-  host: 'gw',
-  title: (view) =>
-    `the gateway is configured for path ${gateway.configuredPath(view) ?? '?'} instead of ${view.topology.path}`,
-  necessary: [
-    gateway.configuredPathDiffers,
-    sign(
-      (view) => `that path gets ${view.value('ws.upgrade', 'gw', 'public-agent-path')?.status ?? 'no 101'}`,
-      (view) => judge(view, ['ws.upgrade', 'gw', 'public-agent-path'], (seen) => !backend.upgraded(seen)),
-    ),
-    anyOf((view) => `${view.topology.path} gets 101`, gateway.gatewayUpgrades, nginx.publicUpgrades),
-  ],
-  forbids: [gateway.linkUp],
-  lookalikes: [
-    {
-      code: 'NGX-01',
-      separator: anyOf(
-        (view) => `nginx routes ${view.topology.path} correctly: 101`,
-        gateway.gatewayUpgrades,
-        nginx.publicUpgrades,
-      ),
-    },
-    {
-      code: 'NGX-24',
-      separator: anyOf(
-        (view) => `the backend serves ${view.topology.path}: 101`,
-        gateway.gatewayUpgrades,
-        nginx.publicUpgrades,
-      ),
-    },
-  ],
-  predicts: ['gateway.url.upgrades', 'agents.link.up'],
-  remedy: (view) =>
-    remedy('write the canonical URL', [
-      `url = "${view.topology.url}"`,
-      ...on(view, 'gw', `systemctl restart ${gatewayUnit(view)}`),
-    ]),
-  help: `nginx and the backend serve the canonical path, the agent asks for another one (often /ws without the slash: a 301, or /agent: a 404). Mend the agent's URL, not nginx.`,
-});
-
-const scheme = sign(
-  (view) => `the configured URL is ${config(view)?.url ?? ''}`,
-  (view) =>
-    judge(view, ['agent.config', 'gw', 'gateway'], (seen) => {
-      if (!seen.url || !view.topology.url.startsWith('wss:') || seen.url.includes('${')) return 'no';
-      return !seen.url.startsWith('wss:') && !bypasses(view, seen.url);
-    }),
-);
-
-function bypasses(view: View, url: string): boolean {
-  return url.startsWith('ws:') && new RegExp(`:${view.topology.backend.agentsPort}(/|$)`).test(url);
-}
-
-const cfg05 = defineCause({
-  code: 'CFG-05',
-  name: 'wrong URL scheme',
-  layer: 'configuration',
-  hop: 'gateway',
-  per: 'gateway',
-  host: 'gw',
-  title: "the gateway's URL has the wrong scheme",
-  necessary: [scheme, gateway.linkDown],
-  forbids: [gateway.linkUp],
-  lookalikes: [{ code: 'TLS-03', separator: scheme }],
-  predicts,
-  remedy: (view) =>
-    remedy('write the canonical URL', [
-      `url = "${view.topology.url}"`,
-      ...on(view, 'gw', `systemctl restart ${gatewayUnit(view)}`),
-    ]),
-  help: `ws:// to the TLS port gets a 400 from nginx ("plain HTTP request was sent to HTTPS port"); https:// is refused by the client. TLS itself is fine.`,
-});
-
-const bypass = sign(
-  (view) => `the gateway dials the backend's port directly: ${config(view)?.url ?? ''}`,
-  (view) => judge(view, ['agent.config', 'gw', 'gateway'], (seen) => seen.url !== null && bypasses(view, seen.url)),
-);
-const cfg06 = (scope: 'active' | 'latent'): CauseRule =>
-  defineCause({
-    code: 'CFG-06',
-    name: 'nginx bypassed',
-    layer: 'configuration',
-    hop: 'gateway',
-    per: 'gateway',
-    host: 'gw',
-    scope,
-    title: 'the gateway goes round nginx and TLS',
-    necessary: [bypass, scope === 'active' ? gateway.linkDown : not('and it is connected', gateway.linkDown)],
-    predicts,
-    remedy: (view) =>
-      remedy('write the canonical URL', [
-        `url = "${view.topology.url}"`,
-        ...on(view, 'gw', `systemctl restart ${gatewayUnit(view)}`),
-      ]),
-    help: `The agent talks to the WebSocket port in plain text. It works as long as that port is open to it; when the port is closed, as it should be, the agent is out. Nothing about nginx or certificates matters to it.`,
-  });
-
-export const gatewayConfigCauses: readonly CauseRule[] = [
-  cfg01,
-  cfg02,
-  cfg03,
-  cfg04,
-  cfg05,
-  cfg06('active'),
-  cfg06('latent'),
-];
+export const gatewayConfigCauses: readonly CauseRule[] = [cfg01, cfg02, cfg03];

@@ -1,5 +1,16 @@
 // Causes in what everything stands on: full or read-only file systems, limits, clocks; and the backend's latent faults.
-import { anyOf, type CauseRule, defineCause, judge, type Mount, not, sign, signs, type View } from '../engine/index.ts';
+import {
+  allOf,
+  anyOf,
+  type CauseRule,
+  defineCause,
+  judge,
+  type Mount,
+  not,
+  sign,
+  signs,
+  type View,
+} from '../engine/index.ts';
 import { backendCommand, backendUnit, gatewayUnit, on, remedy } from './texts.ts';
 
 const { backend, gateway, logs, parts } = signs;
@@ -41,6 +52,18 @@ const suffers = (pattern: RegExp) =>
 const noSpace = /ENOSPC|no space left|disk (is )?full|database or disk is full/i;
 const readOnly = /EROFS|read-only file system|readonly database/i;
 
+/** The store says that it cannot be opened or written, and rarely why: SQLite has one sentence for a full, a read-only and a forbidden place. */
+const storeFails = logs.logSays(place, /VW_BACKEND_STOR(E_OPEN|AGE_UNAVAILABLE)/, 'its log says');
+const saysWhy = (pattern: RegExp) =>
+  anyOf(
+    (view) => {
+      const line = logs.logSays(place, pattern, 'its log says');
+      return line.holds(view) === 'yes' ? line.claim(view) : storeFails.claim(view);
+    },
+    logs.logSays(place, pattern, 'its log says'),
+    storeFails,
+  );
+
 const suffersFromSpace = suffers(noSpace);
 const be15 = (scope: 'active' | 'latent'): CauseRule =>
   defineCause({
@@ -58,7 +81,7 @@ const be15 = (scope: 'active' | 'latent'): CauseRule =>
       ),
       ...(scope === 'active' ? [suffersFromSpace] : []),
     ],
-    signature: scope === 'active' ? [logs.logSays(place, noSpace, 'its log says')] : [],
+    signature: scope === 'active' ? [saysWhy(noSpace)] : [],
     forbids: scope === 'latent' ? [suffersFromSpace] : [],
     lookalikes: [
       {
@@ -92,13 +115,26 @@ const be17 = defineCause({
     ),
     suffers(readOnly),
   ],
-  signature: [logs.logSays(place, readOnly, 'its log says')],
+  signature: [saysWhy(readOnly)],
   predicts: [...down, 'backend.health.good'],
   remedy: (view) =>
     remedy('look for a disk error first, then remount', on(view, 'be', 'dmesg | tail -30', 'mount -o remount,rw /')),
   help: `A file system that turns read-only by itself usually has a damaged disk below it.`,
 });
 
+const outOfFiles = logs.logSays(place, /EMFILE|too many open files/i, 'its log says');
+const atLimit = sign(
+  (view) => {
+    const process = view.value('process.state', 'be', 'backend');
+    const figures = process?.running ? ` (${process.openFiles ?? '?'} of ${process.openFilesLimit ?? '?'})` : '';
+    return `its descriptors are at the limit${figures}`;
+  },
+  (view) =>
+    judge(view, ['process.state', 'be', 'backend'], (process) => {
+      if (!process.running || process.openFiles === null || process.openFilesLimit === null) return 'unknown';
+      return process.openFiles >= process.openFilesLimit - 4;
+    }),
+);
 const be13 = defineCause({
   code: 'BE-13',
   name: 'backend out of file descriptors',
@@ -107,19 +143,17 @@ const be13 = defineCause({
   host: 'be',
   title: 'the backend is out of file descriptors',
   necessary: [
-    logs.logSays(place, /EMFILE|too many open files/i, 'its log says'),
+    anyOf(
+      (view) => (atLimit.holds(view) === 'yes' ? atLimit.claim(view) : outOfFiles.claim(view)),
+      outOfFiles,
+      // A program that is out of descriptors may well say nothing: it takes the connection and drops it.
+      allOf('', atLimit, backend.directClosed),
+    ),
     parts.runs(place),
     backend.directFails,
   ],
-  signature: [
-    sign('its descriptors are at the limit', (view) =>
-      judge(view, ['process.state', 'be', 'backend'], (process) => {
-        if (!process.running || process.openFiles === null || process.openFilesLimit === null) return 'unknown';
-        return process.openFiles >= process.openFilesLimit - 4;
-      }),
-    ),
-  ],
-  predicts: ['backend.agents.upgrades'],
+  signature: [atLimit],
+  predicts: ['backend.agents.upgrades', 'backend.api.answers', 'nginx.agents.upgrades', 'nginx.api.answers'],
   remedy: (view) =>
     remedy('raise LimitNOFILE', on(view, 'be', `systemctl edit ${backendUnit(view)}`, backendCommand(view, 'restart'))),
   help: `Connections are accepted by the kernel and cannot be taken over by the process; what is open already goes on working.`,

@@ -5,13 +5,18 @@ import { backendCauses } from './backend.ts';
 import { commandCauses } from './commands.ts';
 import { dockerCauses } from './docker.ts';
 import { gatewayConfigCauses } from './gateway-config.ts';
+import { gatewayDownCauses } from './gateway-down.ts';
 import { gatewayUnitCauses } from './gateway-unit.ts';
+import { gatewayUrlCauses } from './gateway-url.ts';
 import { hostCauses } from './host.ts';
 import { networkCauses } from './network.ts';
+import { nginxAnswersCauses } from './nginx-answers.ts';
 import { nginxConfigCauses } from './nginx-config.ts';
 import { nginxMoreCauses } from './nginx-more.ts';
 import { nginxRuntimeCauses } from './nginx-runtime.ts';
+import { ownWordsCauses } from './own-words.ts';
 import { tlsCauses } from './tls.ts';
+import { unitResultCauses } from './unit-results.ts';
 
 export const causes: readonly CauseRule[] = [
   ...hostCauses,
@@ -19,11 +24,16 @@ export const causes: readonly CauseRule[] = [
   ...dockerCauses,
   ...nginxConfigCauses,
   ...nginxMoreCauses,
+  ...nginxAnswersCauses,
   ...nginxRuntimeCauses,
   ...tlsCauses,
   ...networkCauses,
+  ...gatewayDownCauses,
   ...gatewayUnitCauses,
+  ...unitResultCauses,
   ...gatewayConfigCauses,
+  ...gatewayUrlCauses,
+  ...ownWordsCauses,
   ...commandCauses,
   ...accessCauses,
 ];

@@ -1,5 +1,17 @@
 // Causes between hosts: names, routes, packet filters. Each is told from a dead service by the LISTEN row and by a second vantage.
-import { anyOf, type CauseRule, defineCause, judge, not, sign, signs, type Tri, type View } from '../engine/index.ts';
+import {
+  allOf,
+  anyOf,
+  type CauseRule,
+  defineCause,
+  type FirewallRule,
+  judge,
+  not,
+  sign,
+  signs,
+  type Tri,
+  type View,
+} from '../engine/index.ts';
 import { on, remedy } from './texts.ts';
 
 const { backend, gateway, nginx, parts } = signs;
@@ -112,6 +124,30 @@ const net03 = defineCause({
   help: `The record is missing in DNS itself: every resolver says so, not only the gateway's.`,
 });
 
+/** A rule on the backend host that stops packets to the public port, from everywhere or from this gateway. */
+const stopsPublic = (view: View, rule: FirewallRule): boolean => {
+  const own = view.value('host.addresses', 'gw') ?? [];
+  const from = rule.source?.replace(/\/32$/, '') ?? null;
+  return (
+    rule.direction === 'in' &&
+    (rule.action === 'drop' || rule.action === 'reject') &&
+    rule.port === view.topology.publicPort &&
+    (from === null || own.includes(from))
+  );
+};
+const publicRule = sign(
+  (view) => {
+    const rule = view.value('firewall.rules', 'be')?.find((item) => stopsPublic(view, item));
+    return `a rule of ${parts.hostOf(view, 'be')} does it: ${rule?.text ?? ''}${rule?.packets ? ` (${rule.packets} packets)` : ''}`;
+  },
+  (view) => judge(view, ['firewall.rules', 'be'], (rules) => rules.some((rule) => stopsPublic(view, rule))),
+);
+const turnedAway = allOf(
+  (view) => `a dial of port ${view.topology.publicPort} from ${parts.hostOf(view, 'gw')} is refused, by a rule`,
+  gateway.publicDial('gw', 'refused'),
+  publicRule,
+);
+
 const net05 = defineCause({
   code: 'NET-05',
   name: 'packets to the public port dropped',
@@ -120,9 +156,25 @@ const net05 = defineCause({
   per: 'gateway',
   host: 'gw',
   title: (view) =>
-    `packets from ${parts.hostOf(view, 'gw')} to port ${view.topology.publicPort} of the backend are dropped`,
-  necessary: [gateway.publicDial('gw', 'timeout'), gateway.nameRight, gateway.publicDial('op', 'connected')],
+    `packets from ${parts.hostOf(view, 'gw')} to port ${view.topology.publicPort} of the backend are ${turnedAway.holds(view) === 'yes' ? 'rejected by its packet filter' : 'dropped'}`,
+  necessary: [
+    anyOf(
+      (view) =>
+        gateway.publicDial('gw', 'timeout').holds(view) === 'yes'
+          ? gateway.publicDial('gw', 'timeout').claim(view)
+          : turnedAway.claim(view),
+      gateway.publicDial('gw', 'timeout'),
+      turnedAway,
+    ),
+    gateway.nameRight,
+    anyOf(
+      'from elsewhere the port can be reached',
+      gateway.publicDial('op', 'connected'),
+      gateway.publicDial('be', 'connected'),
+    ),
+  ],
   signature: [nginx.publicPortListens],
+  supports: [publicRule],
   lookalikes: [
     {
       code: 'NET-14',
@@ -212,7 +264,8 @@ const filtered = (action: 'drop' | 'reject') =>
     },
     (view) =>
       judge(view, ['firewall.rules', 'be'], (rules) =>
-        rules.some((rule) => rule.action === action && rule.port === agentsPort(view) && rule.direction === 'in'),
+        // A dial of the own host passes both of its directions.
+        rules.some((rule) => rule.action === action && rule.port === agentsPort(view) && rule.direction !== 'forward'),
       ),
   );
 

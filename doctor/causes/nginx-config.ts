@@ -1,5 +1,6 @@
 // Causes in nginx's configuration: it loads, and sends the agents' request the wrong way. Each needs the live probe of the hop to fail.
-import { type CauseRule, defineCause, judge, not, sign, signs, type View } from '../engine/index.ts';
+import { type CauseRule, defineCause, not, sign, signs, type View } from '../engine/index.ts';
+import { anySeatGets } from './nginx-answers.ts';
 import { agentsLocation, ifVisible, nginxCommand, on, remedy } from './texts.ts';
 
 const { backend, nginx } = signs;
@@ -279,7 +280,7 @@ const ngx10 = defineCause({
   host: 'be',
   title: 'an access rule of nginx refuses the agents',
   necessary: [
-    nginx.publicStatus(403),
+    anySeatGets(403),
     nginx.routeIs(
       (route) => {
         const rule = route.access.find((item) => item.directive === 'deny');
@@ -291,9 +292,9 @@ const ngx10 = defineCause({
   signature: [directWorks],
   lookalikes: [
     { code: 'WS-03', title: 'the backend refuses the token', separator: directWorks },
-    { code: 'NGX-01', separator: nginx.publicStatus(403) },
+    { code: 'NGX-01', separator: anySeatGets(403) },
   ],
-  predicts,
+  predicts: [...predicts, 'network.agents.upgrades'],
   remedy: (view) =>
     remedy("allow the gateways' addresses on this route", [
       'allow <address of the gateway>;',
@@ -323,53 +324,4 @@ const ngx20 = defineCause({
   help: `The 401 comes from nginx and carries WWW-Authenticate: Basic; the agents' own token is never looked at.`,
 });
 
-const ngx23 = defineCause({
-  code: 'NGX-23',
-  name: 'wrong target port',
-  layer: 'nginx',
-  hop: 'route',
-  host: 'be',
-  title: (view) => `nginx sends ${view.topology.path} to a port on which nothing listens`,
-  necessary: [
-    nginx.publicStatus(502, 504),
-    nginx.routeIs(
-      (route, view) =>
-        `the target is ${route.target?.text ?? ''}, the agents port is ${agentsPort(view)} (${nginx.placeText(route.target?.place ?? null)})`,
-      (route, view) =>
-        route.action === 'proxy' &&
-        (route.target?.addresses.length ?? 0) > 0 &&
-        [agentsPort(view), apiPort(view), view.topology.publicPort].every(
-          (port) => route.target?.addresses.every((address) => address.port !== port) ?? false,
-        ),
-    ),
-    sign('that port is not among the listeners', (view) =>
-      judge(view, ['tcp.listeners', backend.backendSeat(view)], (rows) => {
-        const wanted = nginx.routeOf(view)?.target?.addresses ?? [];
-        return wanted.length > 0 && wanted.every((address) => rows.every((row) => row.port !== address.port));
-      }),
-    ),
-  ],
-  signature: [backend.agentsListens],
-  forbids: [],
-  lookalikes: [{ code: 'BE-01', separator: backend.agentsListens }],
-  predicts,
-  remedy: (view) =>
-    remedy('correct the port', [
-      `proxy_pass http://127.0.0.1:${agentsPort(view)};`,
-      ...on(view, 'be', nginxCommand(view, 'reload')),
-    ]),
-  help: `A typing error in proxy_pass or in an upstream block: nginx gets "connection refused" from a port that nobody was ever meant to open, while the right one is open beside it.`,
-});
-
-export const nginxConfigCauses: readonly CauseRule[] = [
-  ngx01,
-  ngx02,
-  ngx03,
-  ngx04,
-  ngx05,
-  ngx07,
-  ngx09,
-  ngx10,
-  ngx20,
-  ngx23,
-];
+export const nginxConfigCauses: readonly CauseRule[] = [ngx01, ngx02, ngx03, ngx04, ngx05, ngx07, ngx09, ngx10, ngx20];

@@ -1,5 +1,6 @@
 // More causes in nginx's configuration: limits, loops, swapped routes, and the backend's own route table, which looks like one of them.
 import { type CauseRule, defineCause, judge, sign, signs, type View } from '../engine/index.ts';
+import { anySeatGets } from './nginx-answers.ts';
 import { ifVisible, nginxCommand, on, remedy } from './texts.ts';
 
 const { backend, logs, nginx } = signs;
@@ -15,7 +16,7 @@ const ngx11 = defineCause({
   host: 'be',
   title: 'a connection or request limit of nginx turns the agents away',
   necessary: [
-    nginx.publicStatus(503, 429),
+    anySeatGets(503, 429),
     nginx.routeIs(
       (route) =>
         `a limit applies to this route: ${route.access.find((item) => item.directive.startsWith('limit_'))?.text ?? ''}`,
@@ -24,7 +25,7 @@ const ngx11 = defineCause({
     logs.logSays(errorLog, /limiting (connections|requests)/, "nginx's error log says"),
   ],
   signature: [ifVisible(backend.directUpgrades)],
-  predicts,
+  predicts: [...predicts, 'network.agents.upgrades'],
   remedy: (view) => remedy('raise the limit or exempt the route', on(view, 'be', nginxCommand(view, 'reload'))),
   help: `Every gateway behind one address counts together under limit_conn by address; each tunnel holds its place for as long as it lives.`,
 });

@@ -12,7 +12,8 @@ import {
   tri,
   type View,
 } from '../engine/index.ts';
-import { nginxCommand, on, remedy } from './texts.ts';
+import { deployAgain, nginxCommand, on, remedy } from './texts.ts';
+import { bringBack, downSign, downWord, unitDown } from './unit-words.ts';
 
 const { backend, nginx, parts } = signs;
 const down = ['nginx.process.running', 'nginx.agents.upgrades', 'nginx.api.answers', 'network.public.connects'];
@@ -177,19 +178,13 @@ const ngr10 = defineCause({
   help: `Each tunnel takes two connections of a worker. When they are used up, new connections are reset before TLS, and the access log shows nothing.`,
 });
 
-const stopped = sign(
-  (view) => `nginx is stopped (${parts.stateWords(view, parts.nginxPart)})`,
+const stopped = downSign(
+  parts.nginxPart,
+  unitDown(parts.nginxPart, (view) => !view.topology.inferred.includes('nginx.unit')),
   (view) =>
-    some([
-      judge(
-        view,
-        ['unit.state', 'be', 'nginx'],
-        (unit) => unit.loadState === 'loaded' && unit.activeState === 'inactive' && unit.result === 'success',
-      ),
-      parts
-        .containerIs(parts.nginxPart, '', (item) => item.state === 'exited' && [0, 137, 143].includes(item.exitCode))
-        .holds(view),
-    ]),
+    parts
+      .containerIs(parts.nginxPart, '', (item) => item.state === 'exited' && [0, 137, 143].includes(item.exitCode))
+      .holds(view),
 );
 
 const net14 = defineCause({
@@ -198,7 +193,13 @@ const net14 = defineCause({
   layer: 'nginx',
   hop: 'vhost',
   host: 'be',
-  title: 'nginx is stopped',
+  title: (view) =>
+    ({
+      stopped: 'nginx is stopped',
+      'not enabled': 'nginx is stopped, and its unit is not enabled',
+      masked: 'nginx is stopped, and its unit is masked',
+      'not installed': `nginx is not installed on ${parts.hostOf(view, 'be')}: no unit ${parts.nameOf(view, parts.nginxPart)}`,
+    })[downWord(view, parts.nginxPart)],
   necessary: [stopped, nginx.publicPortClosed],
   forbids: [nginx.publicUpgrades],
   lookalikes: [
@@ -207,8 +208,13 @@ const net14 = defineCause({
     { code: 'NET-15', separator: nginx.publicPortClosed },
   ],
   predicts: down,
-  remedy: (view) => remedy('start it', on(view, 'be', nginxCommand(view, 'start'))),
-  help: `Nothing listens on the public port because nginx was stopped; its last end was a clean one. Told from a failed start (NGR-03, NGR-05) by the unit's result, from a firewall by the missing LISTEN row.`,
+  remedy: (view) => {
+    const word = downWord(view, parts.nginxPart);
+    if (word === 'not installed') return remedy('install it', deployAgain(view, 'be'));
+    const fix = { stopped: 'start it', 'not enabled': 'enable and start it', masked: 'unmask and start it' }[word];
+    return remedy(fix, bringBack(view, parts.nginxPart, nginxCommand(view, 'start')));
+  },
+  help: `Nothing listens on the public port because nginx was stopped, disabled, masked or removed; its last end was a clean one. Told from a failed start (NGR-03, NGR-05) by the unit's result, from a firewall by the missing LISTEN row.`,
 });
 
 const foreignOwner = sign(

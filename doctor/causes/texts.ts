@@ -13,6 +13,28 @@ export function remedy(text: string, commands: readonly string[] = []): Remedy {
   return { text, commands };
 }
 
+/** Whether viworks installed this part: only then is there a `viworks` on its host, and a release to look into. */
+export function isManaged(view: View, place: typeof parts.gatewayPart): boolean {
+  const { seat, part } = place;
+  const command = view.value('unit.state', seat, part)?.execStart ?? '';
+  const file = part === 'backend' || part === 'gateway' ? (view.value('agent.config', seat, part)?.path ?? '') : '';
+  return [command, file].some((text) => text.includes('/opt/viworks/'));
+}
+
+/** What puts back what belongs there; nothing where nobody wrote an inventory to put it back from. */
+export function deployAgain(view: View, seat: 'be' | 'gw', ...checks: readonly string[]): readonly string[] {
+  const hasInventory = view.topology.kind === 'viworks' && !view.topology.inferred.includes('kind');
+  return [...(hasInventory ? ['viworks deploy apply'] : []), ...on(view, seat, ...checks)];
+}
+
+/** How a gateway's configuration is judged without starting the agent; another make of agent only says it in its log. */
+export function checkConfig(view: View): string {
+  const file = view.value('agent.config', 'gw', 'gateway')?.path;
+  return file !== undefined && isManaged(view, parts.gatewayPart)
+    ? `viworks gateway --check --config ${file}`
+    : `journalctl -u ${gatewayUnit(view)} -n 20`;
+}
+
 export function backendUnit(view: View): string {
   return view.topology.backend.unit ?? 'viworks-backend-agent.service';
 }

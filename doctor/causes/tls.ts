@@ -1,9 +1,14 @@
 // Causes in certificates and trust, as the gateway sees them. Each is judged with the gateway's own trust and compared with another vantage.
 import { anyOf, type CauseRule, defineCause, judge, not, sign, signs, tri, type View } from '../engine/index.ts';
-import { nginxCommand, on, remedy } from './texts.ts';
+import { isManaged, nginxCommand, on, remedy } from './texts.ts';
 
 const { gateway, nginx, parts } = signs;
 const predicts = ['network.tls.verifies'];
+/** nginx reads its server block out of a release of ours: then a deployment writes its certificate. */
+const servesRelease = (view: View) =>
+  view.value('nginx.files', 'be')?.files.some((file) => file.path.startsWith('/opt/viworks/')) ?? false;
+const trustFile = (view: View) =>
+  view.value('agent.config', 'gw', 'gateway')?.values.trust_file ?? '/etc/ssl/certs/ca-certificates.crt';
 const leaf = (view: View) => view.value('tls.certificate', 'gw', 'public')?.chain[0] ?? null;
 const day = (ms: number | undefined) => (ms === undefined ? '?' : new Date(ms).toISOString().slice(0, 10));
 
@@ -33,7 +38,7 @@ const tls01 = defineCause({
   predicts,
   remedy: (view) =>
     remedy('renew it, load it, and mend the renewal', [
-      'viworks deploy apply',
+      ...(servesRelease(view) ? ['viworks deploy apply'] : []),
       ...on(view, 'be', nginxCommand(view, 'reload')),
     ]),
   help: `The served certificate is past its end, by the gateway's clock and by ours. Reconnecting in a loop is the consequence.`,
@@ -133,8 +138,8 @@ const tls05 = defineCause({
   predicts,
   remedy: (view) =>
     remedy("put the authority's certificate into the gateway's trust file", [
-      'viworks deploy apply',
-      ...on(view, 'gw', 'ls -l /etc/viworks/ca.pem'),
+      ...(isManaged(view, parts.gatewayPart) ? ['viworks deploy apply'] : []),
+      ...on(view, 'gw', `ls -l ${trustFile(view)}`),
     ]),
   help: `The certificate is fine: whoever has the issuing authority in his trust store accepts it. This gateway has not, or its trust file names another one.`,
 });
@@ -173,4 +178,71 @@ const tls06 = defineCause({
   help: `ssl_verify_client is on: nginx answers 400 before it looks at the path. The request itself is fine, and so is the server's own certificate.`,
 });
 
-export const tlsCauses: readonly CauseRule[] = [tls01, tls02, tls03, tls05, tls06];
+const handshakeFails = (seat: 'gw' | 'be' | 'op', codes: readonly string[]) =>
+  sign(
+    (view) =>
+      `the TLS handshake from ${parts.hostOf(view, seat)} ends with ${view.value('tls.certificate', seat, 'public')?.error ?? 'an error'}`,
+    (view) =>
+      judge(
+        view,
+        ['tls.certificate', seat, 'public'],
+        (seen) => seen.handshake === 'failed' && codes.includes(seen.error ?? ''),
+      ),
+  );
+const bothFail = (codes: readonly string[]) => [
+  handshakeFails('gw', codes),
+  anyOf('the same from elsewhere', handshakeFails('be', codes), handshakeFails('op', codes)),
+];
+/** Node's words for an answer that is no TLS record. */
+const plainCodes = ['ERR_SSL_WRONG_VERSION_NUMBER', 'ERR_SSL_PACKET_LENGTH_TOO_LONG', 'ERR_SSL_HTTP_REQUEST'];
+const versionCodes = [
+  'ERR_SSL_TLSV1_ALERT_PROTOCOL_VERSION',
+  'ERR_SSL_UNSUPPORTED_PROTOCOL',
+  'ERR_SSL_UNSUPPORTED_SSL_VERSION',
+];
+const whole = ['network.tls.verifies', 'nginx.agents.upgrades', 'nginx.api.answers', 'network.agents.upgrades'];
+
+const tls10 = defineCause({
+  code: 'TLS-10',
+  name: 'no common TLS version',
+  layer: 'tls',
+  hop: 'tls',
+  host: 'be',
+  title: 'nginx offers no TLS version that the agents speak (1.2 or 1.3)',
+  necessary: bothFail(versionCodes),
+  signature: [nginx.nginxRuns],
+  lookalikes: [
+    { code: 'TLS-13', separator: handshakeFails('gw', versionCodes) },
+    { code: 'NET-05', separator: handshakeFails('gw', versionCodes) },
+  ],
+  predicts: whole,
+  remedy: (view) =>
+    remedy('offer TLS 1.2 and 1.3', [
+      'ssl_protocols TLSv1.2 TLSv1.3;',
+      ...on(view, 'be', 'nginx -T | grep -n ssl_protocols', nginxCommand(view, 'reload')),
+    ]),
+  help: `The server ends the handshake with the alert "protocol version": what it offers and what the client offers have nothing in common. No certificate was looked at yet. The server block that was read first for an address and port decides on the versions for all of them.`,
+});
+
+const tls13 = defineCause({
+  code: 'TLS-13',
+  name: 'no TLS on the public port',
+  layer: 'tls',
+  hop: 'tls',
+  host: 'be',
+  title: (view) => `port ${view.topology.publicPort} answers in plain text instead of TLS`,
+  necessary: [...bothFail(plainCodes), nginx.nginxRuns],
+  lookalikes: [
+    { code: 'TLS-10', separator: handshakeFails('gw', plainCodes) },
+    { code: 'NET-15', separator: nginx.nginxRuns },
+  ],
+  predicts: whole,
+  remedy: (view) =>
+    remedy('listen with ssl', [
+      `listen ${view.topology.publicPort} ssl;`,
+      ...on(view, 'be', 'nginx -T | grep -nE "listen|ssl"', nginxCommand(view, 'reload')),
+    ]),
+  help: `The port is open and what answers there is not TLS: the listen directive lost its "ssl". Certificates and authorities have nothing to do with it.`,
+});
+
+export const tlsCauses: readonly CauseRule[] = [tls01, tls02, tls03, tls05, tls06, tls10, tls13];

@@ -85,7 +85,15 @@ const canary = defineCheck({
   per: 'gateway',
   host: 'gw',
   needs: ['canary'],
-  dependsOn: ['agents.registry.online', 'agents.link.up', 'gateway.launcher.running'],
+  dependsOn: [
+    'agents.registry.online',
+    'agents.link.up',
+    'gateway.launcher.running',
+    // Its bytes take the same way; a link that is just being cut may still be listed.
+    'nginx.agents.upgrades',
+    'network.agents.upgrades',
+    'backend.api.answers',
+  ],
   outage: true,
   evaluate: (view) => {
     const reading = view.gateway ? view.read('canary', 'op', view.gateway.id) : null;

@@ -91,7 +91,7 @@ const upgrades = defineCheck({
 
 const configuredPath = defineCheck({
   id: 'gateway.url.upgrades',
-  title: "an upgrade to the path in the gateway's configuration gets 101",
+  title: "an upgrade to the URL in the gateway's configuration gets 101",
   hop: 'gateway',
   per: 'gateway',
   host: 'gw',
@@ -99,8 +99,15 @@ const configuredPath = defineCheck({
   dependsOn: ['network.agents.upgrades', 'nginx.agents.upgrades'],
   outage: true,
   evaluate: (view) => {
+    const elsewhere = view.read('ws.upgrade', 'gw', 'agent-url');
+    if (elsewhere.status === 'known') {
+      const { url, status, tlsError, ended } = elsewhere.value;
+      return verdictOf(view, backend.upgraded(elsewhere.value) ? 'yes' : 'no', {
+        fail: () => `${url}: ${status ?? tlsError ?? ended}`,
+      });
+    }
     const reading = view.read('ws.upgrade', 'gw', 'public-agent-path');
-    if (reading.status !== 'known') return skipped('the configuration asks for the canonical path, or was not read');
+    if (reading.status !== 'known') return skipped('the configuration asks for the canonical URL, or was not read');
     return verdictOf(view, backend.upgraded(reading.value) ? 'yes' : 'no', {
       fail: (at) => describeUpgrade(at, 'public-agent-path'),
     });

@@ -158,6 +158,8 @@ export interface AgentConfig {
   readonly agentsBind: string | null;
   readonly heartbeatSeconds: number | null;
   readonly mtimeMs: number | null;
+  /** Where the URL stands in the file; left out by recordings that are older than this field, and where the format has no lines. */
+  readonly urlPlace?: { readonly key: string; readonly line: number };
 }
 
 /** The gateway's own health page (8443, loopback) in short. */

@@ -59,9 +59,16 @@ export type Target = 'public' | 'agents' | 'api' | 'upstream';
 
 /**
  * Upgrade probes. `public` = canonical path through nginx; `public-agent-path` = the path that this gateway is configured with, through
- * nginx; `direct` = canonical path on the agents port; `direct-root` = `/` on the agents port; `direct-agent-path` = the gateway's path there.
+ * nginx; `direct` = canonical path on the agents port; `direct-root` = `/` on the agents port; `direct-agent-path` = the gateway's path there;
+ * `agent-url` = exactly what the gateway is configured to dial, where that is another host or port than the canonical one.
  */
-export type UpgradeTarget = 'public' | 'public-agent-path' | 'direct' | 'direct-root' | 'direct-agent-path';
+export type UpgradeTarget =
+  | 'public'
+  | 'public-agent-path'
+  | 'direct'
+  | 'direct-root'
+  | 'direct-agent-path'
+  | 'agent-url';
 
 /** HTTP probes. `api-health` = GET /health on the API port; `agents-health` = GET /health on the agents port; `public-api` = GET /health through nginx. */
 export type HttpTarget = 'api-health' | 'agents-health' | 'public-api';
@@ -123,7 +130,7 @@ export interface FactTypes {
   readonly 'dns.answer': DnsAnswer;
   /** be: api-health, agents-health; op, be, gw:ID: public-api · one GET over HTTP/1.1. */
   readonly 'http.response': HttpObservation;
-  /** be: direct, direct-root, direct-agent-path, public; be/ns:nginx: direct; gw:ID and op: public, public-agent-path · raw upgrade. */
+  /** be: direct, direct-root, direct-agent-path, public; be/ns:nginx: direct; gw:ID and op: public, public-agent-path; gw:ID: agent-url · raw upgrade. */
   readonly 'ws.upgrade': UpgradeObservation;
 
   /** gw:ID · '' · GET /api/v1/health on the gateway's local API. */

@@ -67,6 +67,8 @@ export type {
 export type { ForwardedHeader, Place, RouteAdvice, RouteFact } from './route.ts';
 export type { Sign } from './sign.ts';
 export { allOf, anyOf, judge, not, sign } from './sign.ts';
+export type { UrlParts } from './signs/gateway.ts';
+export { partsOfUrl } from './signs/gateway.ts';
 export { signs } from './signs/index.ts';
 export type { FactStore } from './store.ts';
 export { createFactStore } from './store.ts';

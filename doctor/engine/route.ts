@@ -49,6 +49,8 @@ export interface RouteFact {
   readonly upgradeHeader: ForwardedHeader;
   readonly connectionHeader: ForwardedHeader;
   readonly hostHeader: ForwardedHeader;
+  /** Headers of the WebSocket handshake that this route sets itself; nginx passes on by itself what is not listed. */
+  readonly handshakeHeaders: readonly { readonly name: string; readonly value: string; readonly place: Place }[];
   readonly httpVersion: string | null;
   /** Effective values, seconds; null = nginx's default (60). */
   readonly readTimeoutSeconds: number | null;

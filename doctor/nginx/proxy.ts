@@ -68,6 +68,15 @@ function pathFor({ location, path, fixed }: ProxyInput, uri: string | undefined,
 /** nginx's own settings for what it sends upstream where the configuration says nothing. */
 const defaults: Readonly<Record<string, string>> = { host: '$proxy_host', connection: 'close' };
 
+/** What the route sets among the Sec-WebSocket-… headers, in lower case. */
+export function handshakeHeaders(scope: Scope): RouteFact['handshakeHeaders'] {
+  return nearestList(scope, 'proxy_set_header').flatMap((item) => {
+    const name = item.args[0]?.toLowerCase() ?? '';
+    if (!name.startsWith('sec-websocket-')) return [];
+    return [{ name, value: item.args[1] ?? '', place: { file: item.file, line: item.line } }];
+  });
+}
+
 export function headerSent(scope: Scope, name: string, variables: Variables): ForwardedHeader {
   const set = nearestList(scope, 'proxy_set_header').findLast((item) => item.args[0]?.toLowerCase() === name);
   if (!set) return { value: null, sends: name === 'connection' ? (defaults.connection ?? null) : null, place: null };

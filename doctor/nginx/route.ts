@@ -3,7 +3,7 @@ import type { RouteFact } from '../engine/index.ts';
 import { adviseOn, type RouteOptions } from './advice.ts';
 import { chooseLocation, modifierOf, namedLocation, patternOf } from './location.ts';
 import type { Configuration, Directive } from './parse.ts';
-import { headerSent, resolveTarget } from './proxy.ts';
+import { handshakeHeaders, headerSent, resolveTarget } from './proxy.ts';
 import { type RewriteResult, runRewrites } from './rewrite.ts';
 import { nearest, nearestList, type Scope, seconds } from './scope.ts';
 import { chooseServer, type ServerChoice } from './server.ts';
@@ -139,11 +139,12 @@ function ended(route: RouteFact, result: Exclude<RewriteResult, { kind: 'path' }
 function headersOf(
   scope: Scope,
   variables: Variables,
-): Pick<RouteFact, 'upgradeHeader' | 'connectionHeader' | 'hostHeader' | 'httpVersion'> {
+): Pick<RouteFact, 'upgradeHeader' | 'connectionHeader' | 'hostHeader' | 'handshakeHeaders' | 'httpVersion'> {
   return {
     upgradeHeader: headerSent(scope, 'upgrade', variables),
     connectionHeader: headerSent(scope, 'connection', variables),
     hostHeader: headerSent(scope, 'host', variables),
+    handshakeHeaders: handshakeHeaders(scope),
     httpVersion: nearest(scope, 'proxy_http_version')?.args[0] ?? null,
   };
 }
@@ -203,6 +204,7 @@ function emptyRoute(request: Request, caveat: string): RouteFact {
     upgradeHeader: header,
     connectionHeader: header,
     hostHeader: header,
+    handshakeHeaders: [],
     httpVersion: null,
     readTimeoutSeconds: null,
     sendTimeoutSeconds: null,

@@ -29,7 +29,12 @@ export function parseAgentConfig(text: string, part: 'backend' | 'gateway'): Age
   const parsed = path.endsWith('.json') ? fromJson(text.slice(head[0].length)) : fromToml(text.slice(head[0].length));
   if (!parsed.ok) return failed(file, parsed.error);
   const { values } = parsed;
-  const config = normalised(file, values);
+  const urlKey = keyOf(values, names.url);
+  const urlLine = urlKey === null ? undefined : parsed.lineOf(urlKey);
+  const config: AgentConfig = {
+    ...normalised(file, values),
+    ...(urlKey === null || urlLine === undefined ? {} : { urlPlace: { key: urlKey, line: urlLine } }),
+  };
   const key = lackingKey(values, part);
   if (key === null) return config;
   return { ...config, error: { line: null, key, message: `the required key ${key} is missing` } };
@@ -47,19 +52,22 @@ function lackingKey(values: Values, part: 'backend' | 'gateway'): string | null 
 }
 
 type Parsed =
-  | { readonly ok: true; readonly values: Values }
+  | { readonly ok: true; readonly values: Values; readonly lineOf: (key: string) => number | undefined }
   | { readonly ok: false; readonly error: NonNullable<AgentConfig['error']> };
 
 function fromToml(text: string): Parsed {
   const parsed = parseToml(text);
-  if (parsed.ok) return { ok: true, values: flatten(parsed.document.values) };
+  if (parsed.ok) {
+    const { values, keyPlaceOf } = parsed.document;
+    return { ok: true, values: flatten(values), lineOf: (key) => keyPlaceOf(key.split('.'))?.line };
+  }
   const { place, message } = parsed.problem;
   return { ok: false, error: { line: place?.line ?? null, key: null, message } };
 }
 
 function fromJson(text: string): Parsed {
   try {
-    return { ok: true, values: flatten(JSON.parse(text)) };
+    return { ok: true, values: flatten(JSON.parse(text)), lineOf: () => undefined };
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);
     const at = /position (\d+)/.exec(message)?.[1];
@@ -82,17 +90,19 @@ function flatten(value: unknown, prefix = '', into: Record<string, string> = {})
   return into;
 }
 
-/** A key by its whole dotted name, or by its last part whatever table it stands in. */
-function find(values: Values, candidates: readonly string[]): string | null {
-  for (const name of candidates) {
-    const whole = values[name];
-    if (whole !== undefined && whole !== '') return whole;
-  }
+/** A key by its whole dotted name, or by its last part whatever table it stands in; one without a value is none. */
+function keyOf(values: Values, candidates: readonly string[]): string | null {
+  for (const name of candidates) if ((values[name] ?? '') !== '') return name;
   for (const name of candidates) {
     const entry = Object.entries(values).find(([key, value]) => key.endsWith(`.${name}`) && value !== '');
-    if (entry) return entry[1];
+    if (entry) return entry[0];
   }
   return null;
+}
+
+function find(values: Values, candidates: readonly string[]): string | null {
+  const key = keyOf(values, candidates);
+  return key === null ? null : (values[key] ?? null);
 }
 
 function normalised(file: { path: string; mtimeMs: number | null }, values: Values): AgentConfig {

@@ -32,7 +32,7 @@ export function parseMounts(text: string): readonly Mount[] {
   }
   const inodePercent = new Map(dfRows(inodes).map((row) => [row.path, row.percent]));
   const seen = new Set<string>();
-  return dfRows(space).flatMap((row) => {
+  const rows = dfRows(space).flatMap((row) => {
     const mount = options.get(row.path);
     const pseudo = /^(proc|sysfs|cgroup2?|devpts|mqueue|securityfs|debugfs|tracefs|bpf|pstore)$/.test(
       mount?.type ?? '',
@@ -51,6 +51,24 @@ export function parseMounts(text: string): readonly Mount[] {
         readOnly: mount?.readOnly ?? false,
       },
     ];
+  });
+  return [...rows, ...readOnlyBinds(rows, options)];
+}
+
+const disks = /^(ext[234]|xfs|btrfs|f2fs|zfs|overlay|tmpfs|nfs4?|cifs|9p|virtiofs)$/;
+
+/** A part of a disk that is mounted once more, read-only: df shows each disk once, and only by its first place. */
+function readOnlyBinds(
+  rows: readonly Mount[],
+  options: ReadonlyMap<string, { readonly type: string; readonly readOnly: boolean }>,
+): readonly Mount[] {
+  return [...options].flatMap(([path, { type, readOnly }]) => {
+    if (!readOnly || !disks.test(type) || rows.some((row) => row.path === path)) return [];
+    if (/^\/(sys|proc|dev|run|boot|snap)(\/|$)/.test(path)) return [];
+    const below = rows
+      .filter((row) => row.path === '/' || path.startsWith(`${row.path}/`))
+      .sort((a, b) => b.path.length - a.path.length)[0];
+    return below ? [{ ...below, path, fileSystem: type, readOnly: true }] : [];
   });
 }
 

@@ -254,7 +254,8 @@ function upgradeFactOf(
 ): Fact {
   const { seen, reading } = of;
   const scheme = seen.url.startsWith('wss') ? 'https' : 'http';
-  const name = new URL(seen.url).hostname;
+  // What a configuration names need not be a name at all.
+  const name = URL.parse(seen.url)?.hostname ?? seen.address;
   return fact({
     key: 'ws.upgrade',
     vantage: from.vantage,

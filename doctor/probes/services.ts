@@ -79,7 +79,7 @@ done
 echo "--now $(cat /proc/uptime)"; getconf CLK_TCK 2>/dev/null || echo 100`,
     },
     ...named
-      .filter((unit) => !unit.unit.endsWith('.socket'))
+      .filter((unit) => hasOwnLog(unit.part))
       .map((unit) => ({
         id: `log.tail.${unit.part}`,
         title: `log of ${unit.unit}`,
@@ -97,6 +97,11 @@ export const cpuSection: Section = {
   body: `for p in $(grep -la viworks /proc/[0-9]*/cmdline 2>/dev/null | sed -n 's#/proc/\\([0-9]*\\)/.*#\\1#p' | head -n 16); do
   cat /proc/$p/stat 2>/dev/null; done; echo "--now $(cat /proc/uptime)"`,
 };
+
+/** Of sockets and of Docker only the state is of interest. */
+function hasOwnLog(part: Part): boolean {
+  return part !== 'docker' && !part.endsWith('-socket');
+}
 
 export interface Services {
   readonly facts: readonly Fact[];
@@ -135,7 +140,7 @@ export function serviceFacts(round: HostRound, parts: readonly PartUnit[]): Serv
             ? known(state)
             : unknown('unparsed', `no answer for ${unit}`),
     });
-    if (part.endsWith('-socket')) return [stateFact];
+    if (!hasOwnLog(part)) return [stateFact];
     return [
       stateFact,
       processFact(round, { part, state, processes }),

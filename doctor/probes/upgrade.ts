@@ -33,7 +33,7 @@ type Ended = UpgradeObservation['ended'];
 /** One upgrade. Only a stopped run throws. */
 export async function probeUpgrade(options: UpgradeOptions): Promise<UpgradeObservation> {
   const { place, address, port, path, trust } = options;
-  const seen: Seen = { ...blank, url: `${trust ? 'wss' : 'ws'}://${options.host}${path}`, address, port, path };
+  const seen: Seen = { ...blank, url: urlOf(options), address, port, path };
   const dialled = await dial(place, address, port);
   const milliseconds = { tcp: null as number | null, tls: null as number | null, response: null as number | null };
   const finish = (ended: Ended): UpgradeObservation => ({
@@ -66,6 +66,12 @@ export async function probeUpgrade(options: UpgradeOptions): Promise<UpgradeObse
     stream.destroy();
     dialled.stream.destroy();
   }
+}
+
+function urlOf({ trust, host, port, path }: UpgradeOptions): string {
+  const usual = trust ? 443 : 80;
+  const name = host.includes(':') ? `[${host}]` : host;
+  return `${trust ? 'wss' : 'ws'}://${name}${port === usual ? '' : `:${port}`}${path}`;
 }
 
 const blank: Omit<UpgradeObservation, 'url' | 'address' | 'port' | 'path'> = {

@@ -1,7 +1,17 @@
 // Which live probes are sent from where, given what the rounds saw: every hop alone and the whole path, from every vantage in reach.
 import { lookup } from 'node:dns/promises';
 import { errnoOf } from '../../agents/runtime/index.ts';
-import { type DnsAnswer, type Fact, fact, known, type Listener, type Topology, type Vantage } from '../engine/index.ts';
+import {
+  type DnsAnswer,
+  type Fact,
+  fact,
+  known,
+  type Listener,
+  partsOfUrl,
+  type Topology,
+  type UrlParts,
+  type Vantage,
+} from '../engine/index.ts';
 import { canaryFact, canaryNotSent, gatewayHealthFact, registryFact } from '../probes/api.ts';
 import { dial, type Trust } from '../probes/dial.ts';
 import { dialFromHere } from '../probes/link.ts';
@@ -36,11 +46,13 @@ export async function probeNetwork(context: NetworkContext): Promise<void> {
 /** Whether a dial of the agents port would start a service that is meant to be down. */
 function dormant({ store }: NetworkContext): boolean {
   const service = store.get('unit.state', 'be', 'backend');
-  const socket = store.get('unit.state', 'be', 'backend-agents-socket');
-  if (service.status !== 'known' || socket.status !== 'known') return false;
-  return (
-    socket.value.activeState === 'active' && !['active', 'activating', 'reloading'].includes(service.value.activeState)
-  );
+  if (service.status !== 'known' || ['active', 'activating', 'reloading'].includes(service.value.activeState))
+    return false;
+  // Either of them starts it, and through nginx both are within reach.
+  return (['backend-agents-socket', 'backend-api-socket'] as const).some((part) => {
+    const socket = store.get('unit.state', 'be', part);
+    return socket.status === 'known' && socket.value.activeState === 'active';
+  });
 }
 
 function vantageOf(context: NetworkContext, vantage: Vantage, view: SiteView | undefined): NetworkVantage {
@@ -225,7 +237,19 @@ async function fromGateway(context: NetworkContext, view: SiteView, backend: Sit
     const title = 'dial the agents port from outside';
     jobs.push(log.probe({ probe: 'tcp.connect.agents', vantage: id, title }, () => reachFacts(from, 'agents', open)));
   }
-  const path = config.status === 'known' ? configuredPath(config.value.url) : null;
+  const own = config.status === 'known' ? partsOfUrl(config.value.url) : null;
+  const elsewhere = own !== null && isElsewhere(own, topology);
+  if (elsewhere && !dormant(context)) {
+    const title = `upgrade at ${own.host}:${own.port}, as the gateway is configured`;
+    // Whose server that is nobody knows: the token stays here.
+    const place: Endpoint = { address: own.host, port: own.port, name: own.host, trust: endpoint.trust };
+    jobs.push(
+      log.probe({ probe: 'ws.upgrade.agent-url', vantage: id, title }, async () => [
+        await upgradeFact(from, 'agent-url', { ...place, path: own.path, token: undefined }),
+      ]),
+    );
+  }
+  const path = elsewhere ? null : (own?.path ?? null);
   if (path !== null && path !== topology.path && !dormant(context)) {
     jobs.push(
       log.probe(
@@ -259,9 +283,11 @@ function isOpenToOthers({ store, topology }: NetworkContext): boolean {
   return rows.some((row) => row.port === topology.backend.agentsPort && !/^(127\.|::1$)/.test(row.address));
 }
 
-function configuredPath(url: string | null): string | null {
-  const match = /^[a-z]+:\/\/[^/?#]+([^?#]*)/i.exec(url ?? '');
-  return match ? match[1] || '/' : null;
+/** Another host or port than the canonical URL's, with the same scheme: what a wrong scheme leads to is no question of where. */
+function isElsewhere(own: UrlParts, topology: Topology): boolean {
+  const meant = partsOfUrl(topology.url);
+  if (meant?.scheme !== own.scheme) return false;
+  return own.host !== meant.host || own.port !== meant.port;
 }
 
 /** Registry and canary over the API port of the backend's host, whatever nginx does. */

@@ -129,12 +129,49 @@ function verification(seat: Seat, claim: string, test: (code: string) => boolean
   );
 }
 
-/** Path part of the URL in the gateway's own configuration; null when not known. */
-function configuredPath(view: View): string | null {
-  const url = view.value('agent.config', 'gw', 'gateway')?.url;
-  const match = url?.match(/^[a-z]+:\/\/[^/?#]+([^?#]*)/i);
-  return match ? match[1] || '/' : null;
+/** A URL in its parts; user and password are no part of it. Written out, since the engine has no URL of its own. */
+export interface UrlParts {
+  readonly scheme: string;
+  readonly host: string;
+  readonly port: number;
+  readonly path: string;
 }
+
+/** Null for what is no URL, or holds a placeholder. */
+export function partsOfUrl(url: string | null | undefined): UrlParts | null {
+  const match = url?.match(/^([a-z]+):\/\/(?:[^@/?#]*@)?(\[[^\]]+\]|[^/:?#]+)(?::(\d+))?([^?#]*)/i);
+  if (!match || url?.includes('${')) return null;
+  const scheme = (match[1] ?? '').toLowerCase();
+  const usual = scheme === 'ws' || scheme === 'http' ? 80 : 443;
+  const host = (match[2] ?? '').toLowerCase().replace(/^\[|\]$/g, '');
+  return { scheme, host, port: match[3] === undefined ? usual : Number(match[3]), path: match[4] || '/' };
+}
+
+/** The URL in the gateway's own configuration. */
+function configuredUrl(view: View): UrlParts | null {
+  return partsOfUrl(view.value('agent.config', 'gw', 'gateway')?.url);
+}
+
+/** Its path; null when not known. */
+function configuredPath(view: View): string | null {
+  return configuredUrl(view)?.path ?? null;
+}
+
+/** It names another host or another port than the canonical URL; the scheme is another matter. */
+const configuredOriginDiffers = sign(
+  (view) => {
+    const config = view.value('agent.config', 'gw', 'gateway');
+    const line = config?.urlPlace ? `:${config.urlPlace.line}` : '';
+    return `${config?.path ?? 'its configuration'}${line} says ${config?.urlPlace?.key ?? 'url'} = "${config?.url ?? '…'}"`;
+  },
+  (view) =>
+    judge(view, ['agent.config', 'gw', 'gateway'], (config): Tri => {
+      const own = partsOfUrl(config.url);
+      const meant = partsOfUrl(view.topology.url);
+      if (!own || !meant || own.scheme !== meant.scheme) return config.url === null ? 'unknown' : 'no';
+      return own.host !== meant.host || own.port !== meant.port ? 'yes' : 'no';
+    }),
+);
 
 const configuredPathDiffers = sign(
   (view) => `the gateway's configuration asks for ${configuredPath(view) ?? 'another path'}, not ${view.topology.path}`,
@@ -172,7 +209,9 @@ export const gatewaySigns = {
   nameLeadsElsewhere,
   nameRight,
   verification,
+  configuredUrl,
   configuredPath,
   configuredPathDiffers,
+  configuredOriginDiffers,
   clockOff,
 };

@@ -241,13 +241,13 @@ export const uncharted: readonly {
   readonly firstBad: string;
 }[] = [
   {
-    name: 'the gateway was stopped although it is enabled',
+    name: 'the gateway ended by a signal that nobody sent, as far as anybody can see',
     world: () =>
       worldOf(gatewayCases, 'SYS-02').put(
         'unit.state',
         w.gw,
         'gateway',
-        w.unit('viworks-gateway-agent.service', w.stopped),
+        w.unit('viworks-gateway-agent.service', { ...w.failed, mainCode: 'killed', mainStatus: 11, result: 'signal' }),
       ),
     lastGood: '',
     firstBad: 'gateway',

@@ -5,11 +5,15 @@ import { combinedCases, trapCases } from './combined.ts';
 import { gatewayCases } from './gateway.ts';
 import { networkCases } from './network.ts';
 import { nginxCases } from './nginx.ts';
+import { nginxAnswersCases } from './nginx-answers.ts';
+import { ownWordsCases } from './own-words.ts';
 
 export const cases: readonly Case[] = [
   ...backendCases,
   ...nginxCases,
   ...gatewayCases,
+  ...nginxAnswersCases,
+  ...ownWordsCases,
   ...networkCases,
   ...combinedCases,
   ...trapCases,

@@ -1,0 +1,207 @@
+// Causes in the one URL that a gateway dials: another path, another scheme, past nginx, or another place altogether.
+import {
+  allOf,
+  anyOf,
+  type CauseRule,
+  defineCause,
+  judge,
+  not,
+  type Sign,
+  sign,
+  signs,
+  type Tri,
+  type View,
+} from '../engine/index.ts';
+import { gatewayUnit, on, remedy } from './texts.ts';
+
+const { backend, gateway, logs, nginx, parts } = signs;
+const predicts = ['gateway.process.running', 'agents.link.up'];
+
+const config = (view: View) => view.value('agent.config', 'gw', 'gateway');
+const configuredUrl = (view: View) => config(view)?.url ?? 'another URL';
+const writeCanonical = (view: View) => {
+  const place = config(view)?.urlPlace;
+  const where = place ? ` (${config(view)?.path ?? ''}:${place.line})` : '';
+  return remedy(`write the canonical URL${where}, and restart the agent`, [
+    `${place?.key ?? 'url'} = "${view.topology.url}"`,
+    ...on(view, 'gw', `systemctl restart ${gatewayUnit(view)}`),
+  ]);
+};
+/** Who says what the URL ought to be: nobody wrote an inventory for an installation that was only typed. */
+const meant = (view: View) =>
+  view.topology.inferred.includes('kind') ? `meant is ${view.topology.url}` : `the inventory says ${view.topology.url}`;
+
+const canonicalUpgrades = (claim: (path: string) => string): Sign =>
+  anyOf((view) => claim(view.topology.path), gateway.gatewayUpgrades, nginx.publicUpgrades);
+
+const cfg04 = defineCause({
+  code: 'CFG-04',
+  name: "wrong path in the agent's configuration",
+  layer: 'configuration',
+  hop: 'gateway',
+  per: 'gateway',
+  host: 'gw',
+  title: (view) =>
+    `the gateway is configured for ${gateway.configuredPath(view) === null ? 'another path' : `path ${gateway.configuredPath(view)}`} instead of ${view.topology.path}`,
+  necessary: [
+    gateway.configuredPathDiffers,
+    sign(
+      (view) => `that path gets ${view.value('ws.upgrade', 'gw', 'public-agent-path')?.status ?? 'no 101'}`,
+      (view) => judge(view, ['ws.upgrade', 'gw', 'public-agent-path'], (seen) => !backend.upgraded(seen)),
+    ),
+    canonicalUpgrades((path) => `${path} gets 101`),
+  ],
+  forbids: [gateway.linkUp, gateway.configuredOriginDiffers],
+  lookalikes: [
+    { code: 'NGX-01', separator: canonicalUpgrades((path) => `nginx routes ${path} correctly: 101`) },
+    { code: 'NGX-24', separator: canonicalUpgrades((path) => `the backend serves ${path}: 101`) },
+  ],
+  predicts: ['gateway.url.upgrades', 'agents.link.up'],
+  remedy: writeCanonical,
+  help: `nginx and the backend serve the canonical path, the agent asks for another one (often /ws without the slash: a 301, or /agent: a 404). Mend the agent's URL, not nginx.`,
+});
+
+const scheme = sign(
+  (view) => `the configured URL is ${configuredUrl(view)}; ${meant(view)}`,
+  (view) =>
+    judge(view, ['agent.config', 'gw', 'gateway'], (seen) => {
+      if (!seen.url || !view.topology.url.startsWith('wss:') || seen.url.includes('${')) return 'no';
+      return !seen.url.startsWith('wss:') && !bypasses(view, seen.url);
+    }),
+);
+
+function bypasses(view: View, url: string): boolean {
+  return url.startsWith('ws:') && new RegExp(`:${view.topology.backend.agentsPort}(/|$)`).test(url);
+}
+
+const cfg05 = defineCause({
+  code: 'CFG-05',
+  name: 'wrong URL scheme',
+  layer: 'configuration',
+  hop: 'gateway',
+  per: 'gateway',
+  host: 'gw',
+  title: "the gateway's URL has the wrong scheme",
+  necessary: [scheme, gateway.linkDown],
+  forbids: [gateway.linkUp],
+  lookalikes: [{ code: 'TLS-03', separator: scheme }],
+  predicts,
+  remedy: writeCanonical,
+  help: `ws:// to the TLS port gets a 400 from nginx ("plain HTTP request was sent to HTTPS port"); https:// is refused by the client. TLS itself is fine.`,
+});
+
+const bypass = sign(
+  (view) => `the gateway dials the backend's port directly: ${configuredUrl(view)}`,
+  (view) => judge(view, ['agent.config', 'gw', 'gateway'], (seen) => seen.url !== null && bypasses(view, seen.url)),
+);
+const cfg06 = (scope: 'active' | 'latent'): CauseRule =>
+  defineCause({
+    code: 'CFG-06',
+    name: 'nginx bypassed',
+    layer: 'configuration',
+    hop: 'gateway',
+    per: 'gateway',
+    host: 'gw',
+    scope,
+    title: 'the gateway goes round nginx and TLS',
+    necessary: [bypass, scope === 'active' ? gateway.linkDown : not('and it is connected', gateway.linkDown)],
+    predicts,
+    remedy: writeCanonical,
+    help: `The agent talks to the WebSocket port in plain text. It works as long as that port is open to it; when the port is closed, as it should be, the agent is out. Nothing about nginx or certificates matters to it.`,
+  });
+
+/** A complaint of the agent that is about nothing but its URL: then the URL's own cause says it, and says more. */
+export const complainsOfUrlOnly: Sign = allOf(
+  'the agent complains of its URL and of nothing else',
+  anyOf('the URL has the wrong scheme or goes past nginx', scheme, bypass),
+  sign('no other key is complained of', (view) =>
+    judge(view, ['agent.config', 'gw', 'gateway'], (seen): Tri => {
+      if (seen.error !== null) return 'no';
+      const lines = view.value('log.tail', 'gw', 'gateway')?.lines ?? [];
+      const keys = lines.flatMap(
+        (line) => /\.(?:toml|ya?ml|json|conf):\d+:\d+\s+([\w.-]+):/.exec(line.text)?.[1] ?? [],
+      );
+      return keys.every((key) => key === (seen.urlPlace?.key ?? 'url')) && !spokeOfMissing(view) ? 'yes' : 'no';
+    }),
+  ),
+);
+
+function spokeOfMissing(view: View): boolean {
+  return logs.lineOf(view, parts.gatewayPart, /missing (required )?(configuration |config )?(field|key)/i) !== null;
+}
+
+/** What a dial of the configured URL came to, from the gateway's own host. */
+const configuredDial =
+  (test: Parameters<typeof judgeAgentUrl>[1]): ((view: View) => Tri) =>
+  (view) =>
+    judgeAgentUrl(view, test);
+function judgeAgentUrl(view: View, test: (seen: { reached: string; upgraded: boolean }) => boolean): Tri {
+  return judge(view, ['ws.upgrade', 'gw', 'agent-url'], (seen) =>
+    test({ reached: seen.reached, upgraded: backend.upgraded(seen) }),
+  );
+}
+const dialText = (view: View): string => {
+  const seen = view.value('ws.upgrade', 'gw', 'agent-url');
+  if (!seen) return 'gets no 101';
+  const name = view.value('ws.upgrade', 'gw', 'agent-url')?.tlsError;
+  return `gets ${seen.status ?? name ?? (seen.ended === 'unreachable' ? 'nowhere (no such name, or no way there)' : seen.ended)}`;
+};
+const configuredFails = sign(
+  (view) => `dialled from ${parts.hostOf(view, 'gw')}, that URL ${dialText(view)}`,
+  configuredDial((seen) => !seen.upgraded),
+);
+/** Another backend takes it in: its own page says up, ours does not know of it. */
+const connectedElsewhere = allOf(
+  'some backend answers there, and ours lists the gateway as absent',
+  sign(
+    '',
+    configuredDial((seen) => seen.upgraded),
+  ),
+  gateway.registryOffline,
+);
+/** The canonical place works from this very host, or at least gives an HTTP answer where the configured one gives none. */
+const canonicalBetter = anyOf(
+  (view) => `${view.topology.url} can be reached from ${parts.hostOf(view, 'gw')}`,
+  gateway.gatewayUpgrades,
+  allOf(
+    '',
+    sign('', (view) => judge(view, ['ws.upgrade', 'gw', 'public'], (seen) => seen.status !== null)),
+    sign(
+      '',
+      configuredDial((seen) => ['none', 'tcp', 'tls'].includes(seen.reached)),
+    ),
+  ),
+);
+
+const cfg11 = defineCause({
+  code: 'CFG-11',
+  name: 'URL of another place',
+  layer: 'configuration',
+  hop: 'gateway',
+  per: 'gateway',
+  host: 'gw',
+  title: (view) => `the gateway dials ${configuredUrl(view)}; ${meant(view)}`,
+  necessary: [
+    gateway.configuredOriginDiffers,
+    gateway.linkDown,
+    anyOf(
+      (view) =>
+        connectedElsewhere.holds(view) === 'yes' ? connectedElsewhere.claim(view) : configuredFails.claim(view),
+      configuredFails,
+      connectedElsewhere,
+    ),
+    canonicalBetter,
+  ],
+  forbids: [gateway.linkUp],
+  lookalikes: [
+    { code: 'NET-03', separator: gateway.nameRight },
+    { code: 'CFG-04', separator: gateway.configuredOriginDiffers },
+    { code: 'NET-05', separator: gateway.publicDial('gw', 'connected') },
+  ],
+  predicts: ['gateway.url.upgrades', 'agents.link.up'],
+  remedy: writeCanonical,
+  help: `The agent's URL names another host or another port than the installation has. What it meets there (no such name, a closed port, a certificate for another name, another backend) is only the consequence.
+Told from a name that does not resolve (NET-03) and from a filter (NET-05) by the canonical URL, which can be reached from the same host; from a wrong path alone (CFG-04) by host and port.`,
+});
+
+export const gatewayUrlCauses: readonly CauseRule[] = [cfg04, cfg05, cfg06('active'), cfg06('latent'), cfg11];

@@ -1,0 +1,278 @@
+// Causes in nginx's configuration where the request never becomes an upgrade at the right door: no server block takes it, nginx answers it
+// itself, it is sent to a place where nothing listens or as TLS to a port without TLS, or a header of the handshake is overwritten on the way.
+import {
+  type CauseRule,
+  defineCause,
+  judge,
+  type Listener,
+  type RouteFact,
+  sign,
+  signs,
+  type Tri,
+  tri,
+  type View,
+} from '../engine/index.ts';
+import { agentsLocation, deployAgain, ifVisible, nginxCommand, on, remedy } from './texts.ts';
+
+const { backend, nginx } = signs;
+const agentsPort = (view: View) => view.topology.backend.agentsPort;
+const apiPort = (view: View) => view.topology.backend.apiPort;
+const predicts = ['nginx.agents.upgrades', 'network.agents.upgrades'];
+const reload = (view: View) => on(view, 'be', nginxCommand(view, 'reload'));
+
+const ngx25 = defineCause({
+  code: 'NGX-25',
+  name: 'no server block on the public port',
+  layer: 'nginx',
+  hop: 'vhost',
+  host: 'be',
+  title: (view) => `nginx runs and has no server block that listens on port ${view.topology.publicPort}`,
+  necessary: [
+    nginx.nginxRuns,
+    nginx.publicPortClosed,
+    nginx.routeIs(
+      (_route, view) => `its configuration holds no server block with "listen ${view.topology.publicPort}"`,
+      (route) => route.action === 'no-server',
+    ),
+  ],
+  forbids: [nginx.publicUpgrades],
+  lookalikes: [
+    { code: 'NET-14', separator: nginx.nginxRuns },
+    { code: 'NET-05', separator: nginx.publicPortClosed },
+    {
+      code: 'NGR-01',
+      separator: nginx.routeIs(
+        () => 'the files on disk do not listen there either',
+        (route) => route.action === 'no-server',
+      ),
+    },
+  ],
+  predicts: ['nginx.agents.upgrades', 'nginx.api.answers', 'network.public.connects', 'network.agents.upgrades'],
+  remedy: (view) =>
+    remedy(`put back the server block of ${view.topology.serverName}, or the line that includes it`, [
+      ...deployAgain(view, 'be', 'nginx -T | grep -nE "listen|server_name|include"'),
+      ...reload(view),
+    ]),
+  help: `nginx is up and its configuration is valid; only nothing in it listens on the public port: the file with the server block was removed, is no longer included, or names another port. Refused connections look like a stopped nginx (NET-14) or a filter (NET-05); the running process and the missing LISTEN row tell them apart.`,
+});
+
+/** What nginx says without asking anybody: the status that its configuration names, and the one that really came. */
+function answersItself(route: RouteFact, view: View): boolean {
+  const seen = nginx.publicSeen(view);
+  if (!seen || (route.action !== 'return' && route.action !== 'static')) return false;
+  // 444 is nginx's own word for closing without an answer.
+  if (route.status === 444) return seen.status === null && (seen.ended === 'closed' || seen.ended === 'reset');
+  if (route.action === 'return') return seen.status !== null && seen.status === route.status;
+  return seen.status !== null && [200, 301, 403, 404, 405].includes(seen.status);
+}
+
+const ngx26 = defineCause({
+  code: 'NGX-26',
+  name: 'answered by nginx itself',
+  layer: 'nginx',
+  hop: 'route',
+  host: 'be',
+  title: (view) => {
+    const status = nginx.publicSeen(view)?.status;
+    return `nginx answers ${view.topology.path} itself${status ? ` with ${status}` : ''} and passes nothing on`;
+  },
+  necessary: [
+    nginx.publicFails,
+    nginx.routeIs(
+      (route) => `its configuration says so: ${nginx.placeText(route.location ?? route.server)}  ${describe(route)}`,
+      answersItself,
+    ),
+  ],
+  signature: [ifVisible(backend.directUpgrades)],
+  forbids: [
+    nginx.routeIs(
+      () => 'two server blocks claim the same name',
+      (route) => route.advice.some((item) => item.rule === 'W16' && /twice/.test(item.text)),
+    ),
+  ],
+  lookalikes: [
+    {
+      code: 'NGX-01',
+      separator: nginx.routeIs(
+        () => 'no upstream is asked at all',
+        (route) => route.target === null,
+      ),
+    },
+    {
+      code: 'NGX-24',
+      separator: nginx.routeIs(
+        () => 'the backend never sees the request',
+        (route) => route.target === null,
+      ),
+    },
+    { code: 'CFG-04', separator: nginx.publicFails },
+  ],
+  predicts: [...predicts, 'nginx.api.answers'],
+  remedy: (view) =>
+    remedy("take that away from the agents' path, or give the path a location of its own that comes first", [
+      ...agentsLocation(view),
+      ...reload(view),
+    ]),
+  help: `A return, a redirect, a maintenance page or a location that serves files takes the agents' path before any proxy_pass does. An exact location beats a prefix, a regular expression beats a plain prefix, and a return in the server block beats every location. The status comes from nginx, not from the backend.`,
+});
+
+function describe(route: RouteFact): string {
+  const { location } = route;
+  const where = location ? [location.modifier, location.pattern].filter(Boolean).join(' ') : 'the server block';
+  return route.action === 'static' ? `${where} serves files` : `${where} answers ${route.status ?? ''}`.trim();
+}
+
+const ngx27 = defineCause({
+  code: 'NGX-27',
+  name: 'TLS to a port without TLS',
+  layer: 'nginx',
+  hop: 'route',
+  host: 'be',
+  title: (view) => `nginx speaks TLS to port ${agentsPort(view)}, which has none`,
+  necessary: [
+    nginx.publicStatus(502),
+    nginx.routeIs(
+      (route) => `the target is ${route.target?.text ?? ''} (${nginx.placeText(route.target?.place ?? null)})`,
+      (route, view) => route.target?.scheme === 'https' && nginx.targetsPort(route, agentsPort(view)),
+    ),
+    backend.directUpgrades,
+  ],
+  lookalikes: [
+    { code: 'BE-01', separator: backend.directUpgrades },
+    { code: 'NET-08', separator: backend.directUpgrades },
+  ],
+  predicts,
+  remedy: (view) =>
+    remedy('write http:// in proxy_pass', [`proxy_pass http://127.0.0.1:${agentsPort(view)};`, ...reload(view)]),
+  help: `proxy_pass https:// begins a TLS handshake with the WebSocket port, which expects a plain request: nginx answers 502 ("SSL_do_handshake() failed … wrong version number" in its error log). The same port takes an upgrade without TLS at once.`,
+});
+
+/** The header of the handshake that this route sets, and sets wrongly: a client's own value is never repeated by a literal. */
+const overwritten = (route: RouteFact) =>
+  route.handshakeHeaders.find((header) => header.value.toLowerCase() !== `$http_${header.name.replaceAll('-', '_')}`);
+
+const ngx28 = defineCause({
+  code: 'NGX-28',
+  name: 'handshake header overwritten',
+  layer: 'nginx',
+  hop: 'route',
+  host: 'be',
+  title: (view) => {
+    const route = nginx.routeOf(view);
+    const header = route && overwritten(route);
+    return `nginx overwrites the handshake header ${header?.name ?? 'Sec-WebSocket-…'}`;
+  },
+  necessary: [
+    nginx.publicFails,
+    nginx.routeToAgents,
+    nginx.routeIs(
+      (route) => {
+        const header = overwritten(route);
+        return header
+          ? `proxy_set_header ${header.name} "${header.value}"; (${nginx.placeText(header.place)})`
+          : 'a header of the handshake is set';
+      },
+      (route) => overwritten(route) !== undefined && nginx.forwardsUpgrade(route) && nginx.forwardsConnection(route),
+    ),
+    backend.directUpgrades,
+  ],
+  signature: [
+    sign('the backend, not nginx, turns the changed handshake down', (view) =>
+      tri([101, 400, 426].includes(nginx.publicSeen(view)?.status ?? 0)),
+    ),
+  ],
+  lookalikes: [
+    {
+      code: 'NGX-05',
+      separator: nginx.routeIs(() => 'the Upgrade header itself is right', nginx.forwardsUpgrade),
+    },
+    { code: 'NGX-24', separator: backend.directUpgrades },
+  ],
+  predicts,
+  remedy: (view) => remedy('remove that line; nginx passes the header on by itself', reload(view)),
+  help: `Key, version and subprotocol of the handshake (Sec-WebSocket-Key, -Version, -Protocol) belong to client and backend; nginx passes them on unless told otherwise. An empty value drops the header: the backend then answers 400, or 101 without the subprotocol that the client demands.`,
+});
+
+function accepts(rows: readonly Listener[], address: string): boolean {
+  const any = address.includes(':') ? ['::', '*', address] : ['0.0.0.0', '::', '*', address];
+  return rows.some((row) => any.includes(row.address));
+}
+
+/** Whether a row takes a dial of this target. Where the port is right only a literal address tells anything. */
+function coveredBy(
+  rows: readonly Listener[],
+  { host, port }: { readonly host: string; readonly port: number },
+  right: number,
+): Tri {
+  const own = rows.filter((row) => row.port === port);
+  if (own.length === 0) return port === right ? 'yes' : 'no';
+  if (port !== right) return 'yes';
+  const address = host === 'localhost' ? '127.0.0.1' : host;
+  if (!/^[\d.]+$|:/.test(address)) return 'unknown';
+  if (accepts(own, address)) return 'yes';
+  // A backend that is not on loopback is itself in the wrong place.
+  return accepts(own, '127.0.0.1') ? 'no' : 'yes';
+}
+
+const ngx23 = defineCause({
+  code: 'NGX-23',
+  name: 'wrong target port',
+  layer: 'nginx',
+  hop: 'route',
+  host: 'be',
+  title: (view) => `nginx sends ${view.topology.path} to an address and port on which nothing listens`,
+  necessary: [
+    nginx.publicStatus(502, 504),
+    nginx.routeIs(
+      (route, view) =>
+        `the target is ${route.target?.text ?? ''}, the agents port is ${agentsPort(view)} (${nginx.placeText(route.target?.place ?? null)})`,
+      (route, view) =>
+        route.action === 'proxy' &&
+        (route.target?.addresses.length ?? 0) > 0 &&
+        [apiPort(view), view.topology.publicPort].every(
+          (port) => route.target?.addresses.every((address) => address.port !== port) ?? false,
+        ),
+    ),
+    sign('nothing listens there, and something does on the right port', (view) =>
+      judge(view, ['tcp.listeners', backend.backendSeat(view)], (rows): Tri => {
+        const wanted = nginx.routeOf(view)?.target?.addresses ?? [];
+        const taken = wanted.map((address) => coveredBy(rows, address, agentsPort(view)));
+        if (wanted.length === 0 || taken.includes('yes')) return 'no';
+        return taken.includes('unknown') ? 'unknown' : 'yes';
+      }),
+    ),
+  ],
+  signature: [backend.agentsListens],
+  forbids: [],
+  lookalikes: [{ code: 'BE-01', separator: backend.agentsListens }],
+  predicts,
+  remedy: (view) =>
+    remedy('correct the port', [
+      `proxy_pass http://127.0.0.1:${agentsPort(view)};`,
+      ...on(view, 'be', nginxCommand(view, 'reload')),
+    ]),
+  help: `A typing error in proxy_pass or in an upstream block: nginx gets "connection refused" from a port that nobody was ever meant to open, or from another address than the one that the backend is bound to, while the right one is open beside it.`,
+});
+
+/** For causes that one vantage sees and another does not: an address that is refused, a limit that is reached by then. */
+export function anySeatGets(...statuses: readonly number[]) {
+  const seats = ['be', 'gw', 'op'] as const;
+  const hit = (view: View) =>
+    seats.find((seat) => statuses.includes(view.value('ws.upgrade', seat, 'public')?.status ?? 0));
+  return sign(
+    (view) => {
+      const seat = hit(view);
+      return `an upgrade through nginx is answered with ${statuses.join(' or ')}${seat ? ` (asked from ${signs.parts.hostOf(view, seat)})` : ''}`;
+    },
+    (view) => {
+      const seat = hit(view);
+      if (seat) return judge(view, ['ws.upgrade', seat, 'public'], () => 'yes');
+      const known = seats.some((one) => view.value('ws.upgrade', one, 'public') !== null);
+      return known && seats.every((one) => view.read('ws.upgrade', one, 'public').status !== 'unknown')
+        ? 'no'
+        : 'unknown';
+    },
+  );
+}
+
+export const nginxAnswersCauses: readonly CauseRule[] = [ngx23, ngx25, ngx26, ngx27, ngx28];

@@ -1,0 +1,267 @@
+// Causes that an agent of ours names itself: it ends with a coded error, or the backend refuses its HELLO with a coded close. The log line
+// of the program outranks guesses; the kernel and systemd have to agree that it does not run, or that the link is down.
+import {
+  type CauseRule,
+  defineCause,
+  judge,
+  type LogLine,
+  not,
+  type Sign,
+  sign,
+  signs,
+  type Tri,
+  type View,
+} from '../engine/index.ts';
+import { notMerelyLatched } from './gateway-unit.ts';
+import { backendCommand, backendUnit, gatewayUnit, on, remedy } from './texts.ts';
+
+const { gateway, parts } = signs;
+type Place = typeof parts.gatewayPart;
+
+/** The last words of a program of ours: its code, why, and what its own catalogue says to do. */
+interface LastWords {
+  readonly code: string;
+  readonly reason: string;
+  readonly hint: string;
+}
+
+function parsed(line: LogLine): Readonly<Record<string, unknown>> | null {
+  if (!line.text.startsWith('{')) return null;
+  try {
+    const value: unknown = JSON.parse(line.text);
+    return typeof value === 'object' && value !== null ? (value as Readonly<Record<string, unknown>>) : null;
+  } catch {
+    return null;
+  }
+}
+
+const text = (value: unknown): string => (typeof value === 'string' ? value : '');
+
+/** Codes that have causes of their own: the configuration (CFG-02, CFG-03, BE-06) and the port (BE-07). */
+const toldElsewhere = /^VW_(RUNTIME_CONFIG|BACKEND_BIND)\b/;
+
+function lastWords(view: View, place: Place): LastWords | null {
+  const lines = view.value('log.tail', place.seat, place.part)?.lines ?? [];
+  for (const line of [...lines].reverse()) {
+    const fields = parsed(line);
+    if (fields && text(fields.msg) === 'the program ends' && text(fields.code).startsWith('VW_'))
+      return { code: text(fields.code), reason: text(fields.reason), hint: text(fields.hint) };
+  }
+  return null;
+}
+
+/** Its words count inside the window of the log only, as any line does. */
+function ends(place: Place, test: (words: LastWords) => boolean): Sign {
+  return sign(
+    (view) => {
+      const words = lastWords(view, place);
+      return words ? `its last words: ${words.reason} (${words.code})` : 'it says with a code of its own why it ends';
+    },
+    (view) =>
+      judge(view, ['log.tail', place.seat, place.part], (tail): Tri => {
+        const words = lastWords(view, place);
+        if (!words) return tail.truncated ? 'unknown' : 'no';
+        if (tail.sinceMs === null) return 'unknown';
+        return test(words) ? 'yes' : 'no';
+      }),
+  );
+}
+
+const gatewayPlace = parts.gatewayPart;
+const backendPlace = parts.backendPart;
+const isIdentity = (words: LastWords) => words.code === 'VW_GATEWAY_IDENTITY_MISMATCH';
+const isPlain = (words: LastWords) => !toldElsewhere.test(words.code);
+/** What the program was doing when it ended for a reason that systemd has its own word for is of no account. */
+const neverRan = (place: Place) =>
+  parts.unitIs(place, 'cannot be run by systemd', (unit) => unit.mainStatus >= 200 && unit.mainCode !== 'killed');
+
+const cfg09 = defineCause({
+  code: 'CFG-09',
+  name: 'wrong gateway id',
+  layer: 'configuration',
+  hop: 'gateway',
+  per: 'gateway',
+  host: 'gw',
+  title: (view) => {
+    const id = view.value('agent.config', 'gw', 'gateway')?.gatewayId;
+    return `the gateway is configured as ${id ?? 'another gateway'}, and its identity is not that one's`;
+  },
+  necessary: [parts.crashing(gatewayPlace), ends(gatewayPlace, isIdentity)],
+  forbids: [gateway.linkUp, neverRan(gatewayPlace)],
+  lookalikes: [{ code: 'SYS-24', separator: ends(gatewayPlace, isIdentity) }],
+  predicts: ['gateway.process.running', 'agents.link.up'],
+  remedy: (view) =>
+    remedy(lastWords(view, gatewayPlace)?.hint || 'correct gateway_id, or enrol the gateway under its new name', [
+      `gateway_id = "${view.gateway?.id ?? ''}"`,
+      ...on(view, 'gw', `systemctl restart ${gatewayUnit(view)}`),
+    ]),
+  help: `The id in the configuration is not the one that this gateway was enrolled under; its key belongs to the other name. The agent refuses to start rather than to speak under a false name.`,
+});
+
+/** What to do about it. The hint of the error speaks of the usual reason; the sentence before it may name another one. */
+function adviceOn(words: LastWords | null): string {
+  const reason = words?.reason ?? '';
+  if (/not a database|malformed|corrupt/i.test(reason))
+    return 'the file is damaged: put it aside, restore it from the newest backup, then start';
+  if (/ENOSPC|no space left|is full/i.test(reason)) return 'make room on that file system, then start it';
+  if (/EROFS|read-?only/i.test(reason))
+    return 'look for a disk error, make the file system writable again, then start it';
+  return words?.hint || 'mend what its last line names, then start it';
+}
+
+const endsItself = (of: {
+  readonly code: string;
+  readonly place: Place;
+  readonly name: string;
+  readonly who: string;
+  readonly predicts: readonly string[];
+  readonly others: readonly string[];
+  readonly restart: (view: View) => readonly string[];
+}): CauseRule =>
+  defineCause({
+    code: of.code,
+    name: of.name,
+    layer: of.place.seat === 'be' ? 'backend' : 'gateway',
+    hop: of.place.seat === 'be' ? 'ws-port' : 'gateway',
+    per: of.place.seat === 'be' ? 'site' : 'gateway',
+    host: of.place.seat,
+    title: (view) => `${of.who} ends at each start: ${lastWords(view, of.place)?.reason ?? 'its own log says why'}`,
+    necessary: [parts.crashing(of.place), ends(of.place, (words) => isPlain(words) && !isIdentity(words))],
+    forbids: [
+      neverRan(of.place),
+      ...(of.place.seat === 'gw'
+        ? [gateway.linkUp, not('the start limit is latched, and what made it fail is gone', notMerelyLatched)]
+        : [signs.backend.directUpgrades]),
+    ],
+    lookalikes: of.others.map((code) => ({
+      code,
+      separator: ends(of.place, (words) => isPlain(words) && !isIdentity(words)),
+    })),
+    followsFrom: of.place.seat === 'be' ? ['BE-15', 'BE-17'] : [],
+    predicts: of.predicts,
+    remedy: (view) => remedy(adviceOn(lastWords(view, of.place)), of.restart(view)),
+    help: `The program starts, finds something that it cannot do without (its state directory, its store, its identity, its trusted certificates, a free port), says so with a code of its own, and ends; systemd starts it again and again. The unit's state and "flapping" are only how it looks. The code is explained in docs/errors.md.
+Told from a configuration that does not hold (CFG-03, BE-06) by the code of the last line.`,
+  });
+
+const sys24 = endsItself({
+  code: 'SYS-24',
+  place: gatewayPlace,
+  name: 'agent ends with its own error',
+  who: 'the gateway agent',
+  predicts: ['gateway.process.running', 'agents.link.up'],
+  others: ['CFG-03', 'SYS-05'],
+  restart: (view) =>
+    on(view, 'gw', `journalctl -u ${gatewayUnit(view)} -n 20`, `systemctl restart ${gatewayUnit(view)}`),
+});
+
+const be20 = endsItself({
+  code: 'BE-20',
+  place: backendPlace,
+  name: 'backend ends with its own error',
+  who: 'the backend',
+  predicts: ['backend.process.running', 'backend.api.answers', 'backend.agents.listens', 'backend.agents.upgrades'],
+  others: ['BE-06', 'BE-07'],
+  restart: (view) => on(view, 'be', `journalctl -u ${backendUnit(view)} -n 20`, backendCommand(view, 'restart')),
+});
+
+/** The newest refusal of this gateway's HELLO that no open session has followed. */
+function refusal(view: View): { readonly name: string; readonly hint: string } | null {
+  const lines = view.value('log.tail', 'gw', 'gateway')?.lines ?? [];
+  for (const line of [...lines].reverse()) {
+    const fields = parsed(line);
+    if (!fields) continue;
+    if (fields.msg === 'session open') return null;
+    if (fields.msg === 'backend refuses this gateway') return { name: text(fields.name), hint: text(fields.hint) };
+    if (fields.msg === 'session refused' && fields.code === 4107) return { name: 'too_many', hint: '' };
+  }
+  return null;
+}
+
+function refusedFor(...names: readonly string[]): Sign {
+  return sign(
+    (view) => {
+      const seen = refusal(view);
+      return seen
+        ? `the backend refuses its HELLO: ${[seen.name, seen.hint].filter(Boolean).join(', ')}`
+        : 'the backend refuses its HELLO';
+    },
+    (view) =>
+      judge(view, ['log.tail', 'gw', 'gateway'], (tail): Tri => {
+        const seen = refusal(view);
+        if (!seen) return tail.truncated ? 'unknown' : 'no';
+        if (tail.sinceMs === null) return 'unknown';
+        return names.includes(seen.name) ? 'yes' : 'no';
+      }),
+  );
+}
+
+const refused = (of: {
+  readonly code: string;
+  readonly names: readonly string[];
+  readonly name: string;
+  readonly title: string;
+  readonly fix: string;
+  readonly commands: (view: View) => readonly string[];
+  readonly help: string;
+}): CauseRule =>
+  defineCause({
+    code: of.code,
+    name: of.name,
+    layer: 'gateway',
+    hop: 'heartbeat',
+    per: 'gateway',
+    host: 'gw',
+    title: of.title,
+    necessary: [parts.runs(gatewayPlace), gateway.linkDown, refusedFor(...of.names)],
+    signature: [gateway.gatewayUpgrades],
+    forbids: [gateway.linkUp],
+    lookalikes: [
+      { code: 'loop', title: 'the network keeps it from connecting', separator: refusedFor(...of.names) },
+      { code: 'SYS-21', separator: refusedFor(...of.names) },
+    ],
+    predicts: ['agents.link.up'],
+    remedy: (view) => remedy(of.fix, of.commands(view)),
+    help: of.help,
+  });
+
+const restartAgent = (view: View) => on(view, 'gw', `systemctl restart ${gatewayUnit(view)}`);
+
+const ws02 = refused({
+  code: 'WS-02',
+  names: ['protocol_too_old'],
+  name: 'no common protocol version',
+  title: 'backend and gateway share no protocol version',
+  fix: 'upgrade the older side, then restart the agent (it retries only every ten minutes)',
+  commands: restartAgent,
+  help: `The handshake works, HELLO is refused: the two programs speak versions of the protocol that have nothing in common. Nothing in the network or in nginx can mend that.`,
+});
+const ws03 = refused({
+  code: 'WS-03',
+  names: ['not_enrolled', 'bad_signature'],
+  name: 'identity refused',
+  title: "the backend does not accept this gateway's identity",
+  fix: 'enrol this gateway again: a one-time token from the backend, then enrol on the gateway',
+  commands: restartAgent,
+  help: `The gateway reaches the backend, and its HELLO is refused: it is not enrolled there (any more), or its signature does not verify, for instance after the backend's store or the gateway's state was restored from another time.`,
+});
+const ws04 = refused({
+  code: 'WS-04',
+  names: ['identity_conflict'],
+  name: 'gateway id used twice',
+  title: 'two machines use the id of this gateway',
+  fix: 'stop the other machine, or enrol it under an id of its own; then restart this agent',
+  commands: restartAgent,
+  help: `Two machines speak under one id, often since one is a copy of the other. The backend refuses both rather than to let them take turns.`,
+});
+const be14 = refused({
+  code: 'BE-14',
+  names: ['too_many'],
+  name: 'limit of gateways reached',
+  title: 'the backend has as many gateways as it is allowed to',
+  fix: "raise max_agent_connections in the backend's configuration, or remove gateways that are gone",
+  commands: (view) => on(view, 'be', backendCommand(view, 'restart')),
+  help: `The handshake works and the backend closes with "too many": its limit of connected gateways is reached. What is connected goes on working.`,
+});
+
+export const ownWordsCauses: readonly CauseRule[] = [cfg09, sys24, be20, ws02, ws03, ws04, be14];

@@ -1,0 +1,63 @@
+// How systemd words what keeps a unit from running, and the causes' common judgement of a part that nobody runs.
+import { judge, type Sign, sign, signs, some, type Tri, type UnitState, type View } from '../engine/index.ts';
+import { on } from './texts.ts';
+
+const { parts } = signs;
+type Place = typeof parts.gatewayPart;
+
+/** A unit that is a link into a release and not enabled says `linked`. */
+export function isDisabled(unit: UnitState): boolean {
+  return ['disabled', 'linked', 'linked-runtime'].includes(unit.unitFileState);
+}
+
+export function isMasked(unit: UnitState): boolean {
+  return unit.loadState === 'masked' || unit.unitFileState.startsWith('masked');
+}
+
+export function notMasked(place: Place): Sign {
+  return parts.unitIs(place, 'is not masked', (unit) => !isMasked(unit));
+}
+
+/** Why a unit does not run although nothing failed. */
+export type DownWord = 'stopped' | 'not enabled' | 'masked' | 'not installed';
+
+/** For texts; `stopped` where nothing more is known. */
+export function downWord(view: View, place: Place): DownWord {
+  const unit = view.value('unit.state', place.seat, place.part);
+  if (!unit) return 'stopped';
+  if (isMasked(unit)) return 'masked';
+  if (unit.loadState === 'not-found') return 'not installed';
+  return isDisabled(unit) ? 'not enabled' : 'stopped';
+}
+
+/**
+ * Nobody runs the part, and it did not fail: stopped, masked, or no such unit at all. A missing unit says something only where the
+ * unit's name was told, and where no process of its kind runs either.
+ */
+export function unitDown(place: Place, named: (view: View) => boolean): (view: View) => Tri {
+  return (view) =>
+    judge(view, ['unit.state', place.seat, place.part], (unit): Tri => {
+      if (unit.activeState !== 'inactive') return 'no';
+      if (isMasked(unit)) return 'yes';
+      if (unit.loadState === 'loaded') return unit.result === 'success' ? 'yes' : 'no';
+      if (unit.loadState !== 'not-found') return 'no';
+      if (!named(view)) return 'unknown';
+      return judge(view, ['process.state', place.seat, place.part], (process) => !process.running);
+    });
+}
+
+export function downSign(place: Place, ...ways: readonly ((view: View) => Tri)[]): Sign {
+  return sign(
+    (view) => `${parts.nameOf(view, place)} is ${downWord(view, place)} (${parts.stateWords(view, place)})`,
+    (view) => some(ways.map((way) => way(view))),
+  );
+}
+
+/** What brings a unit back that is down in this way. */
+export function bringBack(view: View, place: Place, start: string): readonly string[] {
+  const unit = parts.nameOf(view, place);
+  const word = downWord(view, place);
+  if (word === 'masked') return on(view, place.seat, `systemctl unmask ${unit}`, `systemctl enable --now ${unit}`);
+  if (word === 'not enabled') return on(view, place.seat, `systemctl enable --now ${unit}`);
+  return on(view, place.seat, start);
+}
