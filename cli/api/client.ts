@@ -1,7 +1,14 @@
 // The client of the HTTP API on node:http and node:https: small to load, and a response can be paused.
 import { type IncomingMessage, type RequestOptions, request as requestPlain } from 'node:http';
 import type { http } from '../../agents/protocol/index.ts';
-import { type ApiTarget, describe, errnoOf, ViworksError } from '../../agents/runtime/index.ts';
+import {
+  type ApiTarget,
+  describe,
+  errnoOf,
+  systemClock,
+  type Terminal,
+  ViworksError,
+} from '../../agents/runtime/index.ts';
 import { cliErrors } from '../errors.ts';
 
 /** One call. */
@@ -25,9 +32,22 @@ export interface ApiClient {
 /** Largest body that is not a stream; more is not an answer of ours. */
 const MAX_BODY_BYTES = 16 * 1024 * 1024;
 
-export function createClient(target: ApiTarget): ApiClient {
+/** Told once for each call that takes longer than anybody expects. */
+type Notice = (text: string) => void;
+
+/** Notices as lines on stderr, the same one only once. */
+export function noticeOn({ stderr }: Pick<Terminal, 'stderr'>): Notice {
+  const said = new Set<string>();
+  return (text) => {
+    if (said.has(text)) return;
+    said.add(text);
+    stderr.write(`viworks: ${text}\n`);
+  };
+}
+
+export function createClient(target: ApiTarget, notice: Notice = () => {}): ApiClient {
   async function open(call: ApiCall): Promise<IncomingMessage> {
-    const response = await send(target, call);
+    const response = await send({ target, notice }, call);
     const status = response.statusCode ?? 0;
     if (status >= 200 && status < 300) return response;
     throw await refusal(response, target);
@@ -48,22 +68,32 @@ export function createClient(target: ApiTarget): ApiClient {
 
 // A backend that accepts and never answers is one of the faults that this project exists for: nobody waits for it for ever.
 const ANSWER_MS = 15_000;
+// Whoever waits is told after this long.
+const SLOW_MS = 2_000;
 // An event stream carries a comment every 15 s; three of them missing means that nobody is there any more.
 const SILENCE_MS = 45_000;
 
-async function send(target: ApiTarget, call: ApiCall): Promise<IncomingMessage> {
+/** Whom to ask, and whom to tell that it takes long. */
+interface Line {
+  readonly target: ApiTarget;
+  readonly notice: Notice;
+}
+
+async function send(line: Line, call: ApiCall): Promise<IncomingMessage> {
+  const { target } = line;
   try {
-    return await sendOnce(target, call, target.ca);
+    return await sendOnce(line, call, target.ca);
   } catch (error) {
     const unknownRoot = error instanceof ViworksError && error.code === 'VW_CLI_UNTRUSTED' && target.ca === undefined;
     if (!unknownRoot) throw error;
     // Node brings its own roots; a company's own authority is in the system's. Read only when needed: it takes a while.
     const { getCACertificates } = await import('node:tls');
-    return await sendOnce(target, call, getCACertificates('system'));
+    return await sendOnce(line, call, getCACertificates('system'));
   }
 }
 
-async function sendOnce(target: ApiTarget, call: ApiCall, ca: string | string[] | undefined): Promise<IncomingMessage> {
+async function sendOnce(line: Line, call: ApiCall, ca: string | string[] | undefined): Promise<IncomingMessage> {
+  const { target, notice } = line;
   const body = call.body === undefined ? undefined : Buffer.from(JSON.stringify(call.body));
   const url = new URL(call.path, target.url);
   const options: RequestOptions & { ca?: string | string[] } = {
@@ -82,17 +112,27 @@ async function sendOnce(target: ApiTarget, call: ApiCall, ca: string | string[] 
   const request = url.protocol === 'https:' ? (await import('node:https')).request : requestPlain;
   return await new Promise((resolve, reject) => {
     let answer: IncomingMessage | undefined;
+    const connected = (): boolean => outgoing.socket?.connecting === false;
+    const slow = systemClock.after(SLOW_MS, () => {
+      const what = connected() ? 'took the connection and has not answered' : 'has not taken the connection';
+      notice(`${target.url.origin} ${what} for ${SLOW_MS / 1000} s; waiting up to ${ANSWER_MS / 1000} s`);
+    });
     const outgoing = request(url, options, (response) => {
+      slow.cancel();
       answer = response;
       outgoing.setTimeout(SILENCE_MS);
       resolve(response);
     });
-    outgoing.on('error', (error) => reject(call.signal?.aborted ? call.signal.reason : connectionError(error, target)));
+    outgoing.on('error', (error) => {
+      slow.cancel();
+      reject(call.signal?.aborted ? call.signal.reason : connectionError(error, target));
+    });
     outgoing.setTimeout(ANSWER_MS, () => {
       // What waits here unread is our reader's slowness, not the backend's silence.
       if (answer && answer.readableLength > 0) return;
       const seconds = (answer ? SILENCE_MS : ANSWER_MS) / 1000;
-      outgoing.destroy(new Error(`it took the connection and then said nothing for ${seconds} s`));
+      const what = connected() ? 'it took the connection and then said nothing' : 'nothing took the connection';
+      outgoing.destroy(new Error(`${what} for ${seconds} s`));
     });
     outgoing.setSocketKeepAlive(true, 10_000);
     outgoing.end(body);

@@ -1,7 +1,7 @@
 // `viworks gateways`: who is there, and one of them in detail.
 import type { http } from '../../agents/protocol/index.ts';
 import { type CommandSpec, type Invocation, resolveTarget, ViworksError } from '../../agents/runtime/index.ts';
-import { type ApiClient, createClient } from '../api/client.ts';
+import { type ApiClient, createClient, noticeOn } from '../api/client.ts';
 import { CLIENT_EXIT_CODES, TARGET_OPTIONS } from '../api/options.ts';
 import { renderSpan } from '../duration.ts';
 import { cliErrors } from '../errors.ts';
@@ -23,7 +23,7 @@ export const gatewaysCommand: CommandSpec = {
 
 async function showGateways(invocation: Invocation): Promise<number> {
   const { args, options, terminal, signal, clock } = invocation;
-  const client = createClient(await resolveTarget(options, invocation.env));
+  const client = createClient(await resolveTarget(options, invocation.env), noticeOn(terminal));
   const [id] = args;
   if (id !== undefined) {
     const gateway = await knownGateway(client, id, signal);

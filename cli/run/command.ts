@@ -9,7 +9,9 @@ export const runCommand: CommandSpec = {
   summary: 'run a command on a gateway; its output comes back live, its exit code becomes ours',
   description: `Runs a program on a gateway. What follows -- is passed as argv, untouched: no shell sees it on either side.
 Stdout and stderr arrive apart, byte for byte. Ctrl-C cancels the task and waits until nothing of its process tree is
-left; a second Ctrl-C leaves. When the connection or the backend breaks, the task goes on and the output resumes.`,
+left; a second Ctrl-C leaves. When the connection or the backend breaks, the task goes on and the output resumes.
+With --detach, 0 means that the command was started, or is kept for a gateway that is offline; what was refused has the
+exit code that it would have without.`,
   arguments: [{ name: 'gateway', help: 'the gateway’s id; `viworks gateways` lists them' }],
   rest: 'COMMAND [ARGUMENT...]',
   options: [
@@ -17,7 +19,10 @@ left; a second Ctrl-C leaves. When the connection or the backend breaks, the tas
     { flags: '-e, --env <name=value>', help: 'add a variable to its environment', repeatable: true },
     { flags: '-C, --cwd <directory>', help: 'run it in this directory' },
     { flags: '-i, --stdin', help: 'read standard input to its end and give it to the command (up to 1 MiB)' },
-    { flags: '-d, --detach', help: 'print the task’s id and do not wait' },
+    {
+      flags: '-d, --detach',
+      help: 'print the task’s id, and end when it has started (or does not start within 3 s)',
+    },
     { flags: '--shell', help: 'what follows -- is one script for sh' },
     { flags: '--verb <name>', help: 'run a verb of the gateway instead of a program' },
     { flags: '--arg <name=value>', help: 'argument of --verb; JSON where it reads as JSON', repeatable: true },

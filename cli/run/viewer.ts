@@ -8,8 +8,6 @@ export interface Viewer {
   show(event: TaskEvent): Promise<void>;
   /** A line of ours on stderr, on a line of its own. */
   note(text: string): void;
-  /** The same for whoever sits there and waits; into a file, stderr is the command's own. */
-  waiting(text: string): void;
 }
 
 export function createViewer(terminal: Terminal, json: boolean): Viewer {
@@ -22,9 +20,6 @@ export function createViewer(terminal: Terminal, json: boolean): Viewer {
   };
   return {
     note,
-    waiting(text) {
-      if (!json && terminal.stderr.isTTY) note(text);
-    },
     async show(event) {
       if (json) {
         await writeThrough(terminal.stdout, `${JSON.stringify(asJson(event))}\n`);

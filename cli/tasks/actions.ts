@@ -1,7 +1,7 @@
 // What the subcommands of `viworks tasks` do: one call each, or the resumable stream.
 import type { http } from '../../agents/protocol/index.ts';
 import { type Invocation, resolveTarget, runtimeErrors, ViworksError } from '../../agents/runtime/index.ts';
-import { type ApiClient, createClient } from '../api/client.ts';
+import { type ApiClient, createClient, noticeOn } from '../api/client.ts';
 import { followTask } from '../api/follow.ts';
 import { parseDuration } from '../duration.ts';
 import { cliErrors } from '../errors.ts';
@@ -77,7 +77,7 @@ export async function cancelTask(invocation: Invocation): Promise<number> {
 }
 
 async function connect(invocation: Invocation): Promise<ApiClient> {
-  return createClient(await resolveTarget(invocation.options, invocation.env));
+  return createClient(await resolveTarget(invocation.options, invocation.env), noticeOn(invocation.terminal));
 }
 
 async function knownTask<T>(invocation: Invocation, call: (path: string) => Promise<T>): Promise<T> {

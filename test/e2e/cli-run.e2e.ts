@@ -99,6 +99,42 @@ test.each<[string, readonly string[], number, RegExp]>([
   expect(outcome.stderr).not.toMatch(/\n\s+at /);
 });
 
+test('who waits for a gateway that is offline is told at once, once, in a pipe too; then 69', async () => {
+  const outcome = await run(['away', '--ttl', '1500ms', '--', 'id']);
+  expect(outcome.code).toBe(69);
+  expect(outcome.stderr.split('\n')).toEqual([
+    expect.stringMatching(
+      /^viworks: away is offline, last seen 3 min ago; waiting for it up to 1\.\d s \(--ttl changes/,
+    ),
+    expect.stringMatching(/^viworks: not started: nobody was there/),
+    '',
+  ]);
+});
+
+test('--detach does not call a refusal a success, and waits for nobody who is offline', async () => {
+  const started = await run(['gw1', '--detach', '--', 'sh', '-c', 'exit 3']);
+  expect([started.code, started.stdout.toString(), started.stderr]).toEqual([0, expect.stringMatching(/^\S+\n$/), '']);
+  const refused = await run(['denied', '--detach', '--', 'id']);
+  expect([refused.code, refused.stderr]).toEqual([125, expect.stringMatching(/policy/)]);
+  expect(refused.stdout.toString()).toMatch(/^\S+\n$/);
+  const from = performance.now();
+  const kept = await run(['away', '--detach', '--ttl', '1h', '--', 'id']);
+  expect(performance.now() - from).toBeLessThan(2_500);
+  expect([kept.code, kept.stderr]).toEqual([
+    0,
+    expect.stringMatching(
+      /^viworks: not started yet: away is offline, last seen 3 min ago; waiting for it up to 60 min/,
+    ),
+  ]);
+});
+
+test('a backend that takes a request and says nothing is named after two seconds', async () => {
+  const made = start(['silent', '--', 'id']);
+  await made.seen(/took the connection and has not answered for 2 s; waiting up to 15 s/, 'stderr');
+  made.process.kill('SIGINT');
+  expect(await made.outcome).toMatchObject({ code: 130, stderr: expect.stringContaining('it may still run') });
+});
+
 test('a wrong token, a wrong URL and nobody there are told apart', async () => {
   writeFileSync(join(program.home, 'wrong'), 'wrong');
   const token = await run(['gw1', '--token-file', join(program.home, 'wrong'), '--', 'id']);

@@ -51,7 +51,7 @@ test.each([
   [['gateways', '--jsno'], /Did you mean --json/],
   [['tasks', 'cancel'], /missing required argument 'task'/],
   [['run', 'gw1', '--context', 'nope', '--', 'id'], /there is no context nope; known: acme/],
-  [['config', 'check', '/nonexistent.toml'], /cannot read the configuration \/nonexistent\.toml: no such file/],
+  [['config', 'check', '/nonexistent.toml'], /cannot read \/nonexistent\.toml: no such file/],
   [['up', '--api-port', 'x'], /--api-port/],
 ])('%j is told what is wrong, exit 64, no trace', async (argv, words) => {
   const outcome = await program.run(argv);

@@ -158,6 +158,8 @@ describe.skipIf(obstacle !== undefined)(`the deployer${obstacle ? ` (skipped: ${
     expect(applied.out).toMatch(/^committed on 2 hosts in \d+ s/);
     const ran = await viworks(['run', 'gw-lab', '--', 'sh', '-c', 'id -un; exit 7']);
     expect([ran.out, ran.code], ran.err).toEqual(['viworks-task\n', 7]);
+    const refused = await viworks(['run', 'gw-lab', '--detach', '--', '/nonexistent']);
+    expect([refused.code, refused.err]).toEqual([125, expect.stringContaining('no such program')]);
     const context = join(place, 'home/.config/viworks');
     for (const file of ['contexts.json', 'lab.token']) expect(statSync(join(context, file)).mode & 0o777).toBe(0o600);
     // Secrets: neither in a log nor in a file that others may read, and the one-time token is gone.

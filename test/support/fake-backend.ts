@@ -1,6 +1,7 @@
 // A backend for tests of its clients: the real HTTP shapes over a real socket, running the commands right here.
 // It fails on sentinel input, so that the same failure can be shown by hand: environment `FAKE_CUT=N` cuts every stream after N bytes of
-// output, `FAKE_LOSE_FIRST_ANSWER=1` drops the answer of the first POST, gateways named `offline`, `unknown`, `denied`, `failing` do what they say.
+// output, `FAKE_LOSE_FIRST_ANSWER=1` drops the answer of the first POST, gateways named `offline`, `away` (offline, and waited for),
+// `unknown`, `denied`, `failing`, `silent` (never answers) do what they say.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createHash, randomUUID } from 'node:crypto';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
@@ -76,6 +77,7 @@ export async function startFakeBackend(): Promise<FakeBackend> {
     const spec = parsed.data;
     const [gateway = ''] = spec.gateways;
     if (gateway === 'unknown') return fail(response, 404, 'VW_BACKEND_UNKNOWN_GATEWAY', 'there is no gateway unknown');
+    if (gateway === 'silent') return;
     if (gateway === 'failing') return fail(response, 507, 'VW_BACKEND_STORAGE', 'the disk is full');
     const key = String(request.headers['idempotency-key']);
     const task = byKey.get(key) ?? startTask(spec, gateway);
@@ -165,7 +167,10 @@ function startTask(spec: ReturnType<typeof http.commandRequest.parse>, gateway: 
   };
   if (gateway === 'offline')
     finish(task, { outcome: 'expired', message: `${gateway} was offline for ${spec.ttlMs} ms` });
-  else if (gateway === 'denied')
+  else if (gateway === 'away') {
+    task.body = { ...body, state: 'queued', startedAt: undefined };
+    setTimeout(() => finish(task, { outcome: 'expired', message: 'nobody was there' }), spec.ttlMs).unref();
+  } else if (gateway === 'denied')
     finish(task, { outcome: 'refused', refusal: 'denied', message: 'the policy does not allow it' });
   else launch(task, spec);
   return task;
@@ -316,5 +321,6 @@ function gateways(id: string): unknown {
     lastSeenAt: Date.now(),
     runningTasks: 1,
   };
+  if (id === 'away') return { ...gateway, gatewayId: id, state: 'disconnected', lastSeenAt: Date.now() - 200_000 };
   return id === '' ? { gateways: [gateway], total: 1 } : gateway;
 }
