@@ -155,7 +155,7 @@ export async function composeGateway(options: ComposeOptions, scope: Scope, life
     link: link.status(),
     launcher: watch.launcher,
     spool: watch.spool,
-    journal: { healthy: journal.healthy, since: startedAt, bytes: journal.bytes, commitMs: journal.commitMs },
+    journal,
     tasks: executor.counts(),
     sample: sampler.last,
     resources: {

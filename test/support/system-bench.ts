@@ -24,6 +24,8 @@ export interface Finished {
 export interface SystemBench extends AsyncDisposable {
   readonly gateway: GatewayBench;
   readonly api: string;
+  /** An operator's, for other clients of the API. */
+  readonly token: string;
   readonly backendPid: number;
   backendLog(): string;
   startBackend(): Promise<void>;
@@ -93,6 +95,7 @@ export async function startSystem(
   const system: SystemBench = {
     gateway,
     api,
+    token,
     get backendPid() {
       return backend?.pid ?? 0;
     },

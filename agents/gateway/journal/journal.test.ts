@@ -121,6 +121,7 @@ test.runIf(process.getuid?.() === 0)('a full disk refuses what it cannot keep, a
     }
     expect(failed[0]).toMatchObject({ code: 'VW_GATEWAY_STORAGE', retry: 'later' });
     expect(journal.healthy).toBe(false);
+    expect(journal.trouble).toContain(dir);
     expect(journal.ledger.entries.size).toBe(1 + kept);
     for (const name of readdirSync(dir).filter((found) => found === 'filler')) rmSync(join(dir, name));
     await journal.append([received('task-after')]);

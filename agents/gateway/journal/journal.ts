@@ -1,7 +1,7 @@
 // The agent's durable memory: appended records, group-committed; segments; compaction; healing after a full disk.
 import { type FileHandle, mkdir, open, readdir, readFile, rename, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type Clock, describe, errnoOf, type Logger } from '../../runtime/index.ts';
+import { type Clock, describe, errnoOf, type Logger, type ViworksError } from '../../runtime/index.ts';
 import { gatewayErrors } from '../errors.ts';
 import { apply, emptyLedger, type Ledger, prune, snapshot } from './ledger.ts';
 import { encodeRecord, type JournalRecord, scanSegment } from './records.ts';
@@ -20,6 +20,10 @@ export interface Journal extends AsyncDisposable {
   readonly commitMs: number;
   /** Whether the last commit succeeded. */
   readonly healthy: boolean;
+  /** Since when that is so. */
+  readonly since: number;
+  /** Why it did not, and where; empty while healthy. */
+  readonly trouble: string;
   /** Whether a segment was found damaged at the start: tasks may exist that it does not know. */
   readonly damaged: boolean;
   /** The boot in which the agent ran before this start; empty at the first one. */
@@ -43,7 +47,7 @@ export async function openJournal(options: {
   readonly signal: AbortSignal;
 }): Promise<Journal> {
   const { dir, clock, logger } = options;
-  const fail = (cause: unknown): Error =>
+  const fail = (cause: unknown): ViworksError =>
     gatewayErrors.create('VW_GATEWAY_STORAGE', { dir, reason: describe(cause) }, cause);
   const ledger = emptyLedger();
   const store = await load(options, ledger).catch((error: unknown) => {
@@ -105,18 +109,21 @@ export async function openJournal(options: {
         // After a failed fsync nobody knows what the disk has: the next commit starts a new segment from memory.
         await drop();
       }
-      if (journal.healthy)
-        logger.failure(
-          'journal cannot be written',
-          gatewayErrors.create('VW_GATEWAY_STORAGE', { dir, reason: describe(error) }),
-        );
-      healthy = false;
-      for (const entry of batch) entry.done.reject(fail(error));
+      const failure = fail(error);
+      if (journal.healthy) {
+        logger.failure('journal cannot be written', failure);
+        since = clock.now();
+      }
+      trouble = describe(failure);
+      for (const entry of batch) entry.done.reject(failure);
       return;
     }
     commitMs = clock.monotonicMs() - began;
-    if (!healthy) logger.info('journal can be written again');
-    healthy = true;
+    if (!journal.healthy) {
+      logger.info('journal can be written again');
+      since = clock.now();
+    }
+    trouble = '';
     for (const entry of batch) {
       for (const record of entry.records) apply(ledger, record);
       entry.done.resolve();
@@ -149,7 +156,8 @@ export async function openJournal(options: {
     bytes = store.usable.goodBytes + record.length;
   }
 
-  let healthy = true;
+  let trouble = '';
+  let since = clock.now();
   await begin().catch((error: unknown) => {
     throw gatewayErrors.create('VW_GATEWAY_STATE_UNUSABLE', { dir, reason: describe(error) }, error);
   });
@@ -164,7 +172,13 @@ export async function openJournal(options: {
       return commitMs;
     },
     get healthy() {
-      return healthy;
+      return trouble === '';
+    },
+    get since() {
+      return since;
+    },
+    get trouble() {
+      return trouble;
     },
     append(records) {
       const entry: Waiting = {

@@ -26,8 +26,11 @@ describe.skipIf(!isRoot).each(SMALL_DISKS)('on %s (needs root for a small disk)'
     launcher = createLauncher({ socketPath: bench.launcherSocket, clock: systemClock });
   });
   afterEach(async () => {
-    await bench[Symbol.asyncDispose]();
-    disk[Symbol.dispose]();
+    try {
+      await bench[Symbol.asyncDispose]();
+    } finally {
+      disk[Symbol.dispose]();
+    }
   });
 
   const file = (taskId: string, name: string): string => join(bench.tasksDir, taskId, name);

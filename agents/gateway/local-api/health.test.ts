@@ -13,7 +13,7 @@ const snapshot: GatewaySnapshot = {
   link: { up: true, since: 1, message: 'connected', lastHeardAt: 5, losses: 2, sessionEpoch: 3 },
   launcher: { up: true, since: 1, message: '' },
   spool: { up: true, since: 1, message: '' },
-  journal: { healthy: true, since: 1, bytes: 10, commitMs: 1.5 },
+  journal: { healthy: true, since: 1, trouble: '', bytes: 10, commitMs: 1.5 },
   tasks: {
     running: 1,
     queued: 0,
@@ -37,7 +37,7 @@ test.each<[string, Partial<GatewaySnapshot>]>([
   ['link', { link: { ...snapshot.link, up: false } }],
   ['launcher', { launcher: { ...snapshot.launcher, up: false, message: 'gone' } }],
   ['spool', { spool: { up: false, since: 1, message: 'cannot write the spool' } }],
-  ['journal', { journal: { ...snapshot.journal, healthy: false } }],
+  ['journal', { journal: { ...snapshot.journal, healthy: false, trouble: 'cannot write the journal' } }],
 ])('without its %s it is not healthy, and says which part', (part, changes) => {
   const body = healthOf({ ...snapshot, ...changes });
   expect(body.status).toBe('unhealthy');

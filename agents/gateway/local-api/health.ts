@@ -18,6 +18,7 @@ export interface GatewaySnapshot {
   readonly journal: {
     readonly healthy: boolean;
     readonly since: number;
+    readonly trouble: string;
     readonly bytes: number;
     readonly commitMs: number;
   };
@@ -45,7 +46,7 @@ export function healthOf(snapshot: GatewaySnapshot): http.HealthBody {
       link: part(link.up, link.since, link.message),
       launcher: part(launcher.up, launcher.since, launcher.message),
       spool: part(spool.up, spool.since, spool.message),
-      journal: part(journal.healthy, journal.since, journal.healthy ? '' : 'cannot be written; new tasks are refused'),
+      journal: part(journal.healthy, journal.since, journal.trouble),
     },
     runningTasks: snapshot.tasks.running,
     ...(link.lastHeardAt === undefined ? {} : { lastHeartbeat: link.lastHeardAt }),
