@@ -31,6 +31,7 @@ export {
   ViworksError,
 } from './errors.ts';
 export { createLogger, LOG_LEVELS, type Logger, silentLogger } from './log.ts';
+export { NODE_FLAGS } from './node-flags.ts';
 export { createNotifier, listenFds, type Notifier } from './notify.ts';
 export { type Lifetime, type ProgramParts, runProgram } from './program.ts';
 export { BUILD } from './revision.ts';

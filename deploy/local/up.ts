@@ -1,7 +1,7 @@
 // The life of `viworks up`: claim, start in order, look, show one command, wait, end in reverse order.
 import { cp, rm, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { BUILD, errnoOf, type Invocation } from '../../agents/runtime/index.ts';
+import { BUILD, errnoOf, type Invocation, NODE_FLAGS } from '../../agents/runtime/index.ts';
 import { issueServerCertificate } from '../ca/authority.ts';
 import { loadTemplates } from '../release/templates.ts';
 import { ensureEnrolment, ensureToken } from './access.ts';
@@ -192,10 +192,10 @@ function healthy(answer: { status: number; body: unknown }): true | string {
 // not loaded yet with it.
 async function keepProgram(places: Places): Promise<string[]> {
   const entry = process.argv[1] ?? '';
-  if (basename(entry) !== 'main.js') return [process.execPath, entry];
+  if (basename(entry) !== 'main.js') return [process.execPath, ...NODE_FLAGS, entry];
   await rm(places.program, { recursive: true, force: true });
   await cp(dirname(entry), places.program, { recursive: true });
-  return [process.execPath, join(places.program, 'main.js')];
+  return [process.execPath, ...NODE_FLAGS, join(places.program, 'main.js')];
 }
 
 // Only what programs need to find their way; nothing of ours, so that no variable overrides the files written here.

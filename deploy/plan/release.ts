@@ -1,6 +1,7 @@
 // From an inventory to the release of one host: every file, link, unit, account and gate, with an id that follows from the
 // content. Pure: digests come from a function that is handed in.
 
+import { NODE_FLAGS } from '../../agents/runtime/index.ts';
 import type { GatewayPlan, Inventory } from '../inventory/index.ts';
 import { ACCOUNTS, LAYOUT } from './layout.ts';
 import type { Manifest, OuterEntry, ReleaseAccount, ReleaseGates, ReleaseParcel, ReleaseUnit } from './manifest.ts';
@@ -95,6 +96,7 @@ interface ReleasePart {
 const PATHS: UnitPaths = {
   notify: `${LAYOUT.current}/app/notify.pl`,
   node: `${LAYOUT.current}/runtime/node`,
+  nodeFlags: NODE_FLAGS,
   program: `${LAYOUT.current}/app/dist/main.js`,
   configDirectory: `${LAYOUT.current}/etc`,
 };

@@ -42,6 +42,7 @@ const vhost: VhostConfig = {
 const paths = {
   notify: '/opt/viworks/current/app/notify.pl',
   node: '/opt/viworks/current/runtime/node',
+  nodeFlags: ['--max-semi-space-size=2'],
   program: '/opt/viworks/current/app/dist/main.js',
   configDirectory: '/opt/viworks/current/etc',
 };

@@ -141,6 +141,8 @@ export function renderLauncherToml(templates: Templates, config: LauncherConfig)
 export interface UnitPaths {
   readonly notify: string;
   readonly node: string;
+  /** Options of `node` for the agents. */
+  readonly nodeFlags: readonly string[];
   readonly program: string;
   readonly configDirectory: string;
 }
@@ -190,6 +192,7 @@ function programValues(paths: UnitPaths, name: string): Record<string, Value> {
   return {
     notify: argument(paths.notify),
     node: argument(paths.node),
+    node_flags: texts(paths.nodeFlags),
     program: argument(paths.program),
     config: argument(`${paths.configDirectory}/${name}.toml`),
   };

@@ -10,6 +10,7 @@ export type Value =
   /** One argument of a command line (systemd: `$` and `%` are literal). */
   | { readonly kind: 'argument'; readonly text: string }
   | { readonly kind: 'number'; readonly number: number }
+  /** A list (systemd: so many arguments of a command line). */
   | { readonly kind: 'texts'; readonly texts: readonly string[] }
   /** Lines rendered already in the same dialect. */
   | { readonly kind: 'block'; readonly text: string }
@@ -111,6 +112,7 @@ function write(dialect: Dialect, value: Value): string {
     case 'flag':
       throw new Error('a flag has no text');
     case 'texts':
+      if (dialect === 'systemd') return value.texts.map(systemdArgument).join(' ');
       if (dialect !== 'toml') throw new Error(`a list cannot be written in ${dialect}`);
       return `[${value.texts.map((item) => quote.toml(item)).join(', ')}]`;
     case 'argument':
