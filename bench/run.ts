@@ -6,6 +6,7 @@ import { type Row, renderRow } from './measure.ts';
 import { cliRows } from './rows/cli.ts';
 import { echoRows } from './rows/echo.ts';
 import { hostRows } from './rows/hosts.ts';
+import { memoryRow } from './rows/memory.ts';
 import { streamRow } from './rows/stream.ts';
 import { openSystem, type System } from './system.ts';
 
@@ -24,9 +25,10 @@ const keep = (found: readonly Row[]): void => {
 };
 
 say(`viworks bench on ${cpus().length} × ${cpus()[0]?.model ?? 'unknown'}, Node ${process.versions.node}`);
-if (wants('echo', 'first-byte', 'stream', 'cli-run', 'cli-start')) {
+if (wants('memory', 'echo', 'first-byte', 'stream', 'cli-run', 'cli-start')) {
   const system: System = await openSystem();
   try {
+    if (wants('memory')) keep([await memoryRow(system, quick ? 200 : 2_000)]);
     if (wants('echo', 'first-byte')) keep(await echoRows(system));
     if (wants('cli-run', 'cli-start')) keep(cliRows(system));
     if (wants('stream')) keep([await streamRow(system, quick ? 64 : 1024)]);

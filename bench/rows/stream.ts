@@ -1,10 +1,10 @@
 // One long output stream: megabytes a second against a raw WebSocket with the same credit window, and how memory behaves.
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
 import { WebSocket, WebSocketServer } from 'ws';
 import { command } from '../client.ts';
 import type { Row } from '../measure.ts';
 import type { System } from '../system.ts';
+import { residentMb } from './memory.ts';
 
 const CHUNK = 64 * 1024;
 const CREDIT = 1024 * 1024;
@@ -37,8 +37,7 @@ export async function streamRow(system: System, megabytes: number): Promise<Row>
 }
 
 function rss(pid: number): number {
-  const pages = Number(readFileSync(`/proc/${pid}/statm`, 'utf8').split(' ')[1]);
-  return Math.round((pages * 4096) / 1024 / 1024);
+  return Math.round(residentMb(pid));
 }
 
 /** Sends `bytes` over a bare WebSocket with a credit window; gives the milliseconds it took. */
