@@ -2,9 +2,10 @@
 import { expect, test } from 'vitest';
 import { healthy, healthyDocker, healthyLocal, healthyOther } from '../../test/support/doctor/healthy.ts';
 import { cases } from '../../test/support/doctor/index.ts';
-import { emptyWorld } from '../../test/support/doctor/world.ts';
+import { emptyWorld, gatewayId, gw, topology, type World } from '../../test/support/doctor/world.ts';
 import { causes } from '../causes/index.ts';
 import { hops } from '../engine/index.ts';
+import { renderPlain, renderShort } from '../output/index.ts';
 import { checks } from './index.ts';
 
 const ids = checks.map((check) => check.id);
@@ -63,6 +64,52 @@ test.each([
     expect(['pass', 'skipped'], `${item.check}: ${item.state} ${item.detail}`).toContain(item.state);
     if (item.state === 'skipped') expect(item.detail).not.toBe('');
   }
+});
+
+/** A second gateway on a host of its own that cannot be reached, and nothing known of it but what the test says. */
+function withHiddenGateway(): World {
+  const [first] = topology.gateways;
+  if (!first) throw new Error('no gateway');
+  const second = { ...first, id: 'gw-2', host: { name: 'gw2', address: '192.0.2.21', transport: 'ssh' as const } };
+  const world = healthy({ ...topology, gateways: [first, second] });
+  const access = world.store().get('host.access', 'op', gw);
+  if (access.status !== 'known') throw new Error('the first gateway is seen');
+  return world.put('host.access', 'op', 'gw:gw-2', { ...access.value, outcome: 'timeout', message: 'no answer' });
+}
+
+test('a host of the inventory that was not looked at is no part of "healthy"', () => {
+  const report = withHiddenGateway().report();
+  expect([report.verdict, report.exitCode]).toEqual(['inconclusive', 5]);
+  expect(report.verdicts.find((item) => item.check === 'host.all.visible')).toMatchObject({
+    state: 'unknown',
+    detail: 'not looked at: gw2',
+  });
+  for (const text of [renderPlain(report), renderShort(report)]) expect(text).toContain('gw2');
+});
+
+test('what came back from it proves it from afar; the first line still says what was not looked at', () => {
+  const world = withHiddenGateway().put('registry.entry', 'op', 'gw-2', {
+    listed: true,
+    state: 'connected',
+    online: true,
+    lastSeenAtMs: null,
+    address: null,
+  });
+  world.put('canary', 'op', 'gw-2', { outcome: 'ok', code: null, message: '', exitCode: 0, milliseconds: 9 });
+  const report = world.report();
+  expect([report.verdict, report.exitCode]).toEqual(['healthy', 0]);
+  for (const text of [renderPlain(report), renderShort(report)])
+    expect(text.split('\n')[0]).toContain('not looked at: gw2');
+});
+
+test('a backend that was not looked at leaves it open, unless a command came back through it', () => {
+  const blind = healthy();
+  const access = blind.store().get('host.access', 'op', 'be');
+  if (access.status !== 'known') throw new Error('the backend is seen');
+  blind.put('host.access', 'op', 'be', { ...access.value, outcome: 'refused' });
+  expect(blind.report().exitCode).toBe(0);
+  blind.write('canary', 'op', gatewayId, { status: 'unknown', reason: 'no-token', detail: '' });
+  expect(blind.report()).toMatchObject({ verdict: 'inconclusive', exitCode: 5 });
 });
 
 test('every outage check fails in some case, and says how', () => {

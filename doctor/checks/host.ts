@@ -35,24 +35,35 @@ const accessGateway = defineCheck({
   evaluate: (view) => access(view, 'gw', view.gateway?.host.transport),
 });
 
-/** "Healthy" is a word about something that was seen: a host from inside, or a command that came back. */
-const somethingSeen = defineCheck({
-  id: 'host.any.visible',
-  title: 'at least one host could be looked at, or a command came back',
+/**
+ * "Healthy" is a word about what was seen. A gateway's host that could not be looked at may pass for what came back from it: a command, or
+ * its name in the registry. For the backend's host only a command that came back through it can stand.
+ */
+const allSeen = defineCheck({
+  id: 'host.all.visible',
+  title: 'every host was looked at, or has proven from afar that it works',
   hop: 'access',
   per: 'site',
   host: 'op',
-  needs: ['host.access', 'canary'],
+  needs: ['host.access', 'canary', 'registry.entry'],
   dependsOn: [],
   outage: false,
   required: true,
   evaluate: (view) => {
     const { backend, gateways } = view.topology;
     if (backend.host.transport !== 'ssh') return skipped('this machine');
-    const subjects = ['be', ...gateways.map((gateway) => `gw:${gateway.id}`)];
-    const seen = subjects.some((subject) => view.value('host.access', 'op', subject)?.outcome === 'ok');
-    const back = gateways.some((gateway) => view.value('canary', 'op', gateway.id)?.outcome === 'ok');
-    return seen || back ? { state: 'pass', detail: '' } : { state: 'unknown', detail: 'no host was seen from inside' };
+    const isSeen = (subject: string) => view.value('host.access', 'op', subject)?.outcome === 'ok';
+    const hidden = gateways.filter((gateway) => !isSeen(`gw:${gateway.id}`));
+    const open = hidden.filter(
+      ({ id }) =>
+        view.value('canary', 'op', id)?.outcome !== 'ok' && view.value('registry.entry', 'op', id)?.online !== true,
+    );
+    const isProven = gateways.some(({ id }) => view.value('canary', 'op', id)?.outcome === 'ok');
+    const names = [...(isSeen('be') || isProven ? [] : [backend.host.name]), ...open.map(({ host }) => host.name)];
+    if (names.length > 0) return { state: 'unknown', detail: `not looked at: ${[...new Set(names)].join(', ')}` };
+    const afar = [...(isSeen('be') ? [] : [backend.host]), ...hidden.map((gateway) => gateway.host)];
+    if (afar.length === 0) return { state: 'pass', detail: '' };
+    return { state: 'info', detail: `not looked at, but it works: ${afar.map((host) => host.name).join(', ')}` };
   },
 });
 
@@ -115,7 +126,7 @@ const clockGateway = defineCheck({
 });
 
 export const hostChecks: readonly Check[] = [
-  somethingSeen,
+  allSeen,
   accessBackend,
   accessGateway,
   diskBackend,

@@ -1,5 +1,5 @@
 // Checks on what runs on the hosts: backend, nginx, the gateway's unit, the launcher.
-import { type Check, defineCheck, judge, signs, some, type View } from '../engine/index.ts';
+import { apiPath, type Check, defineCheck, judge, signs, some, type View } from '../engine/index.ts';
 import { expectSign, skipped, verdictOf } from './outcome.ts';
 
 const { backend, nginx, parts } = signs;
@@ -142,7 +142,7 @@ const publicApi = defineCheck({
     const status = seen?.status ?? null;
     const works = status !== null && status !== 426 && status < 500 && !(status >= 400 && misrouted(view));
     return verdictOf(view, works ? 'yes' : 'no', {
-      fail: () => `GET /health through nginx: ${seen?.status ?? seen?.outcome}`,
+      fail: () => `GET ${apiPath(view.topology)} through nginx: ${seen?.status ?? seen?.outcome}`,
     });
   },
 });

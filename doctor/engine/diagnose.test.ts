@@ -202,7 +202,7 @@ test.each([
   ['warn', 'healthy', 0],
   ['skipped', 'healthy', 0],
   ['unknown', 'inconclusive', 5],
-  ['fail', 'inconclusive', 5],
+  ['fail', 'unexplained', 5],
 ] as const)('a required check that is %s makes it %s', (state, verdict, exitCode) => {
   const report = run({}, [], [check('x.required.check', state, { required: true })]);
   expect([report.verdict, report.exitCode]).toEqual([verdict, exitCode]);

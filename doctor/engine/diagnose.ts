@@ -3,6 +3,7 @@ import { type Candidate, gradeAll, type Judged, type Scene } from './candidates.
 import type { CauseRule } from './cause.ts';
 import type { Check } from './check.ts';
 import { hopStates } from './hops.ts';
+import { hops } from './path.ts';
 import type { CauseReport, EvidenceStep, HopReport, Report } from './report.ts';
 import { type Chosen, type Selection, selectCauses } from './selection.ts';
 import type { Topology } from './topology.ts';
@@ -36,6 +37,8 @@ export function diagnose(scene: Scene, rules: Rules, meta: RunMeta): Report {
     .slice(0, Math.max(firstBad, 0))
     .findLast((hop) => hop.state === 'ok' || hop.state === 'ok-direct');
   const { verdict, exitCode } = conclude(selection, judgements);
+  // What is broken beside the path (the API) has a hop of its own, and nothing before it.
+  const aside = hops.find((hop) => hop.id === selection.unexplained[0]?.check.hop || hop.id === causes[0]?.hop);
   return {
     schema: 'viworks.doctor/1',
     ...meta,
@@ -59,7 +62,11 @@ export function diagnose(scene: Scene, rules: Rules, meta: RunMeta): Report {
     })),
     path,
     lastGood: lastGood ? hopName(lastGood, scene.topology) : null,
-    firstBad: path[firstBad] ? hopName(path[firstBad], scene.topology) : null,
+    firstBad: path[firstBad]
+      ? hopName(path[firstBad], scene.topology)
+      : verdict === 'healthy'
+        ? null
+        : (aside?.label ?? null),
     notes: notesOf(selection, scene.topology, meta),
     advice: adviceOf(scene),
     verdicts: judgements.map((item) => verdictReport(item, scene)),
@@ -69,7 +76,7 @@ export function diagnose(scene: Scene, rules: Rules, meta: RunMeta): Report {
 
 function conclude(selection: Selection, judgements: readonly Judgement[]): Pick<Report, 'verdict' | 'exitCode'> {
   if (selection.active.length > 0) return { verdict: 'broken', exitCode: 3 };
-  if (selection.unexplained.length > 0) return { verdict: 'inconclusive', exitCode: 5 };
+  if (selection.unexplained.length > 0) return { verdict: 'unexplained', exitCode: 5 };
   const open = judgements.some(
     (item) => item.check.required && (item.verdict.state === 'unknown' || item.verdict.state === 'error'),
   );
@@ -190,10 +197,11 @@ function adviceOf(scene: Scene): Report['advice'] {
 
 function unknownsOf(scene: Scene): Report['unknowns'] {
   const newest = new Map<string, Report['unknowns'][number]>();
-  for (const { key, vantage, subject, reading } of scene.store.all()) {
+  for (const { key, vantage, subject, reading, evidence } of scene.store.all()) {
     const name = `${key} ${vantage} ${subject}`;
     if (reading.status === 'unknown') {
-      newest.set(name, { key, vantage, subject, reason: reading.reason, detail: reading.detail });
+      const { host, command } = evidence;
+      newest.set(name, { key, vantage, subject, reason: reading.reason, detail: reading.detail, host, command });
     } else newest.delete(name);
   }
   return [...newest.values()];

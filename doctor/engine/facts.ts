@@ -70,7 +70,7 @@ export type UpgradeTarget =
   | 'direct-agent-path'
   | 'agent-url';
 
-/** HTTP probes. `api-health` = GET /health on the API port; `agents-health` = GET /health on the agents port; `public-api` = GET /health through nginx. */
+/** HTTP probes. `api-health` = GET /health on the API port; `agents-health` = GET /health on the agents port; `public-api` = a page of the API (apiPath) through nginx. */
 export type HttpTarget = 'api-health' | 'agents-health' | 'public-api';
 
 /**

@@ -55,15 +55,18 @@ export type {
   UnitState,
 } from './observations.ts';
 export type { HopId } from './path.ts';
-export { hops } from './path.ts';
+export { apiPath, hops } from './path.ts';
 export type {
   CauseReport,
   HopReport,
   HopState,
   Remedy,
   Report,
+  RunVerdict,
+  UnknownReport,
   VerdictReport,
 } from './report.ts';
+export { verdictWords } from './report.ts';
 export type { ForwardedHeader, Place, RouteAdvice, RouteFact } from './route.ts';
 export type { Sign } from './sign.ts';
 export { allOf, anyOf, judge, not, sign } from './sign.ts';

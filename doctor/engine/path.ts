@@ -51,6 +51,14 @@ export function hopOrder(id: HopId): number {
   return hops.find((hop) => hop.id === id)?.order ?? 100;
 }
 
+/**
+ * A page of the HTTP API that anybody may ask for and the agents port does not have. Our agents port has a /health of its own, which would
+ * hide that nginx sends the API there; of another make of backend only /health is known.
+ */
+export function apiPath(topology: Topology): string {
+  return topology.kind === 'viworks' ? '/api/v1/openapi.json' : '/health';
+}
+
 /** Whether an installation has a hop at all; null = it has, else the reason why not. */
 export function hopAbsence(id: HopId, topology: Topology, gateway: GatewayTopology | null): string | null {
   if (!gateway && (id === 'gateway' || id === 'heartbeat' || id === 'registry')) return 'no gateway named';

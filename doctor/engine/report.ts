@@ -69,7 +69,21 @@ export interface UnknownReport {
   readonly subject: string;
   readonly reason: string;
   readonly detail: string;
+  /** Name of the host that it would have been seen on or from, and how to look by hand; may be empty. */
+  readonly host: string;
+  readonly command: string;
 }
+
+/** `unexplained`: something is broken and no cause is proven; `inconclusive`: not enough was seen to call it healthy or broken. */
+export type RunVerdict = 'healthy' | 'broken' | 'unexplained' | 'inconclusive';
+
+/** The one word that every output for people begins with. */
+export const verdictWords: Readonly<Record<RunVerdict, string>> = {
+  healthy: 'HEALTHY',
+  broken: 'BROKEN',
+  unexplained: 'UNEXPLAINED',
+  inconclusive: 'UNSURE',
+};
 
 export interface Report {
   readonly schema: 'viworks.doctor/1';
@@ -93,7 +107,7 @@ export interface Report {
     readonly detail: string;
     readonly milliseconds: number | null;
   }[];
-  readonly verdict: 'healthy' | 'broken' | 'inconclusive';
+  readonly verdict: RunVerdict;
   readonly exitCode: 0 | 3 | 4 | 5;
   readonly causes: readonly CauseReport[];
   readonly latent: readonly CauseReport[];

@@ -15,7 +15,7 @@ test('one route for agents, one for the API, one for what each gateway is config
   );
   expect(found).toEqual([
     ['agents', '/ws/agent', 8081],
-    ['api', '/health', 8080],
+    ['api', '/api/v1/openapi.json', 8080],
     ['gw:gw-berlin-1', '/other', 8080],
   ]);
 });

@@ -1,5 +1,6 @@
 // Facts from facts: what nginx's files mean for the requests that matter. Run after the probes and again on replay, never recorded.
 import {
+  apiPath,
   type Evidence,
   type Fact,
   type FactStore,
@@ -22,7 +23,7 @@ export function deriveRoutes(store: FactStore, topology: Topology): readonly Fac
   if (!source) return [];
   const paths: readonly (readonly [subject: string, path: string, upgrade: boolean])[] = [
     ['agents', topology.path, true],
-    ['api', '/health', false],
+    ['api', apiPath(topology), false],
     ...topology.gateways.flatMap((gateway): readonly (readonly [string, string, boolean])[] => {
       const config = store.get('agent.config', `gw:${gateway.id}`, 'gateway');
       const url = config.status === 'known' ? config.value.url : null;

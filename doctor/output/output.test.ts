@@ -85,7 +85,7 @@ test('a schema complaint names the place', () => {
   const bad = { ...JSON.parse(renderJson(healthy().report())), verdict: 'fine', extra: 1 };
   expect(complaints(schema, bad)).toEqual([
     '$.extra: not in the schema',
-    '$.verdict: fine is none of healthy, broken, inconclusive',
+    '$.verdict: fine is none of healthy, broken, unexplained, inconclusive',
   ]);
 });
 

@@ -1,7 +1,8 @@
 // The report as plain text, the answer first. A projection of the Report and nothing else; colour only when asked for.
-import type { CauseReport, Report } from '../engine/index.ts';
+import { type CauseReport, type Report, verdictWords } from '../engine/index.ts';
 import { directNote, pathLines } from './path-line.ts';
-import { count, labelled, type Paint, paintWith, seconds, wrap } from './text.ts';
+import { breaksAt, count, hiddenHosts, labelled, notLookedAt, type Paint, paintWith, seconds, wrap } from './text.ts';
+import { unknownLines } from './unknowns.ts';
 
 export interface PlainOptions {
   readonly colour?: boolean;
@@ -68,7 +69,9 @@ function healthyLine(report: Report, { paint, all }: Style): string {
   const untried = report.verdicts.find((item) => item.check === 'agents.canary.returns' && item.state === 'skipped');
   if (untried?.detail.includes('token')) parts.push(`no canary command: ${untried.detail}`);
   if (advice > 0) parts.push(`${count(advice, 'advice', 'advices')}${all ? '' : ' (viworks doctor --all)'}`);
-  return [paint('good', 'healthy'), ...parts, seconds(report.milliseconds)].join(' · ');
+  // What was not looked at stands beside the word itself: nobody reads on after "healthy".
+  const word = hiddenHosts(report).length > 0 ? paint('warn', `healthy as far as seen (${notLookedAt(report)})`) : '';
+  return [word || paint('good', 'healthy'), ...parts, seconds(report.milliseconds)].join(' · ');
 }
 
 function answer(report: Report, style: Style): readonly string[] {
@@ -76,10 +79,15 @@ function answer(report: Report, style: Style): readonly string[] {
   if (report.verdict === 'healthy') return [healthyLine(report, style), ...path(report, style)];
   const [only] = report.causes;
   if (report.causes.length === 1 && only)
-    return [title('BROKEN', only, style), ...path(report, style), ...details(only, style), ...notes(report, style)];
+    return [
+      title(verdictWords.broken, only, style),
+      ...path(report, style),
+      ...details(only, style),
+      ...notes(report, style),
+    ];
   if (report.causes.length > 1) {
     return [
-      `${paint('bad', 'BROKEN')}  ${report.causes.length} causes, in the order in which to mend them`,
+      `${paint('bad', verdictWords.broken)}  ${report.causes.length} causes, in the order in which to mend them`,
       ...path(report, style),
       ...notes(report, style),
       ...report.causes.flatMap((cause, index) => [
@@ -151,11 +159,10 @@ function notes(report: Report, { width }: Style): readonly string[] {
 }
 
 function unsure(report: Report, { paint }: Style): readonly string[] {
-  const broken = report.unexplained.length > 0;
-  if (!broken) return [`${paint('warn', 'UNSURE')}  not enough could be seen to call it healthy or broken`];
-  const between = report.firstBad ? `it breaks at "${report.firstBad}"` : 'something is wrong';
-  const good = report.lastGood ? `; the last good hop is "${report.lastGood}"` : '';
-  return [`${paint('bad', 'BROKEN')}  ${between}${good}; no cause can be proven`];
+  const word = verdictWords[report.verdict];
+  if (report.verdict !== 'unexplained')
+    return [`${paint('warn', word)}  not enough could be seen to call it healthy or broken`];
+  return [`${paint('bad', word)}  ${breaksAt(report)}; no cause can be proven`];
 }
 
 function openQuestions(report: Report, { width }: Style): readonly string[] {
@@ -170,14 +177,22 @@ function openQuestions(report: Report, { width }: Style): readonly string[] {
   return [
     ...open.flatMap((text, index) => labelled(index === 0 ? 'open' : '', text, width)),
     ...(findings.length > 0 ? labelled('fails', findings.join(' · '), width) : []),
+    ...(findings.length === 0 ? missing(report, width) : []),
     ...notes(report, { paint: paintWith(false), width, all: false }),
   ];
+}
+
+/** The checks without which nothing can be called healthy, and what they say. */
+function missing(report: Report, width: number): readonly string[] {
+  const open = report.verdicts.filter((item) => item.state === 'unknown' || item.state === 'error');
+  const texts = open.slice(0, 4).map((item) => `${item.title}${item.detail ? ` (${item.detail})` : ''}`);
+  return texts.length > 0 ? labelled('open', texts.join(' · '), width) : [];
 }
 
 /** Hosts that could not be looked at, and why; a cause of SIGHT says the same with its fix. */
 function blind(report: Report, { width }: Style): readonly string[] {
   const told = new Set(report.sight.map((cause) => cause.host));
-  const hosts = report.hosts.filter((host) => host.state === 'not-seen' && !told.has(host.name));
+  const hosts = hiddenHosts(report).filter((host) => !told.has(host.name));
   return hosts.flatMap((host) => ['', ...labelled('UNSEEN ', `${host.name}: ${host.detail}`, width)]);
 }
 
@@ -187,16 +202,7 @@ function aside(word: string, cause: CauseReport, { paint, width }: Style): reado
 }
 
 function unknowns(report: Report, { width, all }: Style): readonly string[] {
-  if (report.unknowns.length === 0 || (report.verdict === 'healthy' && !all)) return [];
-  const byReason = new Map<string, string[]>();
-  for (const item of report.unknowns) {
-    const name = `${item.key}${item.subject ? `(${item.subject})` : ''} @ ${item.vantage}`;
-    byReason.set(item.reason, [...(byReason.get(item.reason) ?? []), name]);
-  }
-  const text = [...byReason].map(
-    ([reason, names]) => `${reason}: ${all ? names.join(', ') : count(names.length, 'fact')}`,
-  );
-  return ['', ...labelled('UNKNOWN', text.join(' · '), width)];
+  return report.verdict === 'healthy' && !all ? [] : unknownLines(report, { width, all });
 }
 
 function everything(report: Report, { width }: Style): readonly string[] {

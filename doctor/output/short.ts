@@ -1,7 +1,7 @@
 // The report in at most ten lines of plain text, to be pasted into a chat: what, where, what to do, which run.
-import type { Report } from '../engine/index.ts';
+import { type Report, verdictWords } from '../engine/index.ts';
 import { pathLines } from './path-line.ts';
-import { paintWith } from './text.ts';
+import { breaksAt, hiddenHosts, notLookedAt, paintWith } from './text.ts';
 
 /** A chat shows ten lines without folding. */
 const maxLines = 10;
@@ -11,8 +11,14 @@ function firstCommand(commands: readonly string[]): readonly string[] {
   return commands.slice(0, 1).filter((command) => !command.endsWith('{'));
 }
 
+/** The word of the verdict; hosts that were not looked at stand beside it. */
+function verdictText(report: Report): string {
+  const word = verdictWords[report.verdict].toLowerCase();
+  return hiddenHosts(report).length > 0 ? `${word} (${notLookedAt(report)})` : word;
+}
+
 export function renderShort(report: Report): string {
-  const head = `viworks doctor ${report.version} · ${report.installation.name} · ${report.verdict} · exit ${report.exitCode} · run ${report.run}`;
+  const head = `viworks doctor ${report.version} · ${report.installation.name} · ${verdictText(report)} · exit ${report.exitCode} · run ${report.run}`;
   const causes = report.causes.flatMap((cause) => {
     const where = cause.host ? ` on ${cause.host}` : '';
     return [
@@ -21,10 +27,7 @@ export function renderShort(report: Report): string {
     ];
   });
   const open = report.unsure.map((item) => `unsure: ${item.codes.join(', ')}; needs ${item.need.join(', ')}`);
-  const hops =
-    report.causes.length === 0 && report.firstBad
-      ? [`breaks at ${report.firstBad}, last good hop ${report.lastGood ?? 'none'}`]
-      : [];
+  const hops = report.verdict === 'unexplained' ? [`${breaksAt(report)}; no cause can be proven`] : [];
   const later = report.latent.map((cause) => `later: ${cause.code} ${cause.title}`);
   const sight = report.sight.map((cause) => `not seen: ${cause.code} ${cause.title}`);
   const path = report.verdict === 'healthy' ? [] : [pathLines(report, paintWith(false), 400)[0] ?? ''];

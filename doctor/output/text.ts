@@ -1,4 +1,5 @@
-// Small tools for text outputs: colour that can be off, wrapping, lengths of time. No output of its own.
+// Small tools for text outputs: colour that can be off, wrapping, lengths of time, sentences that they share. No output of its own.
+import type { Report } from '../engine/index.ts';
 
 export type Paint = (style: keyof typeof styles, text: string) => string;
 
@@ -30,6 +31,21 @@ export function labelled(label: string, text: string, width: number): readonly s
   const [first = '', ...rest] = wrap(text, Math.max(20, width - column));
   const head = label.length > 6 ? label : `  ${label}`;
   return [head.padEnd(column) + first, ...rest.map((line) => ' '.repeat(column) + line)];
+}
+
+/** Hosts that this run could not look at from inside. */
+export function hiddenHosts(report: Report): Report['hosts'] {
+  return report.hosts.filter((host) => host.state === 'not-seen');
+}
+
+export function notLookedAt(report: Report): string {
+  return `not looked at: ${[...new Set(hiddenHosts(report).map((host) => host.name))].join(', ')}`;
+}
+
+/** The place of the break in words, where no cause says it. */
+export function breaksAt(report: Report): string {
+  if (report.firstBad === null) return 'something is wrong';
+  return `breaks at "${report.firstBad}"${report.lastGood === null ? '' : `, last good "${report.lastGood}"`}`;
 }
 
 export function seconds(milliseconds: number): string {

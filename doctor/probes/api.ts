@@ -131,6 +131,16 @@ export function canaryNotSent(from: NetworkVantage, gateway: string, state: stri
   });
 }
 
+/** The API itself keeps silent, so it is not asked. */
+export function apiNotAsked(from: NetworkVantage, gateway: string, why: string): readonly Fact[] {
+  const reading = unknown('unreachable', why);
+  const of = { subject: gateway, reading, lines: [] };
+  return [
+    apiFact(from, 'registry.entry', { ...of, command: `viworks gateways ${gateway}` }),
+    apiFact(from, 'canary', { ...of, command: `viworks run ${gateway} -- true` }),
+  ];
+}
+
 async function runCanary(from: NetworkVantage, of: Authorised): Promise<Reading<CanaryResult>> {
   const { place } = from;
   const began = place.clock.monotonicMs();

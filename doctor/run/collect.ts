@@ -14,6 +14,7 @@ export interface CollectOptions {
   readonly topology: Topology;
   readonly hints: Hints;
   readonly targets: ReadonlyMap<string, RemoteTarget>;
+  readonly keyPlaces: ReadonlyMap<string, string>;
   readonly operatorTrust: Trust;
   readonly token: string | undefined;
   readonly sudo: boolean;
@@ -33,8 +34,8 @@ export interface CollectOptions {
 export async function collect(options: CollectOptions): Promise<void> {
   const { clock, signal, log, env } = options;
   let { topology } = options;
-  const { targets } = options;
-  const sites = await openSites({ topology, targets, clock, signal, env, log });
+  const { targets, keyPlaces } = options;
+  const sites = await openSites({ topology, targets, keyPlaces, clock, signal, env, log });
   try {
     const { hints, sudo } = options;
     const looks = sites.map((site) => lookAtSite({ topology, hints, sudo, clock, signal, log }, site));

@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
-import { describe, errnoOf } from '../../agents/runtime/index.ts';
+import { describe, errnoOf, parseToml } from '../../agents/runtime/index.ts';
 import { type Inventory, loadInventory } from '../../deploy/inventory/index.ts';
 import type { RemoteTarget } from '../../deploy/remote/index.ts';
 import type { Topology } from '../engine/index.ts';
@@ -21,6 +21,8 @@ export interface Installation {
   readonly targets: ReadonlyMap<string, RemoteTarget>;
   readonly operatorTrust: Trust;
   readonly token: string | undefined;
+  /** Where the inventory names a host's key, as `file:line:column`, by host; empty without an inventory. */
+  readonly keyPlaces: ReadonlyMap<string, string>;
 }
 
 export interface Finding {
@@ -53,7 +55,19 @@ async function locate(finding: Finding): Promise<Installation> {
     targets: new Map(Object.values(inventory.hosts).map((host) => [host.name, targetOfPlan(host)])),
     operatorTrust: await trustOfInventory(inventory),
     token: await findToken(finding, topology),
+    keyPlaces: await keyPlacesOf(file, Object.keys(inventory.hosts)),
   };
+}
+
+async function keyPlacesOf(file: string, hosts: readonly string[]): Promise<ReadonlyMap<string, string>> {
+  const parsed = parseToml((await readText(file)) ?? '');
+  if (!parsed.ok) return new Map();
+  return new Map(
+    hosts.flatMap((host) => {
+      const place = parsed.document.keyPlaceOf(['hosts', host, 'identity_file']);
+      return place ? [[host, `${file}:${place.line}:${place.column}`] as const] : [];
+    }),
+  );
 }
 
 /** The inventory that is meant when none is named; undefined when `viworks up` is all there is. */
@@ -85,6 +99,7 @@ async function typedInstallation(finding: Finding, backend: string, url: URL): P
     targets: new Map(reached.map((target) => [target.name, target])),
     operatorTrust: roots,
     token: await findToken(finding, topology),
+    keyPlaces: new Map(),
   };
 }
 
@@ -124,6 +139,7 @@ async function localInstallation(finding: Finding): Promise<Installation> {
     targets: new Map(),
     operatorTrust: bundle === undefined ? roots : { bundle, name: join(dir, 'ca.pem') },
     token: options.tokenFile === undefined ? await findToken(finding, topology) : await readToken(options.tokenFile),
+    keyPlaces: new Map(),
   };
 }
 

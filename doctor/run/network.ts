@@ -2,6 +2,7 @@
 import { lookup } from 'node:dns/promises';
 import { errnoOf } from '../../agents/runtime/index.ts';
 import {
+  apiPath,
   type DnsAnswer,
   type Fact,
   fact,
@@ -12,7 +13,7 @@ import {
   type UrlParts,
   type Vantage,
 } from '../engine/index.ts';
-import { canaryFact, canaryNotSent, gatewayHealthFact, registryFact } from '../probes/api.ts';
+import { apiNotAsked, canaryFact, canaryNotSent, gatewayHealthFact, registryFact } from '../probes/api.ts';
 import { dial, type Trust } from '../probes/dial.ts';
 import { dialFromHere } from '../probes/link.ts';
 import {
@@ -91,8 +92,8 @@ async function publicProbes(context: NetworkContext, from: NetworkVantage, endpo
       log.probe(about('ws.upgrade.public', 'upgrade through nginx'), async () => [
         await upgradeFact(from, 'public', { ...endpoint, path, token }),
       ]),
-      log.probe(about('http.response.public-api', 'GET /health through nginx'), async () => [
-        await getFact(from, 'public-api', { ...endpoint, path: '/health' }),
+      log.probe(about('http.response.public-api', `GET ${apiPath(topology)} through nginx`), async () => [
+        await getFact(from, 'public-api', { ...endpoint, path: apiPath(topology) }),
       ]),
     );
   }
@@ -296,6 +297,13 @@ async function throughApi(context: NetworkContext, backend: SiteView): Promise<v
   if (topology.kind !== 'viworks' || dormant(context)) return;
   const from = vantageOf(context, 'be', backend);
   const endpoint = apiEndpoint(context, backend);
+  // An API that has just kept us waiting for its health page would do so for each gateway twice more.
+  const health = store.get('http.response', 'be', 'api-health');
+  if (health.status === 'known' && health.value.outcome === 'timeout') {
+    const why = `the API did not answer GET /health either: ${health.value.outcome}`;
+    for (const { id } of topology.gateways) log.facts(apiNotAsked(from, id, why));
+    return;
+  }
   await Promise.all(
     topology.gateways.map(async ({ id: gateway }) => {
       await log.probe({ probe: 'registry.entry', vantage: 'op', title: `registry entry of ${gateway}` }, async () => [

@@ -28,6 +28,8 @@ export interface SiteContext {
   readonly topology: Topology;
   /** By host name; hosts of transport `local` need none. */
   readonly targets: ReadonlyMap<string, RemoteTarget>;
+  /** Where the key of a host is named, `file:line:column`. */
+  readonly keyPlaces: ReadonlyMap<string, string>;
   readonly clock: Clock;
   readonly signal: AbortSignal;
   readonly env: Readonly<Record<string, string | undefined>>;
@@ -97,7 +99,10 @@ async function openLink(context: SiteContext, id: SiteId, ref: HostRef): Promise
   } catch (error) {
     if (signal.aborted) return { link: null, seen: null };
     const failure = failureOf(error);
-    const value: HostAccess = { ...base, ...failure, message: told(failure, ref.name, login), milliseconds: took() };
+    const isKey = error instanceof ViworksError && error.code === 'VW_REMOTE_IDENTITY_FILE';
+    const place = isKey ? context.keyPlaces.get(ref.name) : undefined;
+    const message = [place, told(failure, ref.name, login)].filter(Boolean).join('  ');
+    const value: HostAccess = { ...base, ...failure, message, milliseconds: took() };
     return { link: null, seen: { reading: known(value), lines: [value.message], command } };
   }
 }
@@ -105,7 +110,9 @@ async function openLink(context: SiteContext, id: SiteId, ref: HostRef): Promise
 function failureOf(error: unknown): Pick<HostAccess, 'outcome' | 'message' | 'expectedKey' | 'offeredKey'> {
   const keys = { expectedKey: null, offeredKey: null };
   if (!(error instanceof ViworksError)) return { ...keys, outcome: 'protocol-error', message: String(error) };
-  const { code, message, detail } = error;
+  const { code, detail } = error;
+  // Without a cause of its own the error's own remedy is the next step.
+  const message = code === 'VW_REMOTE_IDENTITY_FILE' ? `${error.message}; ${error.hint}` : error.message;
   if (code === 'VW_REMOTE_AUTH') return { ...keys, outcome: 'auth-denied', message };
   if (code === 'VW_REMOTE_HOST_KEY_CHANGED' || code === 'VW_REMOTE_HOST_KEY_UNKNOWN') {
     const outcome = code === 'VW_REMOTE_HOST_KEY_CHANGED' ? 'host-key-changed' : 'host-key-unknown';

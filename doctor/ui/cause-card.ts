@@ -26,9 +26,11 @@ export function itemsOf(report: Report): readonly Item[] {
 
 function openItems(report: Report): Item[] {
   if (report.causes.length > 0 || report.verdict === 'healthy') return [];
-  const at = report.firstBad
-    ? `it breaks at "${report.firstBad}", the last good hop is "${report.lastGood ?? 'none'}"`
-    : 'not enough could be seen to call it healthy or broken';
+  const good = report.lastGood === null ? '' : `, last good "${report.lastGood}"`;
+  const at =
+    report.verdict === 'unexplained'
+      ? `breaks at "${report.firstBad ?? '?'}"${good}`
+      : 'not enough could be seen to call it healthy or broken';
   return [{ id: 'open', kind: 'open', cause: null, title: at }];
 }
 

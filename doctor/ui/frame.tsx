@@ -1,6 +1,7 @@
 // The whole screen for one state: header, path strip, panes, keys. A function of its properties; all input is handled in app.tsx.
 import { Box } from 'ink';
 import type { ReactElement } from 'react';
+import { verdictWords } from '../engine/index.ts';
 import { cardLines, evidenceLines, type Item } from './cause-card.ts';
 import type { ScreenModel } from './model.ts';
 import { Lines, type Look, numbered, Pane, Row } from './panes.tsx';
@@ -76,10 +77,15 @@ function header({ model, nowMs, columns, look }: FrameProps): Line {
 
 function verdict({ report, probesDone }: ScreenModel): Line {
   if (!report) return [{ text: `looking, ${probesDone} probes done`, tone: 'warn' }, { text: ' ' }];
-  if (report.verdict === 'healthy')
-    return [{ text: 'HEALTHY', tone: 'good' }, { text: ` ${later(report.latent.length)} ` }];
+  const word = verdictWords[report.verdict];
+  if (report.verdict === 'healthy') {
+    const hidden = report.hosts.some((host) => host.state === 'not-seen');
+    return [
+      { text: hidden ? `${word} as far as seen` : word, tone: hidden ? 'warn' : 'good' },
+      { text: ` ${later(report.latent.length)} ` },
+    ];
+  }
   const count = report.causes.length;
-  const word = count > 0 || report.firstBad !== null ? 'BROKEN' : 'UNSURE';
   const explained = new Set(report.causes.flatMap((cause) => cause.explains.map((item) => item.check))).size;
   const parts = [
     `${count} cause${count === 1 ? '' : 's'}`,
