@@ -3,7 +3,7 @@ import type { CommandSpec } from '../agents/runtime/index.ts';
 import { causes } from './causes/index.ts';
 import { checks } from './checks/index.ts';
 import { doctorErrors } from './errors.ts';
-import { explainCause, titleOf } from './output/index.ts';
+import { explainCause } from './output/index.ts';
 
 export const explainCommand: CommandSpec = {
   name: 'explain',
@@ -23,14 +23,16 @@ export const explainCommand: CommandSpec = {
 
 function listing(): string {
   const width = Math.max(...checks.map((check) => check.id.length));
-  const causeRows = causes.map((cause) => `  ${cause.code.padEnd(8)} ${titleOf(cause)}`);
+  // A code that two hosts share, or two scopes, is one line.
+  const rows = new Map([...causes].reverse().map((cause) => [cause.code, cause.name]));
+  const causeRows = [...rows].reverse().map(([code, name]) => `  ${code.padEnd(8)} ${name}`);
   const checkRows = checks.map((check) => `  ${check.id.padEnd(width)} ${check.title}`);
   return ['Causes', ...causeRows, '', 'Checks', ...checkRows, ''].join('\n');
 }
 
 function explain(id: string, width: number): string {
   const cause = causes.find((item) => item.code.toLowerCase() === id.toLowerCase());
-  if (cause) return explainCause(cause, causes, width);
+  if (cause) return explainCause(cause, { causes, checks }, width);
   const check = checks.find((item) => item.id === id);
   if (!check) throw doctorErrors.create('VW_DOCTOR_UNKNOWN_ID', { id });
   const after = check.dependsOn.join(', ') || 'nothing';

@@ -11,12 +11,13 @@ const SCOPE = {
 
 /** Writes down causes by layer, then the checks in the order of the path. */
 export function checksPage(): Page {
+  // A code that two hosts or two scopes share is one heading, and thus one anchor.
   const layers = [...new Set(causes.map((cause) => cause.layer))];
   const sections = layers.flatMap((layer) => [
     `## Causes: ${layer}`,
     '',
     ...causes
-      .filter((cause) => cause.layer === layer)
+      .filter((cause, at) => cause.layer === layer && causes.findIndex(({ code }) => code === cause.code) === at)
       .flatMap((cause) => [
         `### ${cause.code}`,
         '',

@@ -67,7 +67,7 @@ const changed = both((seat) =>
     outcomes: ['host-key-changed'],
     title: (host) => `the host key of ${host} has changed; it was not accepted`,
     fix: (seen) => ({
-      text: `find out why before trusting it: expected ${seen?.expectedKey ?? '?'}, offered ${seen?.offeredKey ?? '?'}`,
+      text: `find out why before trusting it${seen ? `: expected ${seen.expectedKey ?? 'none'}, offered ${seen.offeredKey ?? 'none'}` : ', and compare both fingerprints'}`,
       commands: [`ssh-keygen -F ${seen?.address ?? 'HOST'}`, 'viworks deploy trust HOST'],
     }),
     help: 'Either the host was installed anew or somebody stands in between. A changed key is never accepted by itself; probes over the network go on.',

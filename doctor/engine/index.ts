@@ -25,6 +25,7 @@ export type {
 export type { RunMeta } from './diagnose.ts';
 export { diagnose } from './diagnose.ts';
 export type { RunEvent } from './events.ts';
+export { exampleTopology } from './example.ts';
 export type {
   Evidence,
   Fact,

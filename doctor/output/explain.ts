@@ -1,69 +1,68 @@
-// `viworks doctor explain CODE`, offline: a cause as text, from the same data that the diagnosis runs on.
-import { type CauseRule, createFactStore, createView, type Topology, type View } from '../engine/index.ts';
+// `viworks doctor explain CODE`, offline: a cause as text, from the same data that the diagnosis runs on. Claims are made of facts, and
+// there are none here: so it says what is looked at, not what would be seen.
+import {
+  type CauseRule,
+  createFactStore,
+  createView,
+  exampleTopology,
+  type FactKey,
+  type Sign,
+} from '../engine/index.ts';
+import { factNames } from './fact-names.ts';
 import { labelled, wrap } from './text.ts';
 
-/** The names that examples are written with. */
-const example: Topology = {
-  name: 'example',
-  kind: 'viworks',
-  url: 'wss://agents.example.test/ws/agent',
-  serverName: 'agents.example.test',
-  publicPort: 443,
-  path: '/ws/agent',
-  backend: {
-    host: { name: 'be1', address: '192.0.2.10', transport: 'ssh' },
-    supervision: 'systemd',
-    unit: 'viworks-backend-agent.service',
-    sockets: [],
-    container: null,
-    apiPort: 8080,
-    agentsPort: 8081,
-    heartbeatSeconds: 10,
-  },
-  nginx: { supervision: 'systemd', unit: 'nginx.service', container: null },
-  gateways: [
-    {
-      id: 'gw1',
-      host: { name: 'gw1', address: '192.0.2.20', transport: 'ssh' },
-      supervision: 'systemd',
-      unit: 'viworks-gateway-agent.service',
-      container: null,
-      launcherUnit: 'viworks-launcher.service',
-    },
-  ],
-  inferred: [],
-};
+const scopes = {
+  active: 'breaks things now',
+  latent: 'nothing is broken by it yet',
+  sight: 'only takes away sight',
+} as const;
 
-function exampleView(): View {
-  return createView(createFactStore(), example, example.gateways[0] ?? null);
+export interface Catalogue {
+  readonly causes: readonly CauseRule[];
+  readonly checks: readonly { readonly id: string; readonly title: string }[];
 }
 
-/** Title of a cause as it reads without any facts. */
-export function titleOf(rule: CauseRule): string {
-  return rule.title(exampleView());
-}
-
-export function explainCause(rule: CauseRule, all: readonly CauseRule[], width = 100): string {
-  const view = exampleView();
-  const remedy = rule.remedy(view);
-  const scope = { active: 'breaks things now', latent: 'nothing is broken yet', sight: 'only takes away sight' }[
-    rule.scope
-  ];
-  const lookalikes = rule.lookalikes.map((item) => {
-    const known = all.find((other) => other.code === item.code);
-    return `${item.code} ${known ? titleOf(known) : (item.title ?? '')}: it is not that when ${item.separator.claim(view)}`;
+/** One code; a code that several parts share is told once, by its first rule. */
+export function explainCause(rule: CauseRule, { causes, checks }: Catalogue, width = 100): string {
+  const remedy = rule.remedy(exampleView());
+  const lookalikes = rule.lookalikes.map(({ code, title }) => {
+    const known = causes.find((other) => other.code === code);
+    return known ? `${code} ${known.name}` : (title ?? code);
   });
+  const deeper = rule.followsFrom.map((code) => `${code} ${causes.find((other) => other.code === code)?.name ?? ''}`);
+  const predicted = rule.predicts.flatMap((id) => checks.find((check) => check.id === id)?.title ?? []);
+  const list = (label: string, items: readonly string[]) =>
+    items.flatMap((text, index) => labelled(index === 0 ? label : '', text, width));
   const lines = [
-    `${rule.code}  ${titleOf(rule)}`,
-    `  ${rule.layer} · hop ${rule.hop} · ${scope}`,
+    `${rule.code}  ${rule.name}`,
+    `  ${rule.layer} · hop ${rule.hop} · ${scopes[rule.scope]}`,
     '',
     ...rule.help.split('\n').flatMap((line) => wrap(line, width)),
     '',
-    ...rule.necessary.flatMap((sign, index) => labelled(index === 0 ? 'needs' : '', sign.claim(view), width)),
-    ...rule.signature.flatMap((sign, index) => labelled(index === 0 ? 'proof' : '', sign.claim(view), width)),
-    ...lookalikes.flatMap((text, index) => labelled(index === 0 ? 'not' : '', text, width)),
+    ...list('looks', readBy([...rule.necessary, ...rule.signature, ...rule.forbids])),
+    ...list('not', lookalikes),
+    ...list('after', deeper),
+    ...list('fails', predicted),
     ...labelled('fix', remedy.text, width),
     ...remedy.commands.map((command) => `          ${command}`),
+    ...(remedy.commands.length > 0
+      ? ['', `(${exampleTopology.backend.host.name}, gw1 and ${exampleTopology.serverName} stand for your own names)`]
+      : []),
   ];
   return `${lines.join('\n')}\n`;
+}
+
+function exampleView() {
+  return createView(createFactStore(), exampleTopology, exampleTopology.gateways[0] ?? null);
+}
+
+/** The kinds of facts that these signs ask for, in their order. */
+function readBy(asked: readonly Sign[]): readonly string[] {
+  const keys = new Set<FactKey>();
+  for (const sign of asked) {
+    const view = exampleView();
+    sign.holds(view);
+    for (const read of view.reads) keys.add(read.key);
+  }
+  return [...keys].map((key) => factNames[key]);
 }

@@ -6,6 +6,7 @@ import { healthy } from '../../test/support/doctor/healthy.ts';
 import { cases } from '../../test/support/doctor/index.ts';
 import { complaints } from '../../test/support/doctor/schema-check.ts';
 import { causes } from '../causes/index.ts';
+import { checks } from '../checks/index.ts';
 import type { Report } from '../engine/index.ts';
 import { explainCause, renderJson, renderPlain, renderShort } from './index.ts';
 
@@ -90,8 +91,11 @@ test('a schema complaint names the place', () => {
 });
 
 test.each(causes.map((rule) => [rule.code, rule] as const))('explain %s works without any fact', (code, rule) => {
-  const text = explainCause(rule, causes);
+  const text = explainCause(rule, { causes, checks });
   expect(text.startsWith(code)).toBe(true);
   expect(text).toContain('fix');
   expect(text).not.toMatch(/undefined|\[object|(?<!dev\/)null\b/);
+  // No blank left by a fact that is not there: a text for people, not a form.
+  expect(text).not.toMatch(/ \?|: $|, $|not known|state unknown| {2}looks\s*$/m);
+  expect(text).toContain(rule.name);
 });

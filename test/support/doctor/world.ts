@@ -3,6 +3,7 @@ import {
   type AgentConfig,
   createFactStore,
   type Evidence,
+  exampleTopology,
   type Fact,
   type FactKey,
   type FactStore,
@@ -20,36 +21,7 @@ import { judgeFacts } from '../../../doctor/judge.ts';
 const now = Date.UTC(2026, 10, 20, 3, 12, 7);
 const day = 86_400_000;
 
-export const topology: Topology = {
-  name: 'acme',
-  kind: 'viworks',
-  url: 'wss://agents.example.test/ws/agent',
-  serverName: 'agents.example.test',
-  publicPort: 443,
-  path: '/ws/agent',
-  backend: {
-    host: { name: 'be1', address: '192.0.2.10', transport: 'ssh' },
-    supervision: 'systemd',
-    unit: 'viworks-backend-agent.service',
-    sockets: ['viworks-backend-api.socket', 'viworks-backend-agents.socket'],
-    container: null,
-    apiPort: 8080,
-    agentsPort: 8081,
-    heartbeatSeconds: 10,
-  },
-  nginx: { supervision: 'systemd', unit: 'nginx.service', container: null },
-  gateways: [
-    {
-      id: 'gw-berlin-1',
-      host: { name: 'gw1', address: '192.0.2.20', transport: 'ssh' },
-      supervision: 'systemd',
-      unit: 'viworks-gateway-agent.service',
-      container: null,
-      launcherUnit: 'viworks-launcher.service',
-    },
-  ],
-  inferred: [],
-};
+export const topology: Topology = exampleTopology;
 
 export const gw = 'gw:gw-berlin-1' as const;
 export const gatewayId = 'gw-berlin-1';
