@@ -12,6 +12,7 @@ import {
   type Scope,
 } from '../runtime/index.ts';
 import { createEngine, type Engine } from './commands/engine.ts';
+import { type RetentionDeps, runRetentionLoop } from './commands/retention.ts';
 import type { BackendConfig } from './config.ts';
 import { backendErrors } from './errors.ts';
 import { createHealth, type Health } from './health.ts';
@@ -121,7 +122,7 @@ export async function composeBackend(deps: BackendDeps, scope: Scope, lifetime: 
     { trustedProxies: config.api.trusted_proxies },
   );
   scope.add('api', () => api.close());
-  watchFigures({ metrics, health, registry, engine });
+  watchFigures({ metrics, health, registry, engine, store });
 
   const fds = listenFds(env, process.pid);
   const servers: Server[] = [];
@@ -162,6 +163,14 @@ export async function composeBackend(deps: BackendDeps, scope: Scope, lifetime: 
   logger.info(MESSAGES.ready, { api: bound.port, agents: agents.port });
   notifier.ready(`serving on ${bound.port} and ${agents.port}`);
 
+  const retention: RetentionDeps = {
+    store,
+    clock,
+    logger,
+    metrics,
+    retention: { days: config.retention.days, maxBytes: config.retention.store_mib * 2 ** 20 },
+    available: () => guard.available,
+  };
   return {
     api: bound,
     agents,
@@ -172,6 +181,7 @@ export async function composeBackend(deps: BackendDeps, scope: Scope, lifetime: 
         run: (signal) => runSelfCheckLoop(check, { health, logger, draining: lifetime.draining }, signal),
       },
       { name: 'store-guard', run: (signal) => guard.run(signal) },
+      { name: 'retention', run: (signal) => runRetentionLoop(retention, signal) },
       ...servers.map((server, index) => ({
         name: `listener-${index}`,
         run: (signal: AbortSignal) => untilClosed(server, { signal, draining: lifetime.draining }),
@@ -225,9 +235,16 @@ function untilClosed(server: Server, until: { signal: AbortSignal; draining: Abo
 const OPEN_STATES = ['queued', 'sent', 'accepted', 'running', 'finishing', 'unknown'] as const;
 
 // Gauges are read when somebody asks, not kept up to date all the time.
-function watchFigures(parts: { metrics: Metrics; health: Health; registry: Registry; engine: Engine }): void {
-  const { metrics, health, registry, engine } = parts;
+function watchFigures(parts: {
+  metrics: Metrics;
+  health: Health;
+  registry: Registry;
+  engine: Engine;
+  store: Store;
+}): void {
+  const { metrics, health, registry, engine, store } = parts;
   metrics.onScrape(() => {
+    metrics.storeBytes.set(store.usedBytes());
     metrics.agentSessions.set({ state: 'connected' }, registry.size);
     metrics.agentSessions.set({ state: 'disconnected' }, registry.ids().length - registry.size);
     for (const state of OPEN_STATES) metrics.tasks.set({ state }, engine.count(state));

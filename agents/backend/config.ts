@@ -48,6 +48,21 @@ const tls = z.strictObject({
   port: port.default(9443).meta({ description: 'port of the TLS front, which routes the agent path and the API' }),
 });
 
+const retention = z.strictObject({
+  days: z
+    .int()
+    .min(0)
+    .max(3_650)
+    .default(30)
+    .meta({ description: 'finished tasks are kept this long, with their output; 0: no limit' }),
+  store_mib: z
+    .int()
+    .min(0)
+    .max(100_000_000)
+    .default(10_240)
+    .meta({ description: 'when more is stored, the oldest finished tasks go first; 0: no limit' }),
+});
+
 const schema = z.strictObject({
   log_level: z.enum(LOG_LEVELS).default('info').meta({ description: 'changeable at run time: PUT /api/v1/log-level' }),
   state_dir: z.string().min(1).meta({ description: 'directory of the store, e.g. /var/lib/viworks/backend' }),
@@ -60,6 +75,7 @@ const schema = z.strictObject({
     .meta({ description: 'how many gateways may be connected at once' }),
   api: api.prefault({}).meta({ description: 'the HTTP API' }),
   agents: agents.prefault({}).meta({ description: 'the WebSocket server for gateways' }),
+  retention: retention.prefault({}).meta({ description: 'how long finished tasks are kept' }),
   tls: tls.prefault({}).meta({ description: 'a TLS front in this process, where there is no nginx' }),
 });
 

@@ -25,6 +25,7 @@ export const MESSAGES = {
   storeUp: 'store available again',
   selfCheckFailed: 'WebSocket server does not answer',
   selfCheckPassed: 'WebSocket server answers again',
+  tasksPurged: 'old tasks removed',
   tokenCreated: 'token created',
   tokenRevoked: 'token revoked',
   enrolmentTokenCreated: 'enrolment token created',

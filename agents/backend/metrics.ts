@@ -54,6 +54,11 @@ export function createMetrics(options: { readonly processMetrics: boolean }) {
     storeCommit: histogram('store_commit_seconds', 'transactions of the store'),
     storeSync: histogram('store_sync_seconds', 'fsyncs of the store'),
     storeFailures: counter('store_failures_total', 'writes that failed'),
+    storeBytes: gauge('store_bytes', 'bytes of everything that is stored'),
+    tasksPurged: counter(
+      'tasks_purged_total',
+      'finished tasks that were removed because of their age or for want of room',
+    ),
     loopLag: gauge('event_loop_lag_seconds', 'event loop delay, p99 since the last scrape'),
     partUp: gauge('part_up', '1 when the part is up', ['part']),
     upgradesRefused: counter('upgrades_refused_total', 'upgrades refused before the handshake', ['reason']),

@@ -30,6 +30,8 @@ export interface BackendPlan {
   readonly api: Listen;
   readonly agents: Listen & { readonly path: string; readonly maxConnections: number };
   readonly heartbeatSeconds: number;
+  /** How long finished tasks are kept; 0: no limit. */
+  readonly retention: { readonly days: number; readonly storeMib: number };
   readonly logLevel: string;
   readonly container: string | undefined;
   readonly nginx: {
@@ -121,6 +123,7 @@ export function toInventory(raw: InventoryFile, file: string): Inventory {
         maxConnections: backend.agents.max_connections,
       },
       heartbeatSeconds: backend.heartbeat_seconds,
+      retention: { days: backend.retention.days, storeMib: backend.retention.store_mib },
       logLevel: backend.log_level,
       container: backend.container,
       nginx: {

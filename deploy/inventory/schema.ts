@@ -96,6 +96,23 @@ const backend = z.strictObject({
     .max(300)
     .default(10)
     .meta({ description: 'how often backend and gateway ask each other whether they live' }),
+  retention: z
+    .strictObject({
+      days: z
+        .int()
+        .min(0)
+        .max(3_650)
+        .default(30)
+        .meta({ description: 'finished tasks are kept this long, with their output; 0: no limit' }),
+      store_mib: z
+        .int()
+        .min(0)
+        .max(100_000_000)
+        .default(10_240)
+        .meta({ description: 'when more is stored, the oldest finished tasks go first; 0: no limit' }),
+    })
+    .prefault({})
+    .meta({ description: 'how long finished tasks are kept' }),
   log_level: logLevel.default('info').meta({ description: 'least serious level that is logged' }),
   container: z.string().optional().meta({ description: 'runtime docker: the name of the backend container' }),
   nginx: nginx.prefault({}),

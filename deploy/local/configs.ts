@@ -21,6 +21,7 @@ export async function writeBackendConfig(places: Places, options: ConfigOptions)
     logLevel: 'info',
     maxConnections: 100,
     heartbeatSeconds: 10,
+    retention: { days: 7, storeMib: 1_024 },
     api: { bind: '127.0.0.1', port: api },
     agents: { bind: '127.0.0.1', port: agents, path: '/ws/agent' },
     ...(options.ownFront ? { tls: front } : {}),

@@ -113,6 +113,7 @@ function backendPart(inputs: ReleaseInputs, id: string): ReleasePart {
       logLevel: backend.logLevel,
       maxConnections: backend.agents.maxConnections,
       heartbeatSeconds: backend.heartbeatSeconds,
+      retention: backend.retention,
       api: backend.api,
       agents: backend.agents,
     });

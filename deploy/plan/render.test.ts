@@ -91,6 +91,7 @@ test('the files of the agents are TOML and say what they were given', () => {
     logLevel: 'info',
     maxConnections: 10,
     heartbeatSeconds: 10,
+    retention: { days: 30, storeMib: 10_240 },
     api: { bind: '127.0.0.1', port: 8080 },
     agents: { bind: '127.0.0.1', port: 8081, path: '/ws/agent' },
   });
@@ -101,6 +102,7 @@ test('the files of the agents are TOML and say what they were given', () => {
     max_agent_connections: 10,
     api: { bind: '127.0.0.1', port: 8080, trusted_proxies: ['127.0.0.1', '::1'] },
     agents: { bind: '127.0.0.1', port: 8081, path: '/ws/agent', heartbeat_seconds: 10 },
+    retention: { days: 30, store_mib: 10_240 },
   });
   const gateway = {
     gatewayId: 'gw "1"',

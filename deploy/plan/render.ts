@@ -49,6 +49,7 @@ export interface BackendConfig {
   readonly logLevel: string;
   readonly maxConnections: number;
   readonly heartbeatSeconds: number;
+  readonly retention: { readonly days: number; readonly storeMib: number };
   readonly api: { readonly bind: string; readonly port: number };
   readonly agents: { readonly bind: string; readonly port: number; readonly path: string };
   /** Only where the backend terminates TLS itself (no nginx). */
@@ -71,6 +72,8 @@ export function renderBackendToml(templates: Templates, config: BackendConfig): 
     agents_port: number(agents.port),
     agents_path: text(agents.path),
     heartbeat_seconds: number(config.heartbeatSeconds),
+    retention_days: number(config.retention.days),
+    retention_store_mib: number(config.retention.storeMib),
     tls: flag(tls !== undefined),
     tls_certificate: text(tls?.certificate ?? ''),
     tls_key: text(tls?.key ?? ''),

@@ -4,9 +4,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { createId, firstId } from '../../agents/backend/commands/ids.ts';
 import type { CommandRecord, TaskRecord } from '../../agents/backend/storage/records.ts';
 import { openSqliteStore } from '../../agents/backend/storage/sqlite.ts';
-import type { Store } from '../../agents/backend/storage/store.ts';
+import type { PurgeLimits, Store } from '../../agents/backend/storage/store.ts';
 import { systemClock } from '../../agents/runtime/index.ts';
 
 /** Name → opens the store of a directory; opening it again finds what was written. */
@@ -54,6 +55,16 @@ for (const [name, open] of Object.entries(IMPLEMENTATIONS)) {
       await store[Symbol.asyncDispose]();
       await rm(directory, { recursive: true });
     });
+
+    async function purgeAll(limits: PurgeLimits): Promise<number> {
+      let tasks = 0;
+      for (let more = true; more; ) {
+        const purged = await store.purge(limits);
+        tasks += purged.tasks;
+        more = purged.more;
+      }
+      return tasks;
+    }
 
     async function reopen(): Promise<void> {
       await store[Symbol.asyncDispose]();
@@ -189,6 +200,72 @@ for (const [name, open] of Object.entries(IMPLEMENTATIONS)) {
         ),
         { numRuns: 30 },
       );
+    });
+
+    test('old finished tasks go with all that is theirs; open and younger ones stay', async () => {
+      const [old, open, young] = [createId(1_000), createId(2_000), createId(3_000)];
+      await store.createCommand(command('a', { idempotencyKey: 'k' }), [
+        task('a', { taskId: old, state: 'finished', finishedAt: 4_000, outStored: 2 }),
+      ]);
+      await store.createCommand(command('b'), [
+        task('b', { taskId: open, state: 'running' }),
+        task('b', { taskId: young, state: 'finished', finishedAt: 9_000 }),
+      ]);
+      await store.addEnrolment({ hash: 'e', gatewayId: 'gw1', createdAt: 1, expiresAt: 2 });
+      const append = { kind: 'output.append', stream: 'out', offset: 0, bytes: Buffer.from('hi') } as const;
+      const gap = { kind: 'output.gap', taskId: old, stream: 'err', from: 0, to: 5, reason: 'spool' } as const;
+      await store.write([{ ...append, taskId: old }, { ...append, taskId: open }, gap], 'now').committed;
+      const limits = { finishedBefore: 5_000, idBefore: firstId(5_000), maxBytes: Number.POSITIVE_INFINITY };
+      expect(await purgeAll(limits)).toBe(1);
+      expect(await store.task(old)).toBeUndefined();
+      expect(await store.command('command-a')).toBeUndefined();
+      expect(await store.output(old, 'out', 0)).toBeUndefined();
+      expect(await store.gaps(old)).toEqual([]);
+      expect((await store.command('command-b'))?.tasks).toHaveLength(2);
+      expect(await store.output(open, 'out', 0)).toMatchObject({ kind: 'bytes' });
+      // Its key is forgotten with it, and so is the token of no more use.
+      expect((await store.createCommand(command('c', { idempotencyKey: 'k' }), [])).existing).toBeUndefined();
+      const enrolment = { tokenHash: 'e', publicKey: 'p', fingerprint: 'f', at: 1 };
+      expect((await store.enrol(enrolment)).outcome).toBe('unknown');
+      expect(await purgeAll(limits)).toBe(0);
+    });
+
+    test('a large task vanishes at once, its output in pieces behind it', async () => {
+      const id = createId(1_000);
+      await store.createCommand(command('a'), [
+        task('a', { taskId: id, state: 'finished', finishedAt: 1_500, outStored: 100 * 2 ** 18 }),
+      ]);
+      const bytes = Buffer.alloc(2 ** 18, 'x');
+      for (let row = 0; row < 100; row++)
+        store.write([{ kind: 'output.append', taskId: id, stream: 'out', offset: row * 2 ** 18, bytes }], 'soon');
+      await store.flush();
+      const full = store.usedBytes();
+      expect(full).toBeGreaterThan(100 * 2 ** 18);
+      const limits = { finishedBefore: 2_000, idBefore: firstId(2_000), maxBytes: Number.POSITIVE_INFINITY };
+      expect(await store.purge(limits)).toEqual({ tasks: 1, more: true });
+      expect(await store.task(id)).toBeUndefined();
+      await reopen(); // What is left to do survives.
+      expect(await store.purge(limits)).toEqual({ tasks: 0, more: true });
+      expect(store.usedBytes()).toBeLessThan(full);
+      expect(await purgeAll(limits)).toBe(0);
+      expect(store.usedBytes()).toBeLessThan(2 ** 20);
+    });
+
+    test('for want of room the oldest go, whatever their age, and no more than it takes', async () => {
+      const bytes = Buffer.alloc(2 ** 18, 'x');
+      const ids = Array.from({ length: 40 }, (_, index) => createId(1_000 + index));
+      for (const [index, taskId] of ids.entries()) {
+        await store.createCommand(command(String(index)), [
+          task(String(index), { taskId, state: 'finished', finishedAt: 5_000 }),
+        ]);
+        store.write([{ kind: 'output.append', taskId, stream: 'out', offset: 0, bytes }], 'soon');
+      }
+      await store.flush();
+      const limits = { finishedBefore: 0, idBefore: firstId(0), maxBytes: 25 * 2 ** 18 };
+      expect(await purgeAll(limits)).toBe(20);
+      expect(store.usedBytes()).toBeLessThan(limits.maxBytes);
+      expect(await store.task(ids[19] ?? '')).toBeUndefined();
+      expect(await store.task(ids[20] ?? '')).toBeDefined();
     });
 
     test('tasks are listed newest first, filtered, page by page', async () => {

@@ -6,3 +6,9 @@ export function createId(now: number): string {
   const time = now.toString(16).padStart(12, '0');
   return `${time.slice(0, 8)}-${time.slice(8)}-7${randomUUID().slice(15)}`;
 }
+
+/** Sorts before every id of this moment and after every id of an earlier one. */
+export function firstId(now: number): string {
+  const time = Math.max(0, now).toString(16).padStart(12, '0');
+  return `${time.slice(0, 8)}-${time.slice(8)}`;
+}

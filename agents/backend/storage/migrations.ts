@@ -33,4 +33,6 @@ export const MIGRATIONS: readonly (readonly string[])[] = [
       task_id TEXT NOT NULL, stream TEXT NOT NULL, from_byte INTEGER NOT NULL, to_byte INTEGER NOT NULL, reason TEXT NOT NULL,
       PRIMARY KEY (task_id, stream, from_byte)) WITHOUT ROWID`,
   ],
+  // Tasks that are gone and whose output has still to go.
+  ['CREATE TABLE purges (task_id TEXT PRIMARY KEY) WITHOUT ROWID'],
 ];

@@ -8,6 +8,7 @@ import { backendErrors } from '../errors.ts';
 import { createGroupCommit, type GroupCommit } from './group-commit.ts';
 import { MIGRATIONS } from './migrations.ts';
 import { createSql, type Sql } from './sql.ts';
+import { createPurge } from './sqlite-purge.ts';
 import { createReads } from './sqlite-reads.ts';
 import { applyWrites, createTransactions } from './sqlite-writes.ts';
 import type { Store } from './store.ts';
@@ -101,6 +102,7 @@ function createStore(database: DatabaseSync, sql: Sql, options: SqliteOptions): 
   return {
     ...createReads(sql),
     ...createTransactions(sql, group),
+    ...createPurge(sql, group),
     write: (writes, urgency) => group.write(writes, urgency),
     flush: () => group.flush(),
     async [Symbol.asyncDispose]() {

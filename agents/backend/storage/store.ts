@@ -38,6 +38,21 @@ export type OutputPiece =
   | { readonly kind: 'bytes'; readonly offset: number; readonly bytes: Uint8Array }
   | { readonly kind: 'gap'; readonly gap: GapRecord };
 
+/** What goes: tasks that finished before a moment and, while more than `maxBytes` are stored, the oldest that are left. */
+export interface PurgeLimits {
+  /** Milliseconds since the epoch. */
+  readonly finishedBefore: number;
+  /** Ids sort by time: no task with this id or a later one can have finished before that moment. */
+  readonly idBefore: string;
+  readonly maxBytes: number;
+}
+
+/** One piece of a purge. `more`: call again. */
+export interface Purged {
+  readonly tasks: number;
+  readonly more: boolean;
+}
+
 /** What happened to an enrolment token that was shown. */
 export type EnrolmentOutcome = 'enrolled' | 'unknown' | 'used' | 'expired';
 
@@ -63,6 +78,14 @@ export interface Store extends AsyncDisposable {
 
   output(taskId: string, stream: StreamName, from: number): Promise<OutputPiece | undefined>;
   gaps(taskId: string): Promise<readonly GapRecord[]>;
+
+  /**
+   * Removes finished tasks for good, oldest first: output, gaps and, with its last task, their command; also enrolment tokens of
+   * no more use. One bounded piece per call, so that others get their turn.
+   */
+  purge(limits: PurgeLimits): Promise<Purged>;
+  /** Bytes of everything that is stored. */
+  usedBytes(): number;
 
   gateways(): Promise<readonly GatewayRecord[]>;
   gateway(gatewayId: string): Promise<GatewayRecord | undefined>;
