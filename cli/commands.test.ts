@@ -35,3 +35,33 @@ test.each(COMMANDS.map((entry) => [entry.name, entry] as const))('%s', async (_n
     expect(Math.max(...text.split('\n').map((line) => line.length))).toBeLessThanOrEqual(120);
   }
 });
+
+// The words of one shell line up to its first pipe or redirection; quotes as sh has them.
+function words(line: string): string[] {
+  const found: string[] = [];
+  for (const [word] of line.matchAll(/(?:'[^']*'|"[^"]*"|[^\s'"])+/g)) {
+    if (/^([|<>]|\d?>)/.test(word)) break;
+    found.push(word.replace(/'([^']*)'|"([^"]*)"/g, '$1$2'));
+  }
+  return found;
+}
+
+test('words are cut as a shell does', () => {
+  expect(words(`sudo a 'b | c' --d="e f" | g`)).toEqual(['sudo', 'a', 'b | c', '--d=e f']);
+});
+
+test.each(COMMANDS.map((entry) => [entry.name, entry] as const))(
+  'examples of %s can be pasted',
+  async (_name, entry) => {
+    const spec = await entry.load();
+    const lines = leaves(spec).flatMap((leaf) => leaf.spec.examples.map((example) => example.command));
+    for (const line of lines) {
+      const all = words(/\((viworks .*)\)/.exec(line)?.[1] ?? line);
+      const [program, name = '', ...argv] = all[0] === 'sudo' ? all.slice(1) : all;
+      if (program !== 'viworks') continue;
+      const named = await COMMANDS.find((command) => command.name === name)?.load();
+      if (!named) throw new Error(`${line}: there is no command ${name}`);
+      expect(() => parseCommand(named, argv), line).not.toThrow();
+    }
+  },
+);

@@ -3,6 +3,7 @@ import {
   errnoOf,
   type Invocation,
   isAbort,
+  runtimeErrors,
   systemClock,
   type Terminal,
   ViworksError,
@@ -100,6 +101,10 @@ async function load(entry: CommandEntry): ReturnType<CommandEntry['load']> {
 }
 
 function unknownCommand(name: string): Error {
+  if (name.startsWith('-')) {
+    const problem = `${name} is no option of viworks itself; options follow the command`;
+    return runtimeErrors.create('VW_RUNTIME_USAGE', { problem, command: 'viworks' });
+  }
   const names = COMMANDS.map((command) => command.name);
   const guess = nearest(name, names);
   return cliErrors.create('VW_CLI_UNKNOWN_COMMAND', {

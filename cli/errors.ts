@@ -34,7 +34,7 @@ export const cliErrors = defineErrors({
   },
   VW_CLI_UNTRUSTED: {
     message: 'the certificate of {url} is not trusted: {reason}',
-    hint: 'name the CA that signed it with --trust-file; never switch the check off',
+    hint: 'name the CA that signed it: --trust-file FILE (or VIWORKS_TRUST_FILE, or trustFile of the context in ~/.config/viworks/contexts.json)',
     retry: 'never',
     exitCode: 64,
   },

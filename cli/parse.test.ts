@@ -35,6 +35,15 @@ const parse = (words: readonly string[], of = spec): Extract<Parsed, { kind: 'ru
   return parsed;
 };
 
+const caught = (act: () => unknown): unknown => {
+  try {
+    act();
+  } catch (error) {
+    return error;
+  }
+  throw new Error('nothing was thrown');
+};
+
 test('options have camel-cased names, defaults and choices', () => {
   expect(parse(['a']).options).toEqual({ output: 'plain', nginx: true });
   const words = ['a', '-n', '--token-file', '/t', '-e', 'A=1', '--env', 'B=2', '--output=json', '--no-nginx'];
@@ -61,6 +70,10 @@ test.each([
   [['a', '--tokn-file', 'x'], /--tokn-file.*Did you mean --token-file/],
   [['a', '--output', 'xml'], /xml.*plain, json/],
   [['a', '--token-file'], /argument missing/],
+  [['a', '--output', 'plian'], /"plian" is no choice; did you mean plain\? \(known: plain, json\)/],
+  [['a', '--token-file', ''], /--token-file is empty/],
+  [[''], /<thing> is empty/],
+  [['a', 'b', ''], /<others> is empty/],
 ])('%j is a usage error that names the help', (words, message) => {
   expect(() => parse(words)).toThrow(message);
   try {
@@ -83,6 +96,22 @@ test('subcommands are found, and their own help shows the whole path', () => {
   expect(parse([], parent).spec.name).toBe('tree');
   const help = parseCommand(parent, ['show', '--help']);
   expect(help.kind === 'text' && help.text).toMatch(/^Usage: viworks tree show \[options\] <id>/);
+});
+
+test.each([
+  [['shwo'], 'viworks tree', /no `viworks tree shwo`; did you mean show\? \(known: show, list\)/],
+  [['show'], 'viworks tree show', /missing required argument 'id'/],
+  [['show', '1', '2'], 'viworks tree show', /"2" is one word too many/],
+  [['list', '--jsno'], 'viworks tree list', /unknown option/],
+])('%j of a tree is told with the help of %s', (words, path, message) => {
+  const thrown = caught(() => parse(words, parent));
+  expect(String(thrown)).toMatch(message);
+  expect(thrown).toMatchObject({ exitCode: 64, hint: expect.stringContaining(`\`${path} --help\``) });
+});
+
+test('a word before -- that should stand after it is told so', () => {
+  const one = leaf('run', { arguments: [{ name: 'gateway', help: 'where' }], rest: 'CMD' });
+  expect(() => parse(['gw1', 'id'], one)).toThrow(/"id" is one word too many; the command itself goes after --/);
 });
 
 test('a parent that does nothing by itself shows its help', () => {

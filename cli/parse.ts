@@ -1,6 +1,8 @@
 // A CommandSpec and the operator's words → which (sub)command, with which arguments and options. commander does the parsing.
 import { Argument, Command, CommanderError, Option } from 'commander';
 import { type ArgumentSpec, type CommandSpec, type OptionSpec, runtimeErrors } from '../agents/runtime/index.ts';
+import { renderNotes } from './help-notes.ts';
+import { nearest } from './suggest.ts';
 
 /** What the words meant: run this spec with these values, or print this text and exit. */
 export type Parsed =
@@ -21,23 +23,36 @@ export function parseCommand(spec: CommandSpec, argv: readonly string[], columns
   const rest = cut === -1 ? [] : argv.slice(cut + 1);
   const printed: string[] = [];
   let chosen: Parsed | undefined;
-  const choose = (leaf: CommandSpec, command: Command): void => {
-    chosen = { kind: 'run', spec: leaf, args: command.args, rest, options: command.optsWithGlobals() };
+  const choose = (leaf: CommandSpec, path: string, command: Command): void => {
+    const options: Readonly<Record<string, string | boolean | readonly string[]>> = command.optsWithGlobals();
+    refuseEmpty({ leaf, path }, command.args, options);
+    chosen = { kind: 'run', spec: leaf, args: command.args, rest, options };
   };
-  const program = build(spec, `viworks ${spec.name}`, { printed, choose, columns });
+  let failed: At = { leaf: spec, path: `viworks ${spec.name}` };
+  const fail = (at: At): void => {
+    failed = at;
+  };
+  const program = build(spec, failed.path, { printed, choose, columns, fail });
   try {
     program.parse([...own], { from: 'user' });
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error;
-    if (error.exitCode !== 0) throw usageError(error, spec);
+    if (error.exitCode !== 0) throw usage(problemOf(error, failed), failed.path);
   }
   return chosen ?? { kind: 'text', text: printed.join('') };
+}
+
+/** The (sub)command that words were meant for. */
+interface At {
+  readonly leaf: CommandSpec;
+  readonly path: string;
 }
 
 interface Sink {
   readonly printed: string[];
   readonly columns: number;
-  choose(leaf: CommandSpec, command: Command): void;
+  choose(leaf: CommandSpec, path: string, command: Command): void;
+  fail(at: At): void;
 }
 
 function build(spec: CommandSpec, path: string, sink: Sink): Command {
@@ -45,9 +60,16 @@ function build(spec: CommandSpec, path: string, sink: Sink): Command {
     .summary(spec.summary)
     .description((spec.description ?? sentence(spec.summary)).replaceAll('\n', ' '))
     .usage(usageOf(spec))
-    .exitOverride()
+    .exitOverride((error) => {
+      sink.fail({ leaf: spec, path });
+      throw error;
+    })
     .allowExcessArguments(false)
-    .configureHelp({ helpWidth: Math.min(sink.columns, 120), sortSubcommands: false })
+    .configureHelp({
+      helpWidth: Math.min(sink.columns, 120),
+      sortSubcommands: false,
+      optionDescription: describeOption,
+    })
     .configureOutput({ writeOut: (text) => void sink.printed.push(text), writeErr: () => {}, outputError: () => {} })
     .helpOption('-h, --help', 'this text')
     .helpCommand(false)
@@ -56,7 +78,7 @@ function build(spec: CommandSpec, path: string, sink: Sink): Command {
   for (const option of spec.options ?? []) command.addOption(toOption(option));
   for (const child of spec.subcommands ?? [])
     command.addCommand(nameChild(build(child, `${path} ${child.name}`, sink), child));
-  if (spec.run) command.action(() => sink.choose(spec, command));
+  if (spec.run) command.action(() => sink.choose(spec, path, command));
   else command.action(() => command.help());
   return command;
 }
@@ -82,6 +104,15 @@ function toOption(spec: OptionSpec): Option {
   return option;
 }
 
+// Values as they are typed, without the quotes of JSON.
+function describeOption({ description, argChoices, defaultValue }: Option): string {
+  const notes = [
+    ...(argChoices ? [`one of ${argChoices.join(', ')}`] : []),
+    ...(typeof defaultValue === 'string' ? [`default: ${defaultValue}`] : []),
+  ];
+  return notes.length > 0 ? `${description} (${notes.join('; ')})` : description;
+}
+
 function usageOf(spec: CommandSpec): string {
   const args = (spec.arguments ?? [])
     .map((argument) => toArgument(argument))
@@ -94,25 +125,44 @@ function usageOf(spec: CommandSpec): string {
   return ['[options]', ...command, ...args, ...rest].join(' ');
 }
 
-/** Examples and exit codes, which every command has. */
-function renderNotes(spec: CommandSpec): string {
-  const wide = Math.max(0, ...spec.examples.map((example) => example.command.length));
-  const longest = wide + Math.max(0, ...spec.examples.map((example) => example.does.length));
-  const examples = spec.examples.map((example) =>
-    wide > 56 || longest > 100
-      ? `  ${example.command}\n      ${example.does}`
-      : `  ${example.command.padEnd(wide)}   ${example.does}`,
-  );
-  const codes = spec.exitCodes.map((row) => `  ${String(row.code).padStart(3)}  ${row.means}`);
-  return [
-    ...(examples.length > 0 ? ['Examples:', ...examples, ''] : []),
-    ...(codes.length > 0 ? ['Exit codes:', ...codes] : []),
-  ].join('\n');
+function usage(problem: string, command: string): Error {
+  return runtimeErrors.create('VW_RUNTIME_USAGE', { problem, command });
 }
 
-function usageError(error: CommanderError, spec: CommandSpec): Error {
-  const problem = error.message.replace(/^error: /, '').replace(/\n\((.*)\)$/, ' ($1)');
-  return runtimeErrors.create('VW_RUNTIME_USAGE', { problem: `${problem}`, command: `viworks ${spec.name}` });
+// commander's words are kept where they say it; where an operator would ask "and now?", ours are there.
+function problemOf(error: CommanderError, { leaf, path }: At): string {
+  const said = error.message.replace(/^error: /, '').replace(/\n\((.*)\)$/, ' ($1)');
+  if (error.code === 'commander.excessArguments') {
+    const words = /got \d+: (.*)\.$/.exec(said)?.[1]?.split(', ') ?? [];
+    const [word = ''] = words.slice((leaf.arguments ?? []).length);
+    const children = (leaf.subcommands ?? []).map((child) => child.name);
+    if (children.length > 0) return `there is no \`${path} ${word}\`${oneOf(word, children)}`;
+    if (leaf.rest !== undefined)
+      return `${JSON.stringify(word)} is one word too many; the command itself goes after --`;
+    return `${JSON.stringify(word)} is one word too many`;
+  }
+  const choice = /^option '(?:.*?)(--[\w-]+).*' argument '(.*)' is invalid\. Allowed choices are (.*)\.$/.exec(said);
+  if (choice) {
+    const [, flag, value = '', allowed = ''] = choice;
+    return `${flag}: ${JSON.stringify(value)} is no choice${oneOf(value, allowed.split(', '))}`;
+  }
+  return said;
+}
+
+function oneOf(word: string, known: readonly string[]): string {
+  const guess = nearest(word, known);
+  return `${guess === undefined ? '' : `; did you mean ${guess}?`} (known: ${known.join(', ')})`;
+}
+
+// Nearly always a variable that is not set; going on would ask for something else than what was meant.
+function refuseEmpty({ leaf, path }: At, args: readonly string[], options: Readonly<Record<string, unknown>>): void {
+  const index = args.indexOf('');
+  const name = leaf.arguments?.[Math.min(index, leaf.arguments.length - 1)]?.name;
+  if (index !== -1) throw usage(`<${name}> is empty`, path);
+  for (const [key, value] of Object.entries(options)) {
+    const flag = key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+    if (value === '') throw usage(`--${flag} is empty`, path);
+  }
 }
 
 function sentence(summary: string): string {

@@ -49,7 +49,11 @@ export function secretCommands(
           name: 'create',
           summary: 'make a token and print it; it is shown once',
           options: [
-            { flags: '--role <role>', help: 'what it may do', choices: http.ROLES },
+            {
+              flags: '--role <role>',
+              help: 'what it may do: look at everything (viewer), run commands too (operator), make tokens too (admin), or only let the doctor probe (probe)',
+              choices: http.ROLES,
+            },
             { flags: '--name <name>', help: 'who uses it; shows in logs and as the author of commands' },
             config,
           ],
@@ -78,7 +82,7 @@ export function secretCommands(
           summary: 'make a one-time token for one gateway and print it',
           options: [
             { flags: '--gateway <id>', help: 'the id that the gateway gets' },
-            { flags: '--ttl-seconds <n>', help: 'how long it is valid; 3600 by default' },
+            { flags: '--ttl-seconds <n>', help: 'how long it is valid, 1 to 604800 s', default: '3600' },
             config,
           ],
           examples: [

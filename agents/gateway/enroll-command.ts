@@ -19,16 +19,22 @@ import { markEnrolled, openIdentity, readMachine } from './identity/identity.ts'
 export const enrollCommand: CommandSpec = {
   name: 'enroll',
   summary: 'make this host a gateway of a backend, with a one-time token',
+  description:
+    'Makes the gateway’s key where there is none (it never leaves the host) and hands its public half to the backend that ' +
+    'gateway.toml names. Run it as root on the gateway’s host; `viworks deploy` does the same by itself.',
   options: [
     configOption('gateway'),
     { flags: '--token-file <file>', help: 'file with the one-time token; - reads it from stdin' },
   ],
   examples: [
+    { command: 'sudo viworks enroll --token-file -', does: 'paste the token, and end with Ctrl-D' },
     {
-      command: 'viworks enroll --config gateway.toml --token-file token',
-      does: 'enrol with a token made by `viworks backend enrolment-token create`',
+      command: 'sudo viworks backend enrolment-token create --gateway gw-berlin-1',
+      does: 'before that, on the backend’s host: prints the token, valid for an hour',
     },
+    { command: 'sudo viworks enroll --config gateway.toml --token-file token', does: 'from files' },
   ],
+  seeAlso: ['viworks gateway --check', 'viworks config explain gateway'],
   exitCodes: [
     { code: 0, means: 'enrolled, or it already was' },
     { code: 1, means: 'the backend cannot be reached' },

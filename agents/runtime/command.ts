@@ -63,6 +63,8 @@ export interface CommandSpec {
   readonly options?: readonly OptionSpec[] | undefined;
   readonly examples: readonly { readonly command: string; readonly does: string }[];
   readonly exitCodes: readonly { readonly code: number; readonly means: string }[];
+  /** Commands and documents for what comes next. */
+  readonly seeAlso?: readonly string[] | undefined;
   readonly subcommands?: readonly CommandSpec[] | undefined;
   run?(invocation: Invocation): Promise<number>;
 }

@@ -18,8 +18,8 @@ export async function readConfigText(file: string): Promise<string> {
 }
 
 const REASONS: Readonly<Record<string, readonly [reason: string, remedy: (file: string) => string]>> = {
-  ENOENT: ['no such file', () => 'give the path of a file that is there, on the host that it is for (--config, -i)'],
-  ENOTDIR: ['no such file', () => 'give the path of a file that is there'],
+  ENOENT: ['no such file', () => 'is the path right, and is this the host that it is for?'],
+  ENOTDIR: ['no such file', () => 'is the path right?'],
   EISDIR: ['it is a directory', (file) => `name a file in it: ls ${file}`],
   EACCES: ['this user may not read it', (file) => `use sudo, or change its mode: ls -l ${file}`],
 };

@@ -18,12 +18,17 @@ test('no file means no contexts, and the way out is named', async () => {
 });
 
 test('a saved context is the current one; its files are private', async () => {
-  await saveContext(env(), { name: 'acme', url: 'https://a.example.test', token: 't-1', trust: 'PEM' });
+  await saveContext(env(), {
+    name: 'acme',
+    url: 'https://a.example.test',
+    token: 't-1',
+    trust: '-----BEGIN CERTIFICATE-----',
+  });
   const target = await resolveTarget({}, env());
   expect([target.url.href, target.token?.reveal(), target.ca, target.context]).toEqual([
     'https://a.example.test/',
     't-1',
-    'PEM',
+    '-----BEGIN CERTIFICATE-----',
     'acme',
   ]);
   for (const file of ['contexts.json', 'acme.token', 'acme.ca.pem']) {
@@ -55,6 +60,7 @@ test.each([
   [{ url: 'localhost:8080' }, 'VW_RUNTIME_BAD_URL'],
   [{ url: 'https://x.test', tokenFile: '/nonexistent' }, 'VW_RUNTIME_SECRET_UNREADABLE'],
   [{ url: 'https://x.test', trustFile: '/nonexistent' }, 'VW_RUNTIME_CONFIG_UNREADABLE'],
+  [{ url: 'https://x.test', trustFile: '/etc/passwd' }, 'VW_RUNTIME_CONFIG_UNREADABLE'],
 ])('%j ends with %s', async (options, code) => {
   await saveContext(env(), { name: 'acme', url: 'https://a.example.test', token: 'x' });
   await expect(resolveTarget(options, env())).rejects.toMatchObject({ code, exitCode: 64 });

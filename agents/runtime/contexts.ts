@@ -119,11 +119,18 @@ function parseUrl(text: string): URL {
 }
 
 async function readTrust(file: string): Promise<string> {
+  let text: string;
   try {
-    return await readFile(file, 'utf8');
+    text = await readFile(file, 'utf8');
   } catch (error) {
     throw unreadable(file, error);
   }
+  if (text.includes('-----BEGIN CERTIFICATE-----')) return text;
+  throw runtimeErrors.create('VW_RUNTIME_CONFIG_UNREADABLE', {
+    file,
+    reason: 'there is no certificate in it',
+    remedy: 'name a file of CA certificates in PEM form (-----BEGIN CERTIFICATE-----)',
+  });
 }
 
 function checked(value: unknown): ContextsFile {

@@ -144,7 +144,8 @@ const CERTIFICATE_TROUBLE = /^(CERT_|UNABLE_TO_|DEPTH_ZERO_|SELF_SIGNED_|ERR_TLS
 
 /** Names a transport failure: unreachable, or reached and not trusted. */
 export function connectionError(error: unknown, target: ApiTarget): ViworksError {
-  const reason = describe(error);
+  // Node's advice is for programs of one's own; ours has an option for it.
+  const reason = describe(error).replace(/; if the root CA is installed locally.*$/s, '');
   const code = errnoOf(error) ?? '';
   const detail = {
     url: target.url.origin,

@@ -12,5 +12,6 @@ export const TARGET_OPTIONS: readonly OptionSpec[] = [
 /** Exit codes that every client command may end with. */
 export const CLIENT_EXIT_CODES = [
   { code: 64, means: 'usage, configuration or token' },
-  { code: 69, means: 'the backend cannot be reached' },
+  { code: 69, means: 'the backend cannot be reached, or cannot do it now' },
+  { code: 130, means: 'interrupted by Ctrl-C (143: by SIGTERM)' },
 ] as const;

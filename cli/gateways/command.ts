@@ -15,8 +15,9 @@ export const gatewaysCommand: CommandSpec = {
   examples: [
     { command: 'viworks gateways', does: 'all of them, connected or not' },
     { command: 'viworks gateways gw-berlin-1', does: 'one, with its verbs and its last contact' },
-    { command: 'viworks gateways --json | jq -r .gateways[].gatewayId', does: 'for scripts' },
+    { command: 'viworks gateways --json | jq -r ".gateways[].gatewayId"', does: 'for scripts' },
   ],
+  seeAlso: ['viworks run', 'viworks doctor', 'viworks enroll'],
   exitCodes: [{ code: 0, means: 'shown' }, { code: 1, means: 'there is no such gateway' }, ...CLIENT_EXIT_CODES],
   run: showGateways,
 };
@@ -35,7 +36,8 @@ async function showGateways(invocation: Invocation): Promise<number> {
   return 0;
 }
 
-async function knownGateway(client: ApiClient, gateway: string, signal: AbortSignal): Promise<http.GatewayBody> {
+/** One gateway; throws VW_CLI_UNKNOWN_GATEWAY. */
+export async function knownGateway(client: ApiClient, gateway: string, signal: AbortSignal): Promise<http.GatewayBody> {
   try {
     return await client.json({ method: 'GET', path: `/api/v1/gateways/${encodeURIComponent(gateway)}`, signal });
   } catch (error) {

@@ -48,6 +48,9 @@ test.each<[string, readonly string[], Record<string, unknown>, RegExp]>([
   ['a variable without a name', ['a'], { env: ['=1'] }, /NAME=VALUE/],
   ['an odd name', ['a'], { env: ['a-b=1'] }, /a-b/],
   ['an odd duration', ['a'], { timeout: 'soon' }, /--timeout/],
+  ['an empty command', [''], {}, /empty/],
+  ['a directory of nowhere', ['a'], { cwd: 'x' }, /--cwd: x is not an absolute path/],
+  ['no time to arrive', ['a'], { ttl: '0' }, /--ttl: 0 would be over/],
 ])('%s is a usage error', (_name, rest, options, message) => {
   expect(() => request(rest, options)).toThrow(message);
 });

@@ -8,6 +8,9 @@ import { cliErrors } from '../errors.ts';
 /** The protocol's limit for a task's standard input. */
 export const MAX_STDIN_BYTES = 1024 * 1024;
 
+/** A command that expires sooner may do so on its way to a gateway that is there. */
+const MIN_TTL_MS = 100;
+
 /** Builds the request; `stdin` was read already. Throws VW_RUNTIME_USAGE. */
 export function commandRequest(
   invocation: Pick<Invocation, 'args' | 'rest' | 'options'>,
@@ -16,6 +19,7 @@ export function commandRequest(
   const { options } = invocation;
   const [gateway = ''] = invocation.args;
   const { cwd } = options;
+  if (typeof cwd === 'string' && !cwd.startsWith('/')) throw usage(`--cwd: ${cwd} is not an absolute path`);
   return {
     ...verbAndArgs(invocation),
     gateways: [gateway],
@@ -40,8 +44,9 @@ function verbAndArgs({
   if (arg !== undefined) throw usage('--arg belongs to --verb');
   if (rest.length === 0)
     throw usage('the command is missing; write it after --, as in: viworks run GATEWAY -- uname -sr');
-  if (shell !== true) return { verb: 'exec', args: { argv: [...rest] } };
   const [script = '', ...more] = rest;
+  if (script === '') throw usage('the command after -- is empty');
+  if (shell !== true) return { verb: 'exec', args: { argv: [...rest] } };
   if (more.length > 0)
     throw usage("--shell takes the script as one word: viworks run GATEWAY --shell -- 'date; uname'");
   return { verb: 'shell', args: { script } };
@@ -78,7 +83,9 @@ function pairsOf(value: Invocation['options'][string], flag: string): [string, s
 function duration(options: Invocation['options'], name: { key: string; field: string }): Record<string, number> {
   const text = options[name.key];
   if (typeof text !== 'string') return {};
-  return { [name.field]: parseDuration(text, { flag: `--${name.key}`, command: 'viworks run' }) };
+  const ms = parseDuration(text, { flag: `--${name.key}`, command: 'viworks run' });
+  if (name.key === 'ttl' && ms < MIN_TTL_MS) throw usage(`--ttl: ${text} would be over before the gateway can answer`);
+  return { [name.field]: ms };
 }
 
 function usage(problem: string): Error {

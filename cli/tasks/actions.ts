@@ -5,9 +5,12 @@ import { type ApiClient, createClient, noticeOn } from '../api/client.ts';
 import { followTask } from '../api/follow.ts';
 import { parseDuration } from '../duration.ts';
 import { cliErrors } from '../errors.ts';
+import { knownGateway } from '../gateways/command.ts';
 import { createViewer } from '../run/viewer.ts';
 import { renderTask, renderTasks } from './render.ts';
 
+/** The API gives no more at once. */
+const MAX_LIMIT = 500;
 /** Followed streams wait this long for a backend that went away. */
 const PATIENCE_MS = 60_000;
 
@@ -18,14 +21,19 @@ export async function listTasks(invocation: Invocation): Promise<number> {
     const value = options[key];
     if (typeof value === 'string') query.set(key, value);
   }
-  if (!/^\d{1,4}$/.test(query.get('limit') ?? '20')) throw usage('--limit: a number from 1 to 500 is expected');
+  const limit = query.get('limit') ?? '20';
+  if (!/^\d{1,3}$/.test(limit) || Number(limit) < 1 || Number(limit) > MAX_LIMIT)
+    throw usage(`--limit: ${JSON.stringify(limit)} is not a number from 1 to ${MAX_LIMIT}`);
   const client = await connect(invocation);
   const list = await client.json<{ tasks: readonly http.TaskBody[] }>({
     method: 'GET',
     path: `/api/v1/tasks?${query}`,
     signal: invocation.signal,
   });
-  print(invocation, list, () => renderTasks(list.tasks, clock.now()));
+  const { gateway, state } = options;
+  if (list.tasks.length === 0 && typeof gateway === 'string') await knownGateway(client, gateway, invocation.signal);
+  const filtered = [gateway && ` of ${gateway}`, state && ` in state ${state}`].filter(Boolean).join('');
+  print(invocation, list, () => renderTasks(list.tasks, clock.now(), filtered));
   return 0;
 }
 

@@ -1,10 +1,22 @@
 // `viworks tasks`: what ran, what runs, its output, and its end.
-import { type CommandSpec, type Invocation, runtimeErrors } from '../../agents/runtime/index.ts';
+import type { http } from '../../agents/protocol/index.ts';
+import type { CommandSpec, Invocation } from '../../agents/runtime/index.ts';
 import { CLIENT_EXIT_CODES, TARGET_OPTIONS } from '../api/options.ts';
 
 const TASK = { name: 'task', help: 'the task’s id' } as const;
 const JSON_OPTION = { flags: '--json', help: 'the answer of the API, as JSON' } as const;
 const NOT_FOUND = { code: 1, means: 'there is no such task' } as const;
+
+/** The protocol's states, spelled out: help must not load the protocol. */
+export const TASK_STATES = [
+  'queued',
+  'sent',
+  'accepted',
+  'running',
+  'finishing',
+  'unknown',
+  'finished',
+] as const satisfies readonly http.TaskState[];
 
 type Action = 'listTasks' | 'showTask' | 'followLogs' | 'cancelTask';
 
@@ -19,20 +31,20 @@ const listCommand: CommandSpec = {
   summary: 'the latest tasks, newest first',
   options: [
     { flags: '--gateway <id>', help: 'only those of this gateway' },
-    { flags: '--state <state>', help: 'only those in this state, e.g. running' },
-    { flags: '--limit <count>', help: 'at most this many', default: '20' },
+    { flags: '--state <state>', help: 'only those in this state', choices: TASK_STATES },
+    { flags: '--limit <count>', help: 'at most this many, 1 to 500', default: '20' },
     JSON_OPTION,
     ...TARGET_OPTIONS,
   ],
   examples: [{ command: 'viworks tasks list --state running', does: 'what is running now' }],
-  exitCodes: [{ code: 0, means: 'shown' }, ...CLIENT_EXIT_CODES],
+  exitCodes: [{ code: 0, means: 'shown' }, { code: 1, means: 'there is no such gateway' }, ...CLIENT_EXIT_CODES],
   run: action('listTasks'),
 };
 
 export const tasksCommand: CommandSpec = {
   name: 'tasks',
   summary: 'list, show, follow and cancel tasks',
-  description: 'Tasks: one run of a command on one gateway. Without a subcommand: the latest ones.',
+  description: 'A task is one run of a command on one gateway. Without a subcommand: the latest ones, newest first.',
   options: listCommand.options,
   examples: [
     { command: 'viworks tasks', does: 'the latest tasks' },
@@ -40,6 +52,7 @@ export const tasksCommand: CommandSpec = {
     { command: 'viworks tasks logs -f ID', does: 'its output from the first byte on, live' },
     { command: 'viworks tasks cancel ID', does: 'end it with its whole process tree' },
   ],
+  seeAlso: ['viworks run --detach', 'viworks gateways'],
   exitCodes: [{ code: 0, means: 'done' }, NOT_FOUND, ...CLIENT_EXIT_CODES],
   subcommands: [
     listCommand,
@@ -87,9 +100,5 @@ export const tasksCommand: CommandSpec = {
       run: action('cancelTask'),
     },
   ],
-  async run(invocation) {
-    const [word] = invocation.args;
-    if (word === undefined) return await action('listTasks')(invocation);
-    throw runtimeErrors.create('VW_RUNTIME_USAGE', { problem: `there is no ${word}`, command: 'viworks tasks' });
-  },
+  run: action('listTasks'),
 };

@@ -4,8 +4,9 @@ import { renderSpan } from '../duration.ts';
 import { renderTable } from '../table.ts';
 
 /** The table of tasks. */
-export function renderTasks(tasks: readonly http.TaskBody[], now: number): string {
-  if (tasks.length === 0) return 'no tasks yet; start one with: viworks run GATEWAY -- CMD\n';
+export function renderTasks(tasks: readonly http.TaskBody[], now: number, filtered = ''): string {
+  if (tasks.length === 0)
+    return filtered === '' ? 'no tasks yet; start one with: viworks run GATEWAY -- CMD\n' : `no tasks${filtered}\n`;
   const rows = tasks.map((task) => [
     task.taskId,
     task.gatewayId,

@@ -45,6 +45,7 @@ function section(spec: CommandSpec, parent: string, level: number): string[] {
       '',
     );
   }
+  if (spec.seeAlso) lines.push(`See also: ${spec.seeAlso.map((place) => `\`${place}\``).join(' · ')}`, '');
   for (const child of spec.subcommands ?? []) lines.push(...section(child, name, Math.min(level + 1, 4)));
   return lines;
 }
