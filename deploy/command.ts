@@ -27,41 +27,44 @@ const APPLY: readonly OptionSpec[] = [
   { flags: '--no-way-back', help: 'go on although the release that runs now would not be valid any more' },
   { flags: '--operator', help: 'make a new admin token for this user, whatever contexts there are' },
 ];
-const EXIT_CODES = [
-  { code: 0, means: 'done, or nothing to do' },
-  { code: 2, means: 'plan, status: changes or drift pending' },
-  { code: 3, means: 'failed, and every host is back on what it ran before (verified)' },
-  { code: 4, means: 'held: neither old nor new could be verified; needs a person' },
-  { code: 5, means: 'locked: another deploy is at work' },
-  { code: 6, means: 'validation refused the release; nothing live was touched' },
-  { code: 8, means: 'a host cannot be reached' },
-  { code: 9, means: 'a host is not the one that it should be' },
-  { code: 10, means: 'login, privilege or shell' },
-  { code: 11, means: 'not enough space' },
-  { code: 12, means: 'a host lacks something or is too old' },
-  { code: 13, means: 'managed files were changed by hand' },
-  { code: 14, means: 'the artefact is damaged, incomplete or for another machine' },
-  { code: 64, means: 'usage or inventory' },
-] as const;
+const MEANINGS = {
+  0: 'done, or nothing to do',
+  1: 'a step failed before anything live was touched',
+  2: 'changes or drift pending',
+  3: 'failed, and every host is back on what it ran before (verified)',
+  4: 'held: neither old nor new could be verified; needs a person',
+  5: 'locked: another deploy is at work',
+  6: 'validation refused the release; nothing live was touched',
+  8: 'a host cannot be reached',
+  9: 'a host is not the one that it should be',
+  10: 'login, privilege or shell',
+  11: 'not enough space',
+  12: 'a host lacks something or is too old',
+  13: 'managed files were changed by hand',
+  14: 'the artefact is damaged, incomplete or for another machine',
+  64: 'usage or inventory, or not confirmed',
+  130: 'interrupted by Ctrl-C (143: by SIGTERM); what was switched goes back',
+} as const;
+type Code = keyof typeof MEANINGS;
+
+const codes = (...numbers: readonly Code[]): CommandSpec['exitCodes'] =>
+  numbers.map((code) => ({ code, means: MEANINGS[code] }));
+const LOOK = [8, 9, 10, 64, 130] as const;
+const CHANGE = [0, 1, 3, 4, 5, 6, 11, 12, 13, 14, ...LOOK] as const;
 
 type Action = (context: DeployContext, options: RunOptions & { keepData: boolean }) => Promise<number>;
 
 function subcommand(spec: {
   name: string;
   summary: string;
+  description?: string;
   options: readonly OptionSpec[];
-  example: string;
+  examples: CommandSpec['examples'];
+  exitCodes: CommandSpec['exitCodes'];
   action: Action;
 }): CommandSpec {
-  const { name, summary, options, example, action } = spec;
-  return {
-    name,
-    summary,
-    options,
-    examples: [{ command: example, does: summary }],
-    exitCodes: EXIT_CODES,
-    run: (invocation) => runAction(invocation, action),
-  };
+  const { action, ...rest } = spec;
+  return { ...rest, run: (invocation) => runAction(invocation, action) };
 }
 
 /** `viworks deploy`. */
@@ -74,43 +77,62 @@ export const deployCommand: CommandSpec = {
   examples: [
     { command: 'viworks deploy -i viworks.toml', does: 'plan, ask, apply' },
     { command: 'viworks deploy plan', does: 'show what would change, with diffs' },
+    { command: 'viworks deploy status', does: 'say what runs where' },
   ],
-  exitCodes: EXIT_CODES,
+  seeAlso: ['viworks deploy apply --help', 'viworks config check', 'viworks doctor', 'docs/first-hour.md'],
+  exitCodes: codes(...CHANGE),
   run: (invocation) => runAction(invocation, runApply),
   subcommands: [
     subcommand({
       name: 'plan',
-      summary: 'show what would change',
+      summary: 'show what would change, with diffs, restarts and live sessions; changes nothing',
       options: COMMON,
-      example: 'viworks deploy plan',
+      examples: [
+        { command: 'viworks deploy plan', does: 'exit 2 when something is pending' },
+        { command: 'viworks deploy plan -i acme.toml --output ndjson | tail -n 1', does: 'the result for programs' },
+      ],
+      exitCodes: codes(0, 1, 2, 14, ...LOOK),
       action: runPlan,
     }),
     subcommand({
       name: 'apply',
       summary: 'make the hosts what the inventory says',
+      description:
+        'Plans, asks (on a terminal), sends, validates as if it were switched, switches, verifies, commits. What fails takes every switched host back. After Ctrl-C, or when this program dies, a host that was switched goes back by itself.',
       options: APPLY,
-      example: 'viworks deploy apply --yes',
+      examples: [
+        { command: 'viworks deploy apply', does: 'plan, ask, apply' },
+        { command: 'viworks deploy apply --yes', does: 'without the question, as in a CI job' },
+        { command: 'viworks deploy apply --overwrite', does: 'also where files were edited by hand; copies are kept' },
+      ],
+      exitCodes: codes(...CHANGE),
       action: runApply,
     }),
     subcommand({
       name: 'rollback',
       summary: 'go back to the release that was committed before',
       options: [...COMMON, YES],
-      example: 'viworks deploy rollback --yes',
+      examples: [{ command: 'viworks deploy rollback', does: 'asks first; the release that is left is marked bad' }],
+      exitCodes: codes(0, 1, 3, 4, 5, 6, ...LOOK),
       action: runRollback,
     }),
     subcommand({
       name: 'status',
-      summary: 'say what runs where',
+      summary: 'say what runs where, since which release, and what is not as it was shipped',
       options: COMMON,
-      example: 'viworks deploy status',
+      examples: [{ command: 'viworks deploy status', does: 'exit 2 when something drifted or is unsettled' }],
+      exitCodes: codes(0, 1, 2, ...LOOK),
       action: runStatus,
     }),
     subcommand({
       name: 'remove',
-      summary: 'take everything off the hosts',
+      summary: 'take everything off the hosts; what was there before comes back',
       options: [...COMMON, YES, { flags: '--keep-data', help: 'leave the state of the agents in /var/lib/viworks' }],
-      example: 'viworks deploy remove --yes',
+      examples: [
+        { command: 'viworks deploy remove', does: 'asks first' },
+        { command: 'viworks deploy remove --keep-data', does: 'a later deploy finds its tasks and tokens again' },
+      ],
+      exitCodes: codes(0, 1, 5, ...LOOK),
       action: runRemove,
     }),
     {
@@ -121,7 +143,7 @@ export const deployCommand: CommandSpec = {
       examples: [
         { command: 'viworks deploy trust be1', does: 'show the fingerprint, ask, write it into viworks.toml' },
       ],
-      exitCodes: EXIT_CODES,
+      exitCodes: codes(0, ...LOOK),
       run: (invocation) => runTrust(invocation),
     },
   ],

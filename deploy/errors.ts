@@ -1,5 +1,5 @@
 // The deployer's error catalogue. Exit codes as the deployer documents them: 3 rolled back, 4 held, 5 locked, 6 refused …
-import { defineErrors } from '../agents/runtime/index.ts';
+import { defineErrors, describe, fromUnknown } from '../agents/runtime/index.ts';
 
 /** The errors of `viworks deploy`. */
 export const deployErrors = defineErrors({
@@ -10,8 +10,8 @@ export const deployErrors = defineErrors({
     exitCode: 3,
   },
   VW_DEPLOY_HOLD: {
-    message: '{host}: neither the new nor the old state could be verified: {reason}',
-    hint: 'look at the host: viworks deploy status; then viworks deploy rollback, or apply a corrected inventory',
+    message: '{host}: neither the new nor the old state could be verified:\n{reason}',
+    hint: 'correct the cause on the host (viworks doctor names it), then: viworks deploy apply; or go further back: viworks deploy rollback',
     retry: 'never',
     exitCode: 4,
   },
@@ -118,3 +118,10 @@ export const deployErrors = defineErrors({
     exitCode: 64,
   },
 });
+
+/** The reason alone, for a sentence that names the host and the verdict itself. */
+export function reasonOf(error: unknown): string {
+  const { code, detail } = fromUnknown(error);
+  if (code === 'VW_DEPLOY_HOLD') return String(detail.reason);
+  return code === 'VW_DEPLOY_HOST_FAILED' ? `${detail.what}: ${detail.reason}` : describe(error);
+}

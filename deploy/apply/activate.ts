@@ -1,7 +1,7 @@
 // The switch of a fleet: backend first, then the gateways, each through its gates; then a soak, then the commit everywhere.
 // Whatever fails takes every host that was switched back to what it ran before.
 import { describe, fromUnknown, type Timer, ViworksError } from '../../agents/runtime/index.ts';
-import { deployErrors } from '../errors.ts';
+import { deployErrors, reasonOf } from '../errors.ts';
 import type { Part } from '../host/gates.ts';
 import { ENROLMENT_SECRET, gatewayOn } from '../plan/release.ts';
 import { type DeployContext, type JudgedHost, openHosts } from './hosts.ts';
@@ -181,13 +181,17 @@ async function takeBack(switched: readonly JudgedHost[], cause: unknown, context
       const where = to === 'absent' ? 'as it was before' : `back on ${to}`;
       context.progress.event({ host: host.name, phase: 'rollback', step: `is ${where} (verified)`, status: 'done' });
     } catch (error) {
-      held.push(`${host.name}: ${describe(error)}`);
+      held.push(`${host.name}: ${reasonOf(error)}`);
     }
   }
   context.progress.flush();
   const host = String(failure.detail.host ?? switched.at(-1)?.name ?? '');
   if (held.length > 0)
-    return deployErrors.create('VW_DEPLOY_HOLD', { host, reason: `${reason}; and then: ${held.join('; ')}` }, cause);
+    return deployErrors.create(
+      'VW_DEPLOY_HOLD',
+      { host, reason: `  new: ${reasonOf(cause)}\n  old: ${held.join('\n       ')}` },
+      cause,
+    );
   const own = failure instanceof ViworksError && failure.code === 'VW_DEPLOY_HOST_FAILED';
   const what = own ? String(failure.detail.what) : 'the new release';
   return deployErrors.create(

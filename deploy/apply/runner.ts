@@ -210,6 +210,11 @@ function planned(context: DeployContext): (host: JudgedHost) => PlannedHost {
   });
 }
 
+const UNSETTLED = {
+  hold: 'held: what runs was not verified; correct the cause, then: viworks deploy apply',
+  activating: 'a deploy is at work, or ended half-way; the next viworks deploy apply takes it back first',
+} as const;
+
 function statusLines(label: string, facts: HostFacts | undefined): string[] {
   if (!facts) return [`${label.padEnd(12)}  nothing installed`];
   const { state, manifest, drift, inactive } = facts;
@@ -217,6 +222,9 @@ function statusLines(label: string, facts: HostFacts | undefined): string[] {
   return [
     `${label.padEnd(12)}  ${state.phase} · ${state.current ?? 'no release'}${build}`,
     `${''.padEnd(12)}  previous ${state.previous ?? 'none'}${facts.sessions === null ? '' : ` · ${facts.sessions} session${facts.sessions === 1 ? '' : 's'}`}`,
+    ...(state.phase === 'hold' || state.phase === 'activating'
+      ? [`${''.padEnd(12)}  ! ${UNSETTLED[state.phase]}`]
+      : []),
     ...inactive.map((unit) => `${''.padEnd(12)}  ! ${unit} is not active`),
     ...drift.map((entry) => `${''.padEnd(12)}  ! ${entry.path} ${entry.what}`),
     ...(facts.yielded ?? []).map((path) => `${''.padEnd(12)}  · ${path} is not ours and was left as it is`),

@@ -2,8 +2,8 @@
 // switch point is the link `current`.
 import { lstat, readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type Clock, describe } from '../../agents/runtime/index.ts';
-import { deployErrors } from '../errors.ts';
+import type { Clock } from '../../agents/runtime/index.ts';
+import { deployErrors, reasonOf } from '../errors.ts';
 import { unitsInDoubt } from '../plan/doubt.ts';
 import { LAYOUT } from '../plan/layout.ts';
 import type { Drift, HostState, Manifest, ReleaseUnit } from '../plan/manifest.ts';
@@ -110,9 +110,9 @@ export async function goBack(reason: string, gates: Pick<GateContext, 'token'>, 
     if (from === null) await takeAway(failed, state, context);
     else await returnTo(await readManifest(from), failed, { state, gates, context });
   } catch (error) {
-    await record(context.clock, { step: 'hold', reason: describe(error) });
+    await record(context.clock, { step: 'hold', reason: reasonOf(error) });
     await writeState({ ...(await readState()), phase: 'hold' });
-    throw deployErrors.create('VW_DEPLOY_HOLD', { reason: describe(error) }, error);
+    throw deployErrors.create('VW_DEPLOY_HOLD', { reason: reasonOf(error) }, error);
   }
   await writeFile(join(LAYOUT.releases, to, 'BAD'), `${reason.split('\n')[0] ?? ''}\n`).catch(() => undefined);
   const after = await readState();
@@ -234,12 +234,14 @@ async function stopUnits(units: readonly ReleaseUnit[]): Promise<void> {
 }
 
 async function systemctl(args: readonly string[], what: string): Promise<void> {
+  // What a unit said in earlier lives explains nothing.
+  const since = await run(['date', '+%F %T.%6N']);
   const ran = await run(['systemctl', ...args], { ms: START_MS });
   if (ran.code === 0) return;
-  const journal = what.includes('.')
-    ? (await run(['journalctl', '-u', what, '-n', '15', '--no-pager', '-o', 'cat'])).stdout
-    : '';
-  const said = [ran.stderr.trim(), journal.trim().replace(/^/gm, '    ')].filter(Boolean).join('\n');
+  const query = ['-u', what, '--since', since.stdout.trim(), '-n', '15', '--no-pager', '-o', 'cat'] as const;
+  const journal = what.includes('.') ? (await run(['journalctl', ...query])).stdout : '';
+  const first = ran.stderr.trim().split('\n')[0] ?? '';
+  const said = [first, journal.trim().replace(/^(?=.)/gm, '    ')].filter(Boolean).join('\n');
   throw deployErrors.create('VW_DEPLOY_HOST_FAILED', { what, reason: said });
 }
 

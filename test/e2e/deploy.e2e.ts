@@ -278,6 +278,29 @@ describe.skipIf(obstacle !== undefined)(`the deployer${obstacle ? ` (skipped: ${
     expect((await apply()).out).toMatch(/^no changes/);
   });
 
+  test('what can be verified neither way is held, told once, and heals with the next apply', async () => {
+    const dropIn = '/etc/systemd/system/viworks-backend-agent.service.d';
+    await on(
+      'be1',
+      `mkdir ${dropIn}; printf '[Service]\\nExecStartPre=/bin/false\\n' > ${dropIn}/x.conf; systemctl daemon-reload`,
+    );
+    const held = await viworks(['deploy', 'apply', '-i', heartbeat(6), '--yes']);
+    expect(held.code, held.err).toBe(4);
+    expect(held.err.match(/neither the new nor the old/g)).toHaveLength(1);
+    expect(held.err).toMatch(/\n {2}new: viworks-backend-agent\.service: [\s\S]*\n {2}old: be1: viworks-backend-agent/);
+    expect(held.err).not.toMatch(/\{\w+\}|command created/);
+    const status = await viworks(['deploy', 'status', '-i', inventory]);
+    expect([status.code, status.out]).toEqual([
+      2,
+      expect.stringMatching(/be1 +hold[\s\S]*held: .*viworks deploy apply/),
+    ]);
+    await on('be1', `rm -r ${dropIn}; systemctl daemon-reload`);
+    const healed = await apply();
+    expect(healed.code, healed.err).toBe(0);
+    expect((await viworks(['run', 'gw-lab', '--', 'echo', 'healed'])).out).toBe('healed\n');
+    expect((await apply()).out).toMatch(/^no changes/);
+  });
+
   test('while one deploys, another is told who; and when the first one dies, the hosts go back by themselves', async () => {
     const before = await current('be1');
     const file = changed(

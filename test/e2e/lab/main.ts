@@ -55,13 +55,15 @@ async function main(): Promise<number> {
 
 type Handler = (layout: Layout, rest: readonly string[]) => Promise<number>;
 
-const open = (docker: boolean) => openLab({ name: values.name, docker, say, signal: interrupted.signal });
+const open = (docker: boolean, tell = say) =>
+  openLab({ name: values.name, docker, say: tell, signal: interrupted.signal });
 
 /** The lab as it stands; refuses to build one only because somebody asked about it. */
 async function standing(layout: Layout) {
   const state = await readState(layout);
   if (!state) throw new Error('the lab is not up; `npm run -s lab -- up` brings it up');
-  return open(state.docker);
+  // That it is up is news only to whoever asked for that.
+  return open(state.docker, (text) => text !== `lab ${layout.name} is up` && say(text));
 }
 
 function hostNamed(name: string | undefined): HostName {
