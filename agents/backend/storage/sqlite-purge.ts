@@ -7,10 +7,10 @@ import type { Purged, PurgeLimits, Store } from './store.ts';
 /** Rows of output (256 KiB at most) and tasks per transaction: about 5 ms on the loop. */
 const ROWS_AT_ONCE = 32;
 const TASKS_AT_ONCE = 100;
-/** For want of room only as many as it takes. */
-const TASKS_FOR_ROOM = 10;
+/** What a task without output takes, its command included: an estimate that is never too large. */
+const RECORD_BYTES = 512;
 
-const OLD = "SELECT task_id, command_id FROM tasks WHERE state = 'finished'";
+const OLD = "SELECT task_id, command_id, out_stored + err_stored AS bytes FROM tasks WHERE state = 'finished'";
 
 /** Creates the part of the store that forgets. */
 export function createPurge(sql: Sql, group: GroupCommit): Pick<Store, 'purge' | 'usedBytes'> {
@@ -32,7 +32,8 @@ function purgePiece(sql: Sql, limits: PurgeLimits): Purged {
   );
   if (rows === ROWS_AT_ONCE) return { tasks: 0, more: true };
   sql.run('DELETE FROM purges'); // Fewer rows than asked for: nothing of them is left.
-  const old = usedBytes(sql) > limits.maxBytes ? oldest(sql) : oldestBefore(sql, limits);
+  const excess = usedBytes(sql) - limits.maxBytes;
+  const old = excess > 0 ? oldest(sql, excess) : oldestBefore(sql, limits);
   for (const { task_id: taskId, command_id: commandId } of old) {
     if (typeof taskId !== 'string' || typeof commandId !== 'string') continue;
     sql.run('INSERT INTO purges (task_id) VALUES (?)', taskId);
@@ -47,8 +48,15 @@ function purgePiece(sql: Sql, limits: PurgeLimits): Purged {
   return { tasks: old.length, more: old.length > 0 };
 }
 
-function oldest(sql: Sql): Row[] {
-  return sql.prepare(`${OLD} ORDER BY task_id LIMIT ?`).all(TASKS_FOR_ROOM) as Row[];
+// As many as make room for so many bytes.
+function oldest(sql: Sql, excess: number): Row[] {
+  const rows = sql.prepare(`${OLD} ORDER BY task_id LIMIT ?`).all(TASKS_AT_ONCE) as Row[];
+  let left = excess;
+  const end = rows.findIndex((row) => {
+    left -= Number(row.bytes) + RECORD_BYTES;
+    return left <= 0;
+  });
+  return end < 0 ? rows : rows.slice(0, end + 1);
 }
 
 // The bound on the id keeps this from looking at every task there is: ids sort by time.
