@@ -22,9 +22,11 @@ const ngx11 = defineCause({
         `a limit applies to this route: ${route.access.find((item) => item.directive.startsWith('limit_'))?.text ?? ''}`,
       (route) => route.access.some((item) => item.directive === 'limit_conn' || item.directive === 'limit_req'),
     ),
-    logs.logSays(errorLog, /limiting (connections|requests)/, "nginx's error log says"),
+    // Past nginx the same request is taken: so it is not the backend that is busy.
+    backend.directUpgrades,
   ],
-  signature: [ifVisible(backend.directUpgrades)],
+  // The log is read before our own requests are sent; only what the gateways met before stands in it.
+  signature: [ifVisible(logs.logSays(errorLog, /limiting (connections|requests)/, "nginx's error log says"))],
   predicts: [...predicts, 'network.agents.upgrades'],
   remedy: (view) => remedy('raise the limit or exempt the route', on(view, 'be', nginxCommand(view, 'reload'))),
   help: `Every gateway behind one address counts together under limit_conn by address; each tunnel holds its place for as long as it lives.`,

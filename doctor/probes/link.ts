@@ -119,11 +119,13 @@ function failureOf(errno: string | undefined): DialFailure {
  * Why sshd refused a forward. Reason 1 is a policy of sshd (AllowTcpForwarding no); reason 2 is what connect(2) or the name service
  * of that host said, in words.
  */
-function forwardError(error: unknown): Error {
+export function forwardError(error: unknown): Error {
   const source = error instanceof Error && error.cause instanceof Error ? error.cause : error;
   if (!(source instanceof Error)) return new DialError('unreachable', String(source));
   const { message } = source;
   const reason = 'reason' in source ? source.reason : undefined;
+  // "open failed" with reason 2 is no policy: connect(2) failed at once, since that host knows no way there.
+  if (reason === 2 && /open failed$/i.test(message)) return new DialError('unreachable', message);
   if (reason === 1 || /administratively prohibited|open failed$/i.test(message))
     return new DialError('forbidden', message);
   if (/refused/i.test(message)) return new DialError('refused', message);

@@ -11,6 +11,8 @@ export interface SeenUnit {
   readonly state: UnitState;
   readonly names: readonly string[];
   readonly windowMs: number | null;
+  /** Its log window reaches over several starts of one loop. */
+  readonly looping: boolean;
 }
 
 /** Blocks of `systemctl show A B C`. `nowMs` by the clock of that host. */
@@ -22,7 +24,8 @@ export function parseUnits(text: string, nowMs: number): readonly SeenUnit[] {
     .map((fields) => {
       const state = unitState(fields);
       const names = (fields.Names ?? '').split(' ').filter(Boolean);
-      return { state, names, windowMs: windowOf(state, timeOf(fields.InactiveExitTimestamp), nowMs) };
+      const windowMs = windowOf(state, timeOf(fields.InactiveExitTimestamp), nowMs);
+      return { state, names, windowMs, looping: isLooping(state, nowMs) };
     });
 }
 
@@ -31,11 +34,15 @@ const LOOP_MS = 10_000;
 /** How far back the run before belongs to the same loop, in ms. */
 const LOOP_WINDOW_MS = 30_000;
 
+/** Waiting to be started again, or just started again, after it ended at least once. */
+function isLooping({ mainStartedAtMs: started, subState, restarts }: UnitState, nowMs: number): boolean {
+  return started !== null && restarts > 0 && (subState === 'auto-restart' || nowMs - started < LOOP_MS);
+}
+
 function windowOf(state: UnitState, leftInactiveMs: number | null, nowMs: number): number | null {
-  const { mainStartedAtMs: started, subState, restarts } = state;
-  const waiting = subState === 'auto-restart';
-  if (started !== null && restarts > 0 && (waiting || nowMs - started < LOOP_MS)) return started - LOOP_WINDOW_MS;
-  if (started !== null && waiting) return started;
+  const { mainStartedAtMs: started, subState } = state;
+  if (started !== null && isLooping(state, nowMs)) return started - LOOP_WINDOW_MS;
+  if (started !== null && subState === 'auto-restart') return started;
   // The later of the two: a start that fails in ExecStartPre leaves the main process's time at the run before.
   const starts = [started, leftInactiveMs].filter((at) => at !== null);
   return starts.length > 0 ? Math.max(...starts) : state.changedAtMs;
@@ -154,10 +161,23 @@ export function statOf(line: string) {
   };
 }
 
+/**
+ * The lines of the loop that goes on now: what came before its first start, or before somebody last stopped the unit, speaks of another
+ * time. An error that was mended in between would else be told once more.
+ */
+function thisLoop(lines: readonly LogLine[]): readonly LogLine[] {
+  const last = (pattern: RegExp) => lines.findLastIndex((line) => pattern.test(line.text));
+  const counted = last(/restart counter is at 1\b/);
+  const firstStart = lines.slice(0, Math.max(counted, 0)).findLastIndex((line) => /^Start(ing|ed) /.test(line.text));
+  // A start of Type=notify says Starting, then Started: the earlier of the two begins the run.
+  const begins = firstStart > 0 && /^Starting /.test(lines[firstStart - 1]?.text ?? '') ? firstStart - 1 : firstStart;
+  return lines.slice(Math.max(begins, last(/^Stopping /), 0));
+}
+
 /** `journalctl -o short-unix`: `1763654607.123456 host ident[pid]: message`. */
 export function parseJournal(
   text: string,
-  about: { readonly sinceMs: number | null; readonly cut: boolean; readonly max: number },
+  about: { readonly sinceMs: number | null; readonly cut: boolean; readonly max: number; readonly looping?: boolean },
 ): LogTail {
   const all = text.split('\n').flatMap((line): LogLine[] => {
     const match = /^(\d+\.\d+) \S+ ([^:\s]+): ?(.*)$/.exec(line);
@@ -167,7 +187,8 @@ export function parseJournal(
   const since = about.sinceMs;
   // Where systemctl only told whole seconds, the lines of that second stay in.
   const from = since === null ? 0 : since - (since % 1000 === 0 ? 0 : 2);
-  const lines = since === null ? all : all.filter((line) => line.atMs === null || line.atMs >= from);
+  const inWindow = since === null ? all : all.filter((line) => line.atMs === null || line.atMs >= from);
+  const lines = about.looping ? thisLoop(inWindow) : inWindow;
   // What was cut off lay before the window when older lines than it are still there.
   const truncated = about.cut || (all.length >= about.max && lines.length === all.length);
   return { source: 'journal', sinceMs: since, lines, truncated };

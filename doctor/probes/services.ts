@@ -144,7 +144,7 @@ export function serviceFacts(round: HostRound, parts: readonly PartUnit[]): Serv
     return [
       stateFact,
       processFact(round, { part, state, processes }),
-      logFact(round, { part, unit, sinceMs: seen?.windowMs ?? null }),
+      logFact(round, { part, unit, sinceMs: seen?.windowMs ?? null, looping: seen?.looping ?? false }),
     ];
   });
   const owners = new Map((processes ?? []).map((seen) => [seen.pid, { process: seen.name, unit: seen.unit }] as const));
@@ -216,7 +216,14 @@ export function processState(seen: SeenProcess): ProcessState {
   return { running: true, ...value };
 }
 
-function logFact(round: HostRound, of: { part: Part; unit: string; sinceMs: number | null }): Fact {
+interface PartLog {
+  readonly part: Part;
+  readonly unit: string;
+  readonly sinceMs: number | null;
+  readonly looping: boolean;
+}
+
+function logFact(round: HostRound, of: PartLog): Fact {
   const section = `log.tail.${of.part}`;
   const looked = look(round, section);
   const readable = mayReadJournal(round.sections.get('host.identity')?.text ?? '');
@@ -225,7 +232,12 @@ function logFact(round: HostRound, of: { part: Part; unit: string; sinceMs: numb
   const reading = denied
     ? unknown('no-permission', 'the journal needs root or the group systemd-journal')
     : read(looked, (text) =>
-        parseJournal(text, { sinceMs: of.sinceMs, cut: looked.ok && looked.truncated, max: LOG_LINES }),
+        parseJournal(text, {
+          sinceMs: of.sinceMs,
+          cut: looked.ok && looked.truncated,
+          max: LOG_LINES,
+          looping: of.looping,
+        }),
       );
   return say(round, {
     key: 'log.tail',
