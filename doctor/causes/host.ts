@@ -118,7 +118,10 @@ const be17 = defineCause({
   signature: [saysWhy(readOnly)],
   predicts: [...down, 'backend.health.good'],
   remedy: (view) =>
-    remedy('look for a disk error first, then remount', on(view, 'be', 'dmesg | tail -30', 'mount -o remount,rw /')),
+    remedy(
+      'look for a disk error first, then remount',
+      on(view, 'be', 'dmesg | tail -30', `mount -o remount,rw ${stateMount(view)?.path ?? '/'}`),
+    ),
   help: `A file system that turns read-only by itself usually has a damaged disk below it.`,
 });
 

@@ -40,6 +40,8 @@ const link = defineCheck({
     'nginx.agents.upgrades',
     'gateway.url.upgrades',
     'agents.hello.answered',
+    // Where nothing was dialled, so that nothing would be started, the backend's own state has to speak.
+    'backend.process.running',
   ],
   outage: true,
   required: true,

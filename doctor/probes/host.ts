@@ -97,7 +97,7 @@ export function hostFacts(round: HostRound, serverName: string): readonly Fact[]
     say(round, {
       key: 'host.mounts',
       section: 'host.mounts',
-      command: 'df -kP; df -iP',
+      command: 'df -kP; df -iP; cat /proc/self/mounts',
       reading: read(look(round, 'host.mounts'), parseMounts),
     }),
     say(round, {
