@@ -24,7 +24,11 @@ export function askTasksToEnd(tasksDir: string, graceMs: number): Entry[] {
   const names = existsSync(tasksDir) ? readdirSync(tasksDir).filter((name) => !name.startsWith('.')) : [];
   const running = names.flatMap((name) => waiterOf(join(tasksDir, name)));
   for (const { directory, entry } of running) {
-    writeFileSync(join(directory, 'end'), `cancelled ${graceMs}`);
+    try {
+      writeFileSync(join(directory, 'end'), `cancelled ${graceMs}`);
+    } catch {
+      // A full disk keeps no task from being ended: without a file, the signal alone means the same with the task's own grace.
+    }
     if (isAlive(entry)) process.kill(entry.pid, 'SIGUSR1');
   }
   return running.map(({ entry }) => entry);

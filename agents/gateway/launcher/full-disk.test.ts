@@ -55,6 +55,7 @@ describe.skipIf(!isRoot).each(SMALL_DISKS)('on %s (needs root for a small disk)'
     }
   }
 
+  const waiterOf = (taskId: string): number => Number(readFileSync(file(taskId, 'waiter'), 'utf8').split(' ')[0]);
   const isFull = (): boolean => {
     try {
       writeFileSync(join(disk.dir, 'one-more'), 'x'.repeat(512));
@@ -130,6 +131,15 @@ describe.skipIf(!isRoot).each(SMALL_DISKS)('on %s (needs root for a small disk)'
     expect(await ended(taskId)).toMatchObject({ reason: 'timed_out', signal: 9, escalated: true });
   });
 
+  test('a bare signal to a task’s waiter is a cancel with the task’s own grace, for who has only that', async () => {
+    const { taskId } = await start('trap "" TERM; while :; do sleep 0.05; done');
+    disk.fill();
+    process.kill(waiterOf(taskId), 'SIGUSR1');
+    const ending = await ended(taskId);
+    expect(ending).toMatchObject({ reason: 'cancelled', signal: 9, escalated: true });
+    expect(ending.durationMs).toBeGreaterThanOrEqual(490);
+  });
+
   test('a result whose reserve is lost is told from memory, and written as soon as there is room', async () => {
     const gate = join(bench.dir, 'gate');
     const { taskId } = await start(`while ! [ -e ${gate} ]; do sleep 0.02; done; echo late; exit 7`);
@@ -139,7 +149,7 @@ describe.skipIf(!isRoot).each(SMALL_DISKS)('on %s (needs root for a small disk)'
     const held = await ended(taskId);
     expect(held).toMatchObject({ reason: 'exited', code: 7, unwritten: 'ENOSPC' });
     expect(existsSync(file(taskId, 'rc'))).toBe(false);
-    const waiter = Number(readFileSync(file(taskId, 'waiter'), 'utf8').split(' ')[0]);
+    const waiter = waiterOf(taskId);
     expect(readFileSync(`/proc/${waiter}/cmdline`, 'utf8')).toContain(`cannot write the result of ${taskId}`);
     await bench.endLauncher('SIGKILL');
     await bench.startLauncher();
@@ -175,7 +185,7 @@ describe.skipIf(!isRoot).each(SMALL_DISKS)('on %s (needs root for a small disk)'
   test('nobody holds the result of a task that is forgotten', async () => {
     const gate = join(bench.dir, 'gate');
     const { taskId } = await start(`while ! [ -e ${gate} ]; do sleep 0.02; done`);
-    const waiter = Number(readFileSync(file(taskId, 'waiter'), 'utf8').split(' ')[0]);
+    const waiter = waiterOf(taskId);
     rmSync(file(taskId, 'rc.tmp'));
     disk.fill();
     writeFileSync(gate, '');
