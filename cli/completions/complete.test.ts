@@ -1,9 +1,9 @@
 // What a TAB offers.
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Writable } from 'node:stream';
-import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { Terminal } from '../../agents/runtime/index.ts';
 import { type FakeBackend, startFakeBackend } from '../../test/support/fake-backend.ts';
 import { complete } from './complete.ts';
@@ -12,13 +12,8 @@ let printed = '';
 let backend: FakeBackend | undefined;
 beforeEach(() => {
   printed = '';
-  // The library prints by itself.
-  vi.spyOn(console, 'log').mockImplementation((line: unknown) => {
-    printed += `${String(line)}\n`;
-  });
 });
 afterEach(async () => {
-  vi.restoreAllMocks();
   await backend?.[Symbol.asyncDispose]();
   backend = undefined;
 });
@@ -66,13 +61,61 @@ test('files are left to the shell, and so is another program’s command line', 
   }
 });
 
-test('gateways by asking the backend; without one there is nothing to offer', async () => {
+test('where a value is wanted, only its values; = or a blank before it is the same', async () => {
+  for (const words of [
+    ['tasks', '--state', 'r'],
+    ['tasks', '--state=r'],
+    ['tasks', '--state', '=', 'r'],
+    ['tasks', 'list', '--limit', '5', '--state', 'r'],
+  ]) {
+    printed = '';
+    expect(await offered(words), words.join(' ')).toEqual(['running', ':4']);
+  }
+  printed = '';
+  expect(await offered(['run', 'gw', '--timeout', ''])).toEqual([':4']);
+});
+
+test('after the last argument, what is left to write', async () => {
+  expect(await offered(['run', 'gw', ''])).toEqual(['--', ':4']);
+  printed = '';
+  expect(await offered(['run', 'gw', '--'])).toEqual(expect.arrayContaining(['--timeout', '--detach', '--help']));
+  printed = '';
+  expect(await offered(['help', 'task'])).toEqual(['tasks', ':4']);
+});
+
+test('hosts come from the inventory that is named, contexts from their file', async () => {
+  const home = mkdtempSync(join(tmpdir(), 'viworks-complete-'));
+  writeFileSync(`${home}/i.toml`, '[hosts.be1]\naddress = "a"\n[hosts."gw1"]\n');
+  expect(await offered(['deploy', 'trust', '-i', `${home}/i.toml`, ''])).toEqual(['be1', 'gw1', ':4']);
+  mkdirSync(`${home}/.config/viworks`, { recursive: true });
+  const contexts = { acme: { url: 'https://a.test', tokenFile: '/t' } };
+  writeFileSync(`${home}/.config/viworks/contexts.json`, JSON.stringify({ current: 'acme', contexts }));
+  printed = '';
+  expect(await offered(['gateways', '--context', ''], { HOME: home })).toEqual(['acme', ':4']);
+  rmSync(home, { recursive: true });
+});
+
+test('gateways and tasks by asking the backend; without one there is nothing to offer', async () => {
   expect(await offered(['run', ''])).toEqual([':4']);
   backend = await startFakeBackend();
-  printed = '';
   const home = mkdtempSync(join(tmpdir(), 'viworks-complete-'));
   writeFileSync(`${home}/token`, backend.token);
   const env = { HOME: home, VIWORKS_URL: backend.url, VIWORKS_TOKEN_FILE: `${home}/token` };
-  expect(await offered(['run', 'g'], env)).toEqual(['gw1', ':4']);
+  const made = await fetch(`${backend.url}/api/v1/commands`, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${backend.token}`, 'idempotency-key': 'k' },
+    body: JSON.stringify({ verb: 'exec', args: { argv: ['sleep', '60'] }, gateways: ['gw1'] }),
+  });
+  const { tasks } = (await made.json()) as { tasks: { taskId: string }[] };
+  for (const [words, names] of [
+    [['run', 'g'], ['gw1']],
+    [['tasks', '--gateway', ''], ['gw1']],
+    [['tasks', 'logs', '-f', ''], [tasks[0]?.taskId]],
+    [['tasks', 'cancel', ''], [tasks[0]?.taskId]],
+    [['tasks', 'show', 'nope'], []],
+  ] as const) {
+    printed = '';
+    expect(await offered(words, env), words.join(' ')).toEqual([...names, ':4']);
+  }
   rmSync(home, { recursive: true });
 });

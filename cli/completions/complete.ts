@@ -1,122 +1,153 @@
 // Answers one TAB: `viworks complete -- WORDS…`. Quick or silent: what it cannot know at once it leaves out.
-import { RootCommand } from '@bomb.sh/tab';
+// Written as cobra's scripts expect it: `candidate<TAB>description` lines, then a directive.
+import { readFile } from 'node:fs/promises';
 import type { http } from '../../agents/protocol/index.ts';
 import {
   type CommandSpec,
   type Invocation,
   type OptionSpec,
+  readContexts,
   resolveTarget,
   systemClock,
   withDeadline,
 } from '../../agents/runtime/index.ts';
 import { createClient } from '../api/client.ts';
 import { COMMANDS } from '../commands.ts';
+import { endingOf } from '../tasks/render.ts';
+import { type Cursor, flagsOf, readWords } from './words.ts';
 
 /** A backend that needs longer than this is not asked twice at a prompt: nobody waits for a TAB. */
 const LIVE_NAMES_MS = 400;
-/** Directive for the shell to complete file names itself (cobra's ShellCompDirectiveDefault, which the scripts follow). */
+/** Directives (cobra's ShellCompDirective): complete file names yourself; complete nothing but these. */
 const FILES = ':0\n';
+const ONLY_THESE = ':4\n';
+
+/** A candidate and what it is. */
+type Candidate = readonly [value: string, about: string];
+type Offer = readonly Candidate[] | 'files';
 
 /** Prints the candidates for the last word. Never fails: a prompt is no place for an error. */
 export async function complete(
   words: readonly string[],
   around: Pick<Invocation, 'env' | 'terminal'>,
 ): Promise<number> {
-  const spec = await specOf(words);
-  if (words.includes('--') || (spec && wantsFile(spec, words))) {
-    around.terminal.stdout.write(FILES);
+  const [name = '', ...rest] = words[0] === 'help' && words.length > 1 ? words.slice(1) : words;
+  const { stdout } = around.terminal;
+  if (rest.length === 0) {
+    stdout.write(
+      lines(
+        name,
+        COMMANDS.map((entry) => [entry.name, entry.summary]),
+      ),
+    );
     return 0;
   }
-  const wantsGateway = spec?.arguments?.[0]?.name === 'gateway' && positionals(spec, words).length <= 1;
-  const names = wantsGateway ? await gatewayNames(around.env) : [];
-  build(spec, names).parse([...words]);
+  const spec: CommandSpec | undefined = await COMMANDS.find((command) => command.name === name)
+    ?.load()
+    .catch(() => undefined);
+  const cursor = spec && readWords(spec, rest);
+  const found = cursor && (await candidates(cursor, around.env));
+  stdout.write(found === 'files' ? FILES : lines(cursor?.typed ?? '', found ?? []));
   return 0;
 }
 
-async function specOf(words: readonly string[]): Promise<CommandSpec | undefined> {
-  if (words.length < 2) return undefined;
-  const entry = COMMANDS.find((command) => command.name === words[0]);
-  const loaded: CommandSpec | undefined = await entry?.load().catch(() => undefined);
-  return loaded;
+function lines(typed: string, all: readonly Candidate[]): string {
+  const fitting = all.filter(([value]) => value.startsWith(typed));
+  return fitting.map(([value, about]) => `${value}\t${about.replace(/\s+/g, ' ')}\n`).join('') + ONLY_THESE;
 }
 
-function build(spec: CommandSpec | undefined, gateways: readonly string[]): RootCommand {
-  const root = new RootCommand();
-  for (const entry of COMMANDS) root.command(entry.name, entry.summary);
-  const add = (command: CommandSpec, path: string): void => {
-    const node = root.command(path, command.summary);
-    for (const option of command.options ?? []) addOption(node, option);
-    node.option('help', 'options, examples and exit codes', 'h');
-    for (const argument of command.arguments ?? []) {
-      node.argument(argument.name, (give) => {
-        if (argument.name === 'gateway') for (const name of gateways) give(name, '');
-      });
+async function candidates({ wanted, given }: Cursor, env: Invocation['env']): Promise<Offer> {
+  const from = { given, env };
+  switch (wanted.kind) {
+    case 'elsewhere':
+      return 'files';
+    case 'option':
+      return optionsOf(wanted.command);
+    case 'value':
+      return valuesOf(wanted.option, from);
+    case 'word': {
+      const { command, place } = wanted;
+      const children = place === 0 ? (command.subcommands ?? []) : [];
+      const argument = command.arguments?.[place] ?? command.arguments?.findLast((one) => one.variadic === true);
+      const named = argument ? await namesOf(argument.name, command.name, from) : [];
+      if (named === 'files') return 'files';
+      const apart: readonly Candidate[] = !argument && command.rest !== undefined ? [['--', command.rest]] : [];
+      return [...children.map((child): Candidate => [child.name, child.summary]), ...named, ...apart];
     }
-    for (const child of command.subcommands ?? []) add(child, `${path} ${child.name}`);
-  };
-  if (spec) add(spec, spec.name);
-  return root;
-}
-
-function addOption(node: ReturnType<RootCommand['command']>, option: OptionSpec): void {
-  const { long, short, takesValue } = flagsOf(option);
-  if (!takesValue) node.option(long, option.help, ...(short === undefined ? [] : [short]));
-  else {
-    const choices = (give: (value: string, description: string) => void): void => {
-      for (const choice of option.choices ?? []) give(choice, '');
-    };
-    node.option(long, option.help, choices, short);
   }
 }
 
-// The last word is a file's when the option before it, or the argument at its place, says so by name.
-function wantsFile(spec: CommandSpec, words: readonly string[]): boolean {
-  const before = words.at(-2);
-  const command = leafOf(spec, words);
-  const option = command.options?.find((candidate) => {
-    const { long, short } = flagsOf(candidate);
-    return before === `--${long}` || (short !== undefined && before === `-${short}`);
-  });
-  if (option && flagsOf(option).takesValue) return /<(file|directory)/.test(option.flags);
-  if (words.at(-1)?.startsWith('-')) return false;
-  const place = positionals(command, words).length - 1;
-  const argument =
-    command.arguments?.[place] ?? command.arguments?.findLast((candidate) => candidate.variadic === true);
-  return argument?.name === 'file';
+function optionsOf(command: CommandSpec): Candidate[] {
+  const own = (command.options ?? []).map((option): Candidate => [`--${flagsOf(option).long}`, option.help]);
+  return [...own, ['--help', 'options, examples and exit codes']];
 }
 
-function leafOf(spec: CommandSpec, words: readonly string[]): CommandSpec {
-  let leaf = spec;
-  for (const word of words.slice(1, -1)) leaf = leaf.subcommands?.find((child) => child.name === word) ?? leaf;
-  return leaf;
+/** What was typed before, and where settings come from. */
+interface From {
+  readonly given: Cursor['given'];
+  readonly env: Invocation['env'];
 }
 
-// Words that are no options, no values of options and no names of subcommands; the one being typed is among them.
-function positionals(spec: CommandSpec, words: readonly string[]): string[] {
-  const leaf = leafOf(spec, words);
-  const valued = (leaf.options ?? []).map(flagsOf).filter((flags) => flags.takesValue);
-  const takesNext = (word: string | undefined): boolean =>
-    valued.some((flags) => word === `--${flags.long}` || (flags.short !== undefined && word === `-${flags.short}`));
-  const depth = words.lastIndexOf(leaf.name) + 1;
-  return words.slice(depth).filter((word, index, all) => !word.startsWith('-') && !takesNext(all[index - 1]));
+async function valuesOf(option: OptionSpec, from: From): Promise<Offer> {
+  if (option.choices) return option.choices.map((choice): Candidate => [choice, '']);
+  if (/<(file|directory)/.test(option.flags)) return 'files';
+  const { long } = flagsOf(option);
+  if (long === 'gateway') return await gatewayNames(from);
+  return long === 'context' ? await contextNames(from) : [];
 }
 
-function flagsOf(option: OptionSpec): { long: string; short: string | undefined; takesValue: boolean } {
-  const long = /--([\w-]+)/.exec(option.flags)?.[1] ?? '';
-  const short = /(?:^|[\s,])-(\w)\b/.exec(option.flags)?.[1];
-  return { long, short, takesValue: option.flags.includes('<') };
+// What an argument is called says what it is.
+async function namesOf(argument: string, command: string, from: From): Promise<Offer> {
+  switch (argument) {
+    case 'file':
+      return 'files';
+    case 'gateway':
+      return await gatewayNames(from);
+    case 'task':
+      return await taskNames(from, command === 'cancel');
+    case 'host':
+      return await hostNames(from.given.inventory ?? 'viworks.toml');
+    case 'kind':
+      return ['inventory', 'backend', 'gateway', 'launcher'].map((kind): Candidate => [kind, `${kind}.toml`]);
+    default:
+      return [];
+  }
 }
 
-async function gatewayNames(env: Invocation['env']): Promise<string[]> {
+async function gatewayNames(from: From): Promise<Candidate[]> {
+  const list = await ask<{ gateways: readonly http.GatewayBody[] }>('/api/v1/gateways', from);
+  return (list?.gateways ?? []).map((gateway) => [gateway.gatewayId, gateway.state]);
+}
+
+async function taskNames(from: From, unfinished: boolean): Promise<Candidate[]> {
+  const list = await ask<{ tasks: readonly http.TaskBody[] }>('/api/v1/tasks?limit=20', from);
+  return (list?.tasks ?? [])
+    .filter((task) => !unfinished || task.state !== 'finished')
+    .map((task) => [task.taskId, `${endingOf(task)} on ${task.gatewayId}`]);
+}
+
+async function contextNames({ env }: From): Promise<Candidate[]> {
+  const { contexts } = await readContexts(env).catch(() => ({ contexts: {} }));
+  return Object.entries(contexts).map(([name, { url }]) => [name, url]);
+}
+
+// Names only; whether the inventory is right is for others to say.
+async function hostNames(file: string): Promise<Candidate[]> {
+  const text = await readFile(file, 'utf8').catch(() => '');
+  return [...text.matchAll(/^\s*\[hosts\.["']?([^\]"'.]+)["']?\]/gm)].map(([, name = '']) => [name, `in ${file}`]);
+}
+
+async function ask<T>(path: string, { given, env }: From): Promise<T | undefined> {
   try {
-    const client = createClient(await resolveTarget({}, env));
-    const list = await withDeadline(
-      (signal) =>
-        client.json<{ gateways: readonly http.GatewayBody[] }>({ method: 'GET', path: '/api/v1/gateways', signal }),
-      { ms: LIVE_NAMES_MS, clock: systemClock, onTimeout: () => new Error('too slow for a prompt') },
-    );
-    return list.gateways.map((gateway) => gateway.gatewayId);
+    const { context, url } = given;
+    const files = { tokenFile: given['token-file'], trustFile: given['trust-file'] };
+    const client = createClient(await resolveTarget({ context, url, ...files }, env));
+    return await withDeadline((signal) => client.json<T>({ method: 'GET', path, signal }), {
+      ms: LIVE_NAMES_MS,
+      clock: systemClock,
+      onTimeout: () => new Error('too slow for a prompt'),
+    });
   } catch {
-    return []; // No context, no backend, no token: then there is nothing to offer.
+    return undefined; // No context, no backend, no token: then there is nothing to offer.
   }
 }
