@@ -1,4 +1,4 @@
-// Causes where nobody runs the gateway's unit: not enabled, masked, stopped by hand. The program itself has nothing to do with it.
+// Causes where nobody runs the gateway's unit: not enabled, masked, stopped by hand, suspended. The program itself has nothing to do with it.
 import {
   anyOf,
   type CauseRule,
@@ -116,4 +116,24 @@ const sys23 = defineCause({
 Told from a crash by the result, from a disabled unit (SYS-02) by UnitFileState, from an agent that gave up (SYS-21) by the process, which is not there.`,
 });
 
-export const gatewayDownCauses: readonly CauseRule[] = [sys02, sys03, sys23];
+const suspended = parts.processIn(place, 'Tt', 'is stopped (state T)');
+const sys26 = defineCause({
+  code: 'SYS-26',
+  name: 'agent suspended',
+  layer: 'gateway',
+  hop: 'gateway',
+  per: 'gateway',
+  host: 'gw',
+  title: 'the gateway agent is suspended',
+  necessary: [suspended, parts.runs(place)],
+  lookalikes: [
+    { code: 'SYS-21', separator: suspended },
+    { code: 'SYS-16', separator: suspended },
+  ],
+  predicts: ['agents.link.up', 'agents.registry.online', 'agents.canary.returns'],
+  remedy: (view) =>
+    remedy('let it go on, or restart it', on(view, 'gw', `systemctl kill --signal=CONT ${gatewayUnit(view)}`)),
+  help: `Somebody or something stopped the process (SIGSTOP, a debugger). systemd still says "active" and the kernel keeps its sockets open, so that the backend takes it for connected until the next missed heartbeat; commands are taken by nobody.`,
+});
+
+export const gatewayDownCauses: readonly CauseRule[] = [sys02, sys03, sys23, sys26];

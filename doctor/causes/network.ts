@@ -148,6 +148,12 @@ const turnedAway = allOf(
   publicRule,
 );
 
+const reachedElsewhere = anyOf(
+  'from elsewhere the port can be reached',
+  gateway.publicDial('op', 'connected'),
+  gateway.publicDial('be', 'connected'),
+);
+
 const net05 = defineCause({
   code: 'NET-05',
   name: 'packets to the public port dropped',
@@ -167,11 +173,7 @@ const net05 = defineCause({
       turnedAway,
     ),
     gateway.nameRight,
-    anyOf(
-      'from elsewhere the port can be reached',
-      gateway.publicDial('op', 'connected'),
-      gateway.publicDial('be', 'connected'),
-    ),
+    reachedElsewhere,
   ],
   signature: [nginx.publicPortListens],
   supports: [publicRule],
@@ -181,7 +183,7 @@ const net05 = defineCause({
       separator: anyOf('the port is open for others', nginx.publicPortListens, gateway.publicDial('op', 'connected')),
     },
     { code: 'NET-01', separator: gateway.nameRight },
-    { code: 'NGR-11', title: 'nginx is out of file descriptors', separator: gateway.publicDial('op', 'connected') },
+    { code: 'NGR-11', title: 'nginx is out of file descriptors', separator: reachedElsewhere },
   ],
   predicts: way,
   remedy: (view) =>
@@ -189,7 +191,7 @@ const net05 = defineCause({
       'allow the gateway through every filter on the way',
       on(view, 'be', `nft list ruleset | grep -n ${view.topology.publicPort}`),
     ),
-  help: `A dial that times out from one gateway only, while the port is open and answers others: a packet filter between them. nginx, TLS and the backend are fine.`,
+  help: `A dial that times out (or is turned away by a rule), while the port is open and answers others, the backend host itself at least: a packet filter between them. nginx, TLS and the backend are fine.`,
 });
 
 const rejectRule = sign(
@@ -305,4 +307,42 @@ const net08 = defineCause({
   help: `"Connection refused" does not mean that nobody listens: the kernel has a LISTEN row for this very address, and a rule answers in its place.`,
 });
 
-export const networkCauses: readonly CauseRule[] = [net01, net02, net03, net05, net06, net07, net08, net09];
+/** The API port of the backend host, past nginx. */
+const apiPort = (view: View) => view.topology.backend.apiPort;
+const apiRule = sign(
+  (view) => {
+    const rule = view.value('firewall.rules', 'be')?.find((item) => stopsApi(view, item));
+    return `a rule does it: ${rule?.text ?? ''}${rule?.packets ? ` (${rule.packets} packets)` : ''}`;
+  },
+  (view) => judge(view, ['firewall.rules', 'be'], (rules) => rules.some((rule) => stopsApi(view, rule))),
+);
+function stopsApi(view: View, rule: FirewallRule): boolean {
+  const stops = rule.action === 'drop' || rule.action === 'reject';
+  return stops && rule.port === apiPort(view) && rule.direction !== 'forward';
+}
+const apiListens = sign(
+  (view) => `port ${apiPort(view)} has a LISTEN row`,
+  (view) =>
+    judge(view, ['tcp.listeners', backend.backendSeat(view)], (rows) =>
+      rows.some((row) => row.port === apiPort(view) && !backend.isProxy(row)),
+    ),
+);
+
+const net16 = defineCause({
+  code: 'NET-16',
+  name: 'packet filter before the API port',
+  layer: 'network',
+  hop: 'api',
+  host: 'be',
+  title: (view) => `a packet filter on the backend host stops connections to the API port ${apiPort(view)}`,
+  necessary: [not('the API port does not answer', backend.apiAnswers), apiListens, apiRule],
+  lookalikes: [
+    { code: 'BE-04', separator: apiRule },
+    { code: 'BE-05', separator: apiListens },
+  ],
+  predicts: ['backend.api.answers', 'nginx.api.answers'],
+  remedy: (view) => remedy('let loopback through', on(view, 'be', 'iptables -I INPUT -i lo -j ACCEPT')),
+  help: `The backend listens on its API port and a rule of the packet filter answers, or keeps silent, in its place. Gateways keep their links; the API, and with it every command, is out.`,
+});
+
+export const networkCauses: readonly CauseRule[] = [net01, net02, net03, net05, net06, net07, net08, net09, net16];

@@ -1,4 +1,4 @@
-// Cases of the gateway's one URL, of units that nobody runs, and of agents that say themselves why they end or are refused.
+// Cases of the gateway's one URL, of units that nobody runs, of agents that say themselves why they end or are refused, and of filters.
 import type { UnitState } from '../../../doctor/engine/index.ts';
 import { agentGone, backendDown, type Case, offline } from './case.ts';
 import { healthy } from './healthy.ts';
@@ -44,6 +44,19 @@ function dials(url: string, gets: Parameters<typeof w.upgrade>[0]): w.World {
 }
 
 const unreachable: Partial<ReturnType<typeof w.upgrade>> = { ...w.nothing, reached: 'none', ended: 'unreachable' };
+
+const rule = {
+  chain: 'INPUT',
+  direction: 'in',
+  action: 'reject',
+  port: 443,
+  source: null,
+  destination: null,
+  interface: null,
+  packets: 7,
+  text: '-A INPUT -j REJECT',
+} as const;
+const noAnswer = { url: '', outcome: 'refused', status: null, headers: {}, body: '', milliseconds: 1 } as const;
 
 export const ownWordsCases: readonly Case[] = [
   {
@@ -152,6 +165,20 @@ export const ownWordsCases: readonly Case[] = [
         .put('log.tail', w.gw, 'gateway', w.log('Deactivated successfully.', 'Stopped viworks gateway agent.')),
   },
   {
+    name: 'SYS-26 suspended, and still listed as online',
+    causes: ['SYS-26'],
+    proven: true,
+    world: () => {
+      const world = healthy();
+      const seen = world.store().get('process.state', w.gw, 'gateway');
+      if (seen.status !== 'known' || !seen.value.running) throw new Error('the healthy agent runs');
+      world.put('process.state', w.gw, 'gateway', { ...seen.value, state: 'T' });
+      world.write('gateway.health', w.gw, '', { status: 'unknown', reason: 'unreachable', detail: 'timeout' });
+      const late = { outcome: 'timeout', code: null, message: '', exitCode: null, milliseconds: 5000 } as const;
+      return world.put('canary', 'op', w.gatewayId, late);
+    },
+  },
+  {
     name: 'BE-05 masked',
     causes: ['BE-05'],
     proven: true,
@@ -252,6 +279,45 @@ export const ownWordsCases: readonly Case[] = [
         'gateway',
         w.log(JSON.stringify({ code: 4107, reason: 'too_many', msg: 'session refused' }), '{"msg":"reconnecting"}'),
       ),
+  },
+  {
+    name: 'NET-05 dropped for everybody but the host itself',
+    causes: ['NET-05'],
+    proven: true,
+    world: () => {
+      const world = offline(healthy());
+      for (const seat of ['op', w.gw] as const) {
+        world.put('tcp.connect', seat, 'public', { address: '', port: 443, outcome: 'timeout', milliseconds: 5000 });
+        world.put('ws.upgrade', seat, 'public', w.upgrade({ ...w.nothing, reached: 'none', ended: 'timeout' }));
+        world.write('tls.certificate', seat, 'public', { status: 'unknown', reason: 'unreachable', detail: '' });
+      }
+      return world;
+    },
+  },
+  {
+    name: 'NET-05 turned away by a rule of the backend host',
+    causes: ['NET-05'],
+    proven: true,
+    world: () => {
+      const world = offline(healthy()).put('host.addresses', w.gw, '', ['192.0.2.20']);
+      world.put('firewall.rules', 'be', '', [{ ...rule, source: '192.0.2.20/32', port: 443 }]);
+      world.put('tcp.connect', w.gw, 'public', { address: '', port: 443, outcome: 'refused', milliseconds: 1 });
+      world.put('ws.upgrade', w.gw, 'public', w.upgrade(w.refused));
+      return world.write('tls.certificate', w.gw, 'public', { status: 'unknown', reason: 'unreachable', detail: '' });
+    },
+  },
+  {
+    name: 'NET-16 a rule before the API port',
+    causes: ['NET-16'],
+    proven: true,
+    world: () => {
+      const world = healthy().put('firewall.rules', 'be', '', [{ ...rule, port: 8080 }]);
+      world.put('http.response', 'be', 'api-health', { ...noAnswer, outcome: 'refused' });
+      for (const seat of ['op', 'be', w.gw] as const)
+        world.put('http.response', seat, 'public-api', { ...noAnswer, outcome: 'response', status: 502 });
+      world.write('registry.entry', 'op', w.gatewayId, { status: 'unknown', reason: 'unreachable', detail: '' });
+      return world.write('canary', 'op', w.gatewayId, { status: 'unknown', reason: 'unreachable', detail: '' });
+    },
   },
   {
     name: 'BE-13 out of descriptors, and the log is silent about it',

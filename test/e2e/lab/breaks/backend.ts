@@ -282,6 +282,26 @@ export const backendBreaks: readonly Break[] = [
     },
   },
   {
+    id: 'BE-20',
+    what: "the backend's store is no database any more, and the backend says so and ends",
+    form: 'systemd',
+    inject: async (bench) => {
+      if (!(await isManaged(bench))) throw new Error('a backend of the old kind has no store');
+      await stopBackend(bench);
+      const store = (await bench.run('be1', 'ls /var/lib/viworks/backend/*.db | head -1')).trim();
+      await bench.write('be1', store, 'no database at all\n'.repeat(400));
+      await bench.run('be1', `rm -f ${store}-wal ${store}-shm; systemctl start --no-block ${backendUnit}`);
+    },
+    witness: async (bench) => {
+      const state = await unit(bench, 'be1', backendUnit);
+      const said = (await journal(bench, 'be1', backendUnit)).includes('VW_BACKEND_STORE_OPEN');
+      return state.SubState === 'auto-restart' && said
+        ? 'it ends with VW_BACKEND_STORE_OPEN, again and again'
+        : undefined;
+    },
+    mend: back,
+  },
+  {
     id: 'TRAP-BACKEND-RESTARTED',
     what: 'the backend was killed once and systemd brought it back',
     form: 'systemd',

@@ -64,6 +64,12 @@ export const gatewayBreaks: readonly Break[] = [
   configBreak('CFG-04', 'the agent asks for another path', (text) =>
     text.replace(urlLine, (line) => line.replace('/ws/agent', '/agent')),
   ),
+  configBreak('CFG-11', 'the URL names another port', (text) =>
+    text.replace(urlLine, (line) => line.replace(/(wss:\/\/[^/:"]+)/, '$1:9443')),
+  ),
+  configBreak('CFG-09', 'the configuration names another gateway than its identity', (text) =>
+    text.replace(/^gateway_id\s*=.*/m, 'gateway_id = "gw-berlin"'),
+  ),
   configBreak('CFG-05', 'the URL has another scheme', (text) =>
     text.replace(urlLine, (line) => line.replace('wss://', 'ws://').replace(/(ws:\/\/[^/:"]+)/, '$1:443')),
   ),

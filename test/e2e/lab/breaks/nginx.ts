@@ -134,6 +134,37 @@ export const routeBreaks: readonly Break[] = [
     mend: vhostBack,
   },
   routeBreak(
+    'NGX-25',
+    'the server block listens on another port',
+    (text) => text.replaceAll(/(listen\s+(?:\[::\]:)?)443\b/g, '$19443'),
+    ['refused'],
+  ),
+  routeBreak('NGX-26', 'a maintenance page for the whole server', (text) => inTlsServer(text, 'return 503;'), [503]),
+  routeBreak(
+    'NGX-27',
+    'nginx speaks TLS to the WebSocket port',
+    (text) => withTarget(text, ws, 'https://127.0.0.1:8081'),
+    [502],
+  ),
+  routeBreak(
+    'NGX-28',
+    'the key of the handshake is dropped on the way',
+    inWs((body) => withDirective(body, 'proxy_set_header Sec-WebSocket-Key "";')),
+    [400],
+  ),
+  routeBreak(
+    'TLS-10',
+    'nginx offers TLS 1.1 and nothing newer',
+    (text) => text.replaceAll(/ssl_protocols[^;]*;/g, '').replace(/(server_name[^;]*;)/, '$1 ssl_protocols TLSv1.1;'),
+    ['tls:ERR_SSL_TLSV1_ALERT_PROTOCOL_VERSION'],
+  ),
+  routeBreak(
+    'TLS-13',
+    'the public port lost its ssl',
+    (text) => text.replaceAll(/(listen[^;]*443)\s+ssl[^;]*;/g, '$1;'),
+    ['tls:ERR_SSL_WRONG_VERSION_NUMBER'],
+  ),
+  routeBreak(
     'OTHER-REDIRECT',
     '/ws/ is redirected to another name',
     inWs(() => ' return 301 https://www.example.test$request_uri; '),

@@ -84,6 +84,19 @@ export const unitBreaks: readonly Break[] = [
     mend: restartGateway,
   },
   {
+    id: 'SYS-23',
+    what: 'the gateway agent is enabled, and somebody stopped it',
+    form: 'systemd',
+    inject: async (bench) => {
+      await bench.run('gw1', `systemctl stop ${gatewayUnit}`);
+    },
+    witness: async (bench) => {
+      const state = await unit(bench, 'gw1', gatewayUnit);
+      return state.UnitFileState === 'enabled' && state.ActiveState === 'inactive' ? 'enabled, inactive' : undefined;
+    },
+    mend: restartGateway,
+  },
+  {
     id: 'SYS-03',
     what: 'the unit is masked',
     form: 'systemd',
