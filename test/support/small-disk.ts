@@ -1,6 +1,17 @@
 // A small file system of its own for a test about full disks; root only. Whoever makes one takes it away, after what used it.
 import { execFileSync, spawnSync } from 'node:child_process';
-import { closeSync, mkdirSync, mkdtempSync, openSync, rmSync, statfsSync, writeFileSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  statfsSync,
+  truncateSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 
@@ -30,8 +41,9 @@ export function mountSmallDisk(kind: (typeof SMALL_DISKS)[number]): SmallDisk {
   const filler = join(dir, 'filler');
   mkdirSync(dir);
   if (kind === 'ext4') {
-    execFileSync('truncate', ['-s', String(BYTES), image]);
-    execFileSync('mkfs.ext4', ['-q', '-F', '-b', '1024', '-m', '0', image]);
+    writeFileSync(image, '');
+    truncateSync(image, BYTES);
+    execFileSync('/sbin/mkfs.ext4', ['-q', '-F', '-b', '1024', '-m', '0', image]);
   }
   const mount = (): void => {
     const how =
@@ -57,7 +69,8 @@ export function mountSmallDisk(kind: (typeof SMALL_DISKS)[number]): SmallDisk {
       if (statfsSync(dir).bavail > 0) throw new Error(`${dir} is not full`);
     },
     breakDown() {
-      const device = execFileSync('findmnt', ['-n', '-o', 'SOURCE', dir], { encoding: 'utf8' }).trim();
+      const mounts = readFileSync('/proc/self/mounts', 'utf8').split('\n');
+      const [device = ''] = mounts.find((line) => line.split(' ')[1] === dir)?.split(' ') ?? [];
       writeFileSync(`/sys/fs/ext4/${basename(device)}/trigger_fs_error`, '1');
     },
     makeRoom: () => rmSync(filler, { force: true }),
