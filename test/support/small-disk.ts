@@ -2,6 +2,7 @@
 import { execFileSync, spawnSync } from 'node:child_process';
 import {
   closeSync,
+  existsSync,
   mkdirSync,
   mkdtempSync,
   openSync,
@@ -16,7 +17,7 @@ import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 
 /** The kinds differ in when they give out a block: a tmpfs at once, an ext4 long after it has promised it. */
-export const SMALL_DISKS = ['tmpfs', 'ext4'] as const;
+const SMALL_DISKS = ['tmpfs', 'ext4'] as const;
 
 /** A mounted small disk. */
 export interface SmallDisk extends Disposable {
@@ -32,6 +33,16 @@ export interface SmallDisk extends Disposable {
 }
 
 const BYTES = 8 << 20; // with blocks of 1 KiB it holds a journal, and a task has filled it in a moment
+
+/** The kinds, each with what is missing here to make one of it (in words for whoever reads of skipped tests), if anything is. */
+export function smallDisks(): { kind: (typeof SMALL_DISKS)[number]; missing: string }[] {
+  const root = process.getuid?.() === 0;
+  const loop = existsSync('/dev/loop-control') && existsSync('/sbin/mkfs.ext4');
+  return SMALL_DISKS.map((kind) => ({
+    kind,
+    missing: root ? (kind === 'tmpfs' || loop ? '' : ' (needs loop devices and mkfs.ext4)') : ' (needs root)',
+  }));
+}
 
 /** Makes and mounts one. Small blocks, none kept back for root: the tightest that there is. */
 export function mountSmallDisk(kind: (typeof SMALL_DISKS)[number]): SmallDisk {
