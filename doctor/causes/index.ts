@@ -9,6 +9,7 @@ import { gatewayDownCauses } from './gateway-down.ts';
 import { gatewayUnitCauses } from './gateway-unit.ts';
 import { gatewayUrlCauses } from './gateway-url.ts';
 import { hostCauses } from './host.ts';
+import { nameCauses } from './names.ts';
 import { networkCauses } from './network.ts';
 import { nginxAnswersCauses } from './nginx-answers.ts';
 import { nginxConfigCauses } from './nginx-config.ts';
@@ -27,6 +28,7 @@ export const causes: readonly CauseRule[] = [
   ...nginxAnswersCauses,
   ...nginxRuntimeCauses,
   ...tlsCauses,
+  ...nameCauses,
   ...networkCauses,
   ...gatewayDownCauses,
   ...gatewayUnitCauses,

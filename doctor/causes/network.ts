@@ -1,4 +1,4 @@
-// Causes between hosts: names, routes, packet filters. Each is told from a dead service by the LISTEN row and by a second vantage.
+// Causes between hosts: routes and packet filters. Each is told from a dead service by the LISTEN row and by a second vantage.
 import {
   allOf,
   anyOf,
@@ -17,112 +17,6 @@ import { on, remedy } from './texts.ts';
 const { backend, gateway, nginx, parts } = signs;
 const agentsPort = (view: View) => view.topology.backend.agentsPort;
 const way = ['network.public.connects', 'network.agents.upgrades', 'agents.link.up'];
-
-const hostsLine = (view: View) => {
-  const lines = view.value('host.hosts-file', 'gw') ?? [];
-  return lines.find((line) => line.names.includes(view.topology.serverName)) ?? null;
-};
-const inHostsFile = sign(
-  (view) =>
-    `/etc/hosts:${hostsLine(view)?.line ?? '?'} on ${parts.hostOf(view, 'gw')} says: ${hostsLine(view)?.text ?? ''}`,
-  (view) =>
-    judge(view, ['host.hosts-file', 'gw'], () => {
-      const line = hostsLine(view);
-      const answer = view.value('dns.answer', 'gw');
-      if (!line) return 'no';
-      return answer ? answer.addresses.includes(line.address) : 'unknown';
-    }),
-);
-
-const net01 = defineCause({
-  code: 'NET-01',
-  name: 'hosts override on the gateway',
-  layer: 'network',
-  hop: 'dns',
-  per: 'gateway',
-  host: 'gw',
-  title: (view) => `a line in /etc/hosts of ${parts.hostOf(view, 'gw')} sends ${view.topology.serverName} elsewhere`,
-  necessary: [gateway.nameLeadsElsewhere, inHostsFile],
-  forbids: [gateway.gatewayUpgrades],
-  lookalikes: [
-    { code: 'TLS-03', separator: gateway.nameLeadsElsewhere },
-    { code: 'NET-14', separator: gateway.nameLeadsElsewhere },
-  ],
-  predicts: ['network.name.resolves'],
-  remedy: (view) =>
-    remedy(
-      'remove or correct the line',
-      on(view, 'gw', `sed -n ${hostsLine(view)?.line ?? 1}p /etc/hosts`, `getent ahosts ${view.topology.serverName}`),
-    ),
-  help: `A forgotten override on the gateway: DNS is right for everybody else, this host goes to another machine, whose certificate or closed port then looks guilty.`,
-});
-
-const dnsError = (seat: 'gw' | 'op' | 'be', ...errors: readonly string[]) =>
-  sign(
-    (view) =>
-      `${parts.hostOf(view, seat)} cannot resolve ${view.topology.serverName} (${view.value('dns.answer', seat)?.error ?? ''})`,
-    (view) => judge(view, ['dns.answer', seat], (answer) => answer.error !== null && errors.includes(answer.error)),
-  );
-/** A line in somebody's /etc/hosts says nothing about DNS. */
-const inDns = anyOf(
-  'the name exists in DNS',
-  ...(['op', 'be'] as const).map((seat) =>
-    sign('', (view) =>
-      judge(view, ['dns.answer', seat], (answer) => answer.addresses.length > 0 && answer.source !== 'hosts-file'),
-    ),
-  ),
-);
-const resolverElsewhere = anyOf(
-  'a resolver elsewhere answers',
-  ...(['op', 'be'] as const).map((seat) =>
-    sign('', (view) =>
-      judge(
-        view,
-        ['dns.answer', seat],
-        (answer) => answer.source !== 'hosts-file' && (answer.addresses.length > 0 || answer.error === 'nxdomain'),
-      ),
-    ),
-  ),
-);
-
-const net02 = defineCause({
-  code: 'NET-02',
-  name: 'resolver dead',
-  layer: 'network',
-  hop: 'dns',
-  per: 'gateway',
-  host: 'gw',
-  title: (view) => `the resolver of ${parts.hostOf(view, 'gw')} does not answer`,
-  necessary: [dnsError('gw', 'temporary', 'timeout')],
-  signature: [resolverElsewhere],
-  // No upgrade refutes it: where the name does not resolve, the rest of the way is probed by address.
-  lookalikes: [{ code: 'NET-03', separator: dnsError('gw', 'temporary', 'timeout') }],
-  predicts: ['network.name.resolves'],
-  remedy: (view) =>
-    remedy(
-      'bring the resolver back',
-      on(view, 'gw', 'cat /etc/resolv.conf', `getent ahosts ${view.topology.serverName}`),
-    ),
-  help: `Name resolution on the gateway fails as such (EAI_AGAIN); the name exists. By address the same host would connect: the network is fine.`,
-});
-
-const net03 = defineCause({
-  code: 'NET-03',
-  name: 'name does not exist',
-  layer: 'network',
-  hop: 'dns',
-  host: 'be',
-  title: (view) => `the name ${view.topology.serverName} does not exist`,
-  necessary: [
-    dnsError('gw', 'nxdomain'),
-    anyOf('and it exists nowhere else', dnsError('op', 'nxdomain'), dnsError('be', 'nxdomain')),
-    not('no resolver knows it', inDns),
-  ],
-  lookalikes: [{ code: 'NET-02', separator: dnsError('gw', 'nxdomain') }],
-  predicts: ['network.name.resolves'],
-  remedy: (view) => remedy(`add the record ${view.topology.serverName} → the backend's public address`),
-  help: `The record is missing in DNS itself: every resolver says so, not only the gateway's.`,
-});
 
 /** A rule on the backend host that stops packets to the public port, from everywhere or from this gateway. */
 const stopsPublic = (view: View, rule: FirewallRule): boolean => {
@@ -154,6 +48,25 @@ const reachedElsewhere = anyOf(
   gateway.publicDial('be', 'connected'),
 );
 
+/** A rule of the gateway's own host that keeps it from the public port. One for some users only is no proof: we are another user. */
+const stopsEgress = (view: View, rule: FirewallRule): boolean =>
+  rule.direction === 'out' &&
+  (rule.action === 'reject' || rule.action === 'drop') &&
+  (rule.port === view.topology.publicPort || rule.port === null) &&
+  !/--(uid|gid)-owner|skuid|skgid/.test(rule.text);
+const egressRule = sign(
+  (view) => {
+    const rule = view.value('firewall.rules', 'gw')?.find((item) => stopsEgress(view, item));
+    return `a rule of ${parts.hostOf(view, 'gw')} itself does it: ${rule?.text ?? ''}${rule?.packets ? ` (${rule.packets} packets)` : ''}`;
+  },
+  (view) => judge(view, ['firewall.rules', 'gw'], (rules) => rules.some((rule) => stopsEgress(view, rule))),
+);
+/** The gateway's own rule is the nearer explanation; what cannot be read of it forbids nothing. */
+const egressRuleSeen = sign(
+  (view) => `${parts.hostOf(view, 'gw')} stops its own packets`,
+  (view) => egressRule.holds(view),
+);
+
 const net05 = defineCause({
   code: 'NET-05',
   name: 'packets to the public port dropped',
@@ -177,6 +90,7 @@ const net05 = defineCause({
   ],
   signature: [nginx.publicPortListens],
   supports: [publicRule],
+  forbids: [egressRuleSeen],
   lookalikes: [
     {
       code: 'NET-14',
@@ -194,18 +108,6 @@ const net05 = defineCause({
   help: `A dial that times out (or is turned away by a rule), while the port is open and answers others, the backend host itself at least: a packet filter between them. nginx, TLS and the backend are fine.`,
 });
 
-const rejectRule = sign(
-  (view) => `a rule on ${parts.hostOf(view, 'gw')} rejects it`,
-  (view) =>
-    judge(view, ['firewall.rules', 'gw'], (rules) =>
-      rules.some(
-        (rule) =>
-          rule.direction === 'out' &&
-          rule.action === 'reject' &&
-          (rule.port === view.topology.publicPort || rule.port === null),
-      ),
-    ),
-);
 const net06 = defineCause({
   code: 'NET-06',
   name: 'egress rule on the gateway',
@@ -213,18 +115,27 @@ const net06 = defineCause({
   hop: 'tcp',
   per: 'gateway',
   host: 'gw',
-  title: (view) =>
-    `a rule on ${parts.hostOf(view, 'gw')} itself rejects connections to port ${view.topology.publicPort}`,
+  title: (view) => `a rule on ${parts.hostOf(view, 'gw')} itself stops connections to port ${view.topology.publicPort}`,
   necessary: [
-    gateway.publicDial('gw', 'refused'),
+    anyOf(
+      (view) =>
+        gateway.publicDial('gw', 'timeout').holds(view) === 'yes'
+          ? gateway.publicDial('gw', 'timeout').claim(view)
+          : gateway.publicDial('gw', 'refused').claim(view),
+      gateway.publicDial('gw', 'refused'),
+      gateway.publicDial('gw', 'timeout'),
+    ),
     gateway.nameRight,
-    gateway.publicDial('op', 'connected'),
-    rejectRule,
+    reachedElsewhere,
+    egressRule,
   ],
-  lookalikes: [{ code: 'NET-14', separator: gateway.publicDial('op', 'connected') }],
+  lookalikes: [
+    { code: 'NET-14', separator: reachedElsewhere },
+    { code: 'NET-05', separator: egressRule },
+  ],
   predicts: way,
   remedy: (view) => remedy('remove the rule', on(view, 'gw', 'iptables -S OUTPUT')),
-  help: `The refusal comes at once and from this host only: its own egress rule.`,
+  help: `A refusal that comes at once, or silence, from this host only: its own egress rule. What filters stand on the way does not matter until it is gone.`,
 });
 
 const net09 = defineCause({
@@ -345,4 +256,4 @@ const net16 = defineCause({
   help: `The backend listens on its API port and a rule of the packet filter answers, or keeps silent, in its place. Gateways keep their links; the API, and with it every command, is out.`,
 });
 
-export const networkCauses: readonly CauseRule[] = [net01, net02, net03, net05, net06, net07, net08, net09, net16];
+export const networkCauses: readonly CauseRule[] = [net05, net06, net07, net08, net09, net16];

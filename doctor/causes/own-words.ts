@@ -42,12 +42,22 @@ const toldElsewhere = /^VW_(RUNTIME_CONFIG|BACKEND_BIND)\b/;
 
 function lastWords(view: View, place: Place): LastWords | null {
   const lines = view.value('log.tail', place.seat, place.part)?.lines ?? [];
-  for (const line of [...lines].reverse()) {
+  for (const [index, line] of [...lines.entries()].reverse()) {
     const fields = parsed(line);
     if (fields && text(fields.msg) === 'the program ends' && text(fields.code).startsWith('VW_'))
       return { code: text(fields.code), reason: text(fields.reason), hint: text(fields.hint) };
+    const code = /^exit \d+ \((VW_[A-Z_]+)\)/.exec(line.text)?.[1];
+    if (code !== undefined) return spoken(code, lines.slice(Math.max(0, index - 6), index));
   }
   return null;
+}
+
+/** As it is told on a terminal, before there is a log: the sentence, then its remedy, then the exit code with the error's. */
+function spoken(code: string, before: readonly LogLine[]): LastWords {
+  const own = before.map((line) => line.text.trim());
+  const remedyAt = own.findLastIndex((line) => line.startsWith('remedy: '));
+  const reason = own[remedyAt < 0 ? own.length - 1 : remedyAt - 1] ?? code;
+  return { code, reason, hint: (own[remedyAt] ?? '').replace(/^remedy: /, '') };
 }
 
 /** Its words count inside the window of the log only, as any line does. */

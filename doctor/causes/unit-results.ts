@@ -13,6 +13,8 @@ interface Row {
   readonly test: (unit: UnitState) => boolean;
   /** What a line of its log says instead of an exit status, where something stands between systemd and the program. */
   readonly line?: RegExp;
+  /** A line that shows that the same status has another reason. */
+  readonly unless?: RegExp;
   readonly signature?: (place: Place) => readonly Sign[];
   readonly fix: string;
   readonly help: string;
@@ -52,7 +54,10 @@ function ruleOf(row: Row, place: Place): CauseRule {
     title: (view) => `${unit(view)}: ${row.title}`,
     necessary: [shown],
     signature: row.signature?.(place) ?? [],
-    forbids: [seat === 'be' ? backend.directUpgrades : gateway.linkUp],
+    forbids: [
+      seat === 'be' ? backend.directUpgrades : gateway.linkUp,
+      ...(row.unless ? [logs.logSays(place, row.unless, 'its log says otherwise')] : []),
+    ],
     lookalikes:
       seat === 'be'
         ? [
@@ -84,6 +89,9 @@ const settingUp = [
 const exited = (status: number) => (unit: UnitState) =>
   unit.mainStatus === status && unit.mainCode !== 'killed' && unit.result !== 'success';
 
+const noMoreProcesses =
+  /(notify\.pl: cannot run|Failed to execute|Failed at step EXEC|fork|clone|pthread_create|uv_thread_create|spawn)\b.*(EAGAIN|Resource temporarily unavailable)/;
+
 const rows: readonly Row[] = [
   {
     code: 'SYS-05',
@@ -91,7 +99,8 @@ const rows: readonly Row[] = [
     title: 'the program that ExecStart names cannot be run',
     claim: 'ended with status 203: systemd could not execute the program',
     test: exited(203),
-    line: /notify\.pl: cannot run |MODULE_NOT_FOUND/,
+    unless: noMoreProcesses,
+    line: /notify\.pl: cannot run .*: (No such file|Permission denied|Exec format|Not a directory)|MODULE_NOT_FOUND/,
     fix: 'install the program, or correct the path in ExecStart',
     help: '203/EXEC means that systemd found the unit and not the program: a wrong path, a missing file, no execute bit, or the wrong architecture. Where a small program stands between systemd and the agent, its last line says the same. The agent itself never ran.',
   },
@@ -149,6 +158,16 @@ const rows: readonly Row[] = [
     test: (unit) => unit.result === 'watchdog',
     fix: 'look for what blocked its event loop',
     help: 'The agent did not ping systemd within WatchdogSec, so systemd ended it: the loop was blocked.',
+  },
+  {
+    code: 'SYS-19',
+    name: 'limit of tasks',
+    title: 'it may start no more processes or threads',
+    claim: 'says that it can start no further process or thread',
+    test: () => false,
+    line: noMoreProcesses,
+    fix: 'raise TasksMax= or LimitNPROC= of the unit, or find what started so many',
+    help: 'TasksMax (of the unit) or LimitNPROC (of the user) is used up: starting a process or a thread fails with EAGAIN, "Resource temporarily unavailable". The program itself is there and is not at fault.',
   },
   {
     code: 'SYS-25',

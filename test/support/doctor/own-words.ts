@@ -238,6 +238,38 @@ export const ownWordsCases: readonly Case[] = [
       gatewayEnds(lastWords('VW_GATEWAY_TRUST_UNREADABLE', 'cannot read the trusted certificates ca.pem', 'ls -l')),
   },
   {
+    name: 'SYS-24 the configuration may not be read: told as on a terminal',
+    causes: ['SYS-24'],
+    proven: true,
+    world: () =>
+      gatewayEnds(
+        'cannot read gateway.toml: EACCES: permission denied',
+        '  remedy: check that this user may read it',
+        'exit 64 (VW_RUNTIME_CONFIG_UNREADABLE)',
+      ),
+  },
+  {
+    name: 'SYS-19 no further process',
+    causes: ['SYS-19'],
+    proven: true,
+    world: () =>
+      gatewayEnds('notify.pl: cannot run /opt/viworks/current/runtime/node: Resource temporarily unavailable'),
+  },
+  {
+    name: 'SYS-19 with the status that else means a missing program',
+    causes: ['SYS-19'],
+    proven: true,
+    // Without the log it is still so that systemd could not run it.
+    whenBlind: ['SYS-05'],
+    world: () =>
+      gatewayEnds('Failed to execute /usr/bin/perl: Resource temporarily unavailable').put(
+        'unit.state',
+        w.gw,
+        'gateway',
+        w.unit(gatewayUnit, { ...restarting, mainStatus: 203 }),
+      ),
+  },
+  {
     name: 'CFG-09 the identity is another one',
     causes: ['CFG-09'],
     proven: true,
@@ -304,6 +336,33 @@ export const ownWordsCases: readonly Case[] = [
       world.put('tcp.connect', w.gw, 'public', { address: '', port: 443, outcome: 'refused', milliseconds: 1 });
       world.put('ws.upgrade', w.gw, 'public', w.upgrade(w.refused));
       return world.write('tls.certificate', w.gw, 'public', { status: 'unknown', reason: 'unreachable', detail: '' });
+    },
+  },
+  {
+    name: 'NET-06 dropped by the rules of the gateway itself',
+    causes: ['NET-06'],
+    proven: true,
+    whenBlind: ['NET-05'],
+    world: () => {
+      const world = offline(healthy()).put('firewall.rules', w.gw, '', [
+        { ...rule, chain: 'OUTPUT', direction: 'out', action: 'drop' },
+      ]);
+      world.put('tcp.connect', w.gw, 'public', { address: '', port: 443, outcome: 'timeout', milliseconds: 5000 });
+      world.put('ws.upgrade', w.gw, 'public', w.upgrade({ ...w.nothing, reached: 'none', ended: 'timeout' }));
+      return world.write('tls.certificate', w.gw, 'public', { status: 'unknown', reason: 'unreachable', detail: '' });
+    },
+  },
+  {
+    name: 'NET-17 in /etc/hosts, and nobody looks there',
+    causes: ['NET-17'],
+    proven: true,
+    whenBlind: ['NET-02'],
+    world: () => {
+      const world = offline(healthy()).put('host.hosts-file', w.gw, '', [
+        { line: 3, address: '192.0.2.10', names: [w.topology.serverName], text: '192.0.2.10 agents.example.test' },
+      ]);
+      const none = { addresses: [], error: 'temporary', source: 'unknown', milliseconds: 9 } as const;
+      return world.put('dns.answer', w.gw, '', { name: w.topology.serverName, ...none });
     },
   },
   {
