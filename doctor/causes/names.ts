@@ -1,0 +1,145 @@
+// Causes in name resolution on a gateway: a stale line of /etc/hosts, one that is not used, a dead resolver, a record that is not there.
+import { allOf, anyOf, type CauseRule, defineCause, judge, not, sign, signs, type View } from '../engine/index.ts';
+import { on, remedy } from './texts.ts';
+
+const { gateway, parts } = signs;
+
+const hostsLine = (view: View) => {
+  const lines = view.value('host.hosts-file', 'gw') ?? [];
+  return lines.find((line) => line.names.includes(view.topology.serverName)) ?? null;
+};
+const inHostsFile = sign(
+  (view) =>
+    `/etc/hosts:${hostsLine(view)?.line ?? '?'} on ${parts.hostOf(view, 'gw')} says: ${hostsLine(view)?.text ?? ''}`,
+  (view) =>
+    judge(view, ['host.hosts-file', 'gw'], () => {
+      const line = hostsLine(view);
+      const answer = view.value('dns.answer', 'gw');
+      if (!line) return 'no';
+      return answer ? answer.addresses.includes(line.address) : 'unknown';
+    }),
+);
+
+const net01 = defineCause({
+  code: 'NET-01',
+  name: 'hosts override on the gateway',
+  layer: 'network',
+  hop: 'dns',
+  per: 'gateway',
+  host: 'gw',
+  title: (view) => `a line in /etc/hosts of ${parts.hostOf(view, 'gw')} sends ${view.topology.serverName} elsewhere`,
+  necessary: [gateway.nameLeadsElsewhere, inHostsFile],
+  forbids: [gateway.gatewayUpgrades],
+  lookalikes: [
+    { code: 'TLS-03', separator: gateway.nameLeadsElsewhere },
+    { code: 'NET-14', separator: gateway.nameLeadsElsewhere },
+  ],
+  predicts: ['network.name.resolves'],
+  remedy: (view) =>
+    remedy(
+      'remove or correct the line',
+      on(view, 'gw', `sed -n ${hostsLine(view)?.line ?? 1}p /etc/hosts`, `getent ahosts ${view.topology.serverName}`),
+    ),
+  help: `A forgotten override on the gateway: DNS is right for everybody else, this host goes to another machine, whose certificate or closed port then looks guilty.`,
+});
+
+const dnsError = (seat: 'gw' | 'op' | 'be', ...errors: readonly string[]) =>
+  sign(
+    (view) =>
+      `${parts.hostOf(view, seat)} cannot resolve ${view.topology.serverName} (${view.value('dns.answer', seat)?.error ?? ''})`,
+    (view) => judge(view, ['dns.answer', seat], (answer) => answer.error !== null && errors.includes(answer.error)),
+  );
+/** A line in somebody's /etc/hosts says nothing about DNS. */
+const inDns = anyOf(
+  'the name exists in DNS',
+  ...(['op', 'be'] as const).map((seat) =>
+    sign('', (view) =>
+      judge(view, ['dns.answer', seat], (answer) => answer.addresses.length > 0 && answer.source !== 'hosts-file'),
+    ),
+  ),
+);
+const resolverElsewhere = anyOf(
+  'a resolver elsewhere answers',
+  ...(['op', 'be'] as const).map((seat) =>
+    sign('', (view) =>
+      judge(
+        view,
+        ['dns.answer', seat],
+        (answer) => answer.source !== 'hosts-file' && (answer.addresses.length > 0 || answer.error === 'nxdomain'),
+      ),
+    ),
+  ),
+);
+
+/** The line is there and its host does not use it. */
+const hostsLineIgnored = allOf(
+  (view) =>
+    `/etc/hosts:${hostsLine(view)?.line ?? '?'} on ${parts.hostOf(view, 'gw')} names it (${hostsLine(view)?.text ?? ''}), and is not used`,
+  sign('', (view) => judge(view, ['host.hosts-file', 'gw'], () => (hostsLine(view) === null ? 'no' : 'yes'))),
+  sign('', (view) => judge(view, ['dns.answer', 'gw'], (answer) => answer.error !== null)),
+);
+
+const net17 = defineCause({
+  code: 'NET-17',
+  name: '/etc/hosts not used',
+  layer: 'network',
+  hop: 'dns',
+  per: 'gateway',
+  host: 'gw',
+  title: (view) => `${parts.hostOf(view, 'gw')} has ${view.topology.serverName} in /etc/hosts and does not look there`,
+  necessary: [hostsLineIgnored],
+  lookalikes: [
+    { code: 'NET-02', separator: hostsLineIgnored },
+    { code: 'NET-03', separator: hostsLineIgnored },
+  ],
+  predicts: ['network.name.resolves'],
+  remedy: (view) =>
+    remedy(
+      'let the name service read files first ("hosts: files dns"), and /etc/hosts be readable for everybody',
+      on(view, 'gw', 'grep ^hosts /etc/nsswitch.conf', 'ls -l /etc/hosts', `getent ahosts ${view.topology.serverName}`),
+    ),
+  help: `The name stands in /etc/hosts and still does not resolve: nsswitch.conf does not name "files", the line is garbled, or the file cannot be read by everybody. No resolver is needed for it, so none is to blame.`,
+});
+
+const net02 = defineCause({
+  code: 'NET-02',
+  name: 'resolver dead',
+  layer: 'network',
+  hop: 'dns',
+  per: 'gateway',
+  host: 'gw',
+  title: (view) => `the resolver of ${parts.hostOf(view, 'gw')} does not answer`,
+  necessary: [dnsError('gw', 'temporary', 'timeout')],
+  signature: [resolverElsewhere],
+  forbids: [hostsLineIgnored],
+  // No upgrade refutes it: where the name does not resolve, the rest of the way is probed by address.
+  lookalikes: [{ code: 'NET-03', separator: dnsError('gw', 'temporary', 'timeout') }],
+  predicts: ['network.name.resolves'],
+  remedy: (view) =>
+    remedy(
+      'bring the resolver back',
+      on(view, 'gw', 'cat /etc/resolv.conf', `getent ahosts ${view.topology.serverName}`),
+    ),
+  help: `Name resolution on the gateway fails as such (EAI_AGAIN); the name exists. By address the same host would connect: the network is fine.`,
+});
+
+const net03 = defineCause({
+  code: 'NET-03',
+  name: 'name does not exist',
+  layer: 'network',
+  hop: 'dns',
+  host: 'be',
+  title: (view) => `the name ${view.topology.serverName} does not exist`,
+  necessary: [
+    dnsError('gw', 'nxdomain'),
+    anyOf('and it exists nowhere else', dnsError('op', 'nxdomain'), dnsError('be', 'nxdomain')),
+    not('no resolver knows it', inDns),
+  ],
+  forbids: [hostsLineIgnored],
+  lookalikes: [{ code: 'NET-02', separator: dnsError('gw', 'nxdomain') }],
+  predicts: ['network.name.resolves'],
+  remedy: (view) => remedy(`add the record ${view.topology.serverName} → the backend's public address`),
+  help: `The record is missing in DNS itself: every resolver says so, not only the gateway's.`,
+});
+
+export const nameCauses: readonly CauseRule[] = [net01, net02, net03, net17];
