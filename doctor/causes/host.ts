@@ -49,11 +49,11 @@ const suffers = (pattern: RegExp) =>
       judge(view, ['http.response', 'be', 'api-health'], (seen) => seen.status === 503),
     ),
   );
-const noSpace = /ENOSPC|no space left|disk (is )?full|database or disk is full/i;
+const noSpace = /ENOSPC|no space left|no room is left|disk (is )?full|database or disk is full/i;
 const readOnly = /EROFS|read-only file system|readonly database/i;
 
 /** The store says that it cannot be opened or written, and rarely why: SQLite has one sentence for a full, a read-only and a forbidden place. */
-const storeFails = logs.logSays(place, /VW_BACKEND_STOR(E_OPEN|AGE_UNAVAILABLE)/, 'its log says');
+const storeFails = logs.logSays(place, /VW_BACKEND_STOR(E_OPEN|E_FULL|AGE_UNAVAILABLE)/, 'its log says');
 const saysWhy = (pattern: RegExp) =>
   anyOf(
     (view) => {

@@ -113,7 +113,8 @@ function adviceOn(words: LastWords | null): string {
   const reason = words?.reason ?? '';
   if (/not a database|malformed|corrupt/i.test(reason))
     return 'the file is damaged: put it aside, restore it from the newest backup, then start';
-  if (/ENOSPC|no space left|is full/i.test(reason)) return 'make room on that file system, then start it';
+  if (/ENOSPC|no space left|no room is left|is full/i.test(reason))
+    return 'make room on that file system, then start it';
   if (/EROFS|read-?only/i.test(reason))
     return 'look for a disk error, make the file system writable again, then start it';
   return words?.hint || 'mend what its last line names, then start it';

@@ -316,8 +316,11 @@ describe.skipIf(obstacle !== undefined)(`the deployer${obstacle ? ` (skipped: ${
     const second = await viworks(['deploy', 'apply', '-i', heartbeat(9), '--yes']);
     expect([second.code, second.err]).toEqual([
       5,
-      expect.stringMatching(/another deploy is at work: \S+, project lab, since/),
+      expect.stringMatching(/another deploy is at work: \w+@\S+, project lab, since \S+ \(apply\)/),
     ]);
+    // The loser shares the gateway's release with the winner, and must not take it away from under it.
+    const shared = await on('gw1', 'readlink -f /opt/viworks/current');
+    expect(await on('gw1', `test -f ${shared}/manifest.json && echo there`)).toBe('there');
     first.child.kill('SIGKILL');
     await first.ended;
     await expect
@@ -329,6 +332,26 @@ describe.skipIf(obstacle !== undefined)(`the deployer${obstacle ? ` (skipped: ${
     expect(await current('be1')).toBe(before);
     expect((await apply()).out).toMatch(/^no changes/);
     expect((await viworks(['run', 'gw-lab', '--', 'echo', 'back'])).out).toBe('back\n');
+    // Who interrupts is told what becomes of each host, and the release is not blamed for it.
+    const interrupted = start(['deploy', 'apply', '-i', file, '--yes', '--output', 'ndjson']);
+    await new Promise<void>((resolve) => {
+      interrupted.child.stdout?.on('data', (text: string) => text.includes('canary') && resolve());
+      interrupted.child.once('close', () => resolve());
+    });
+    interrupted.child.kill('SIGINT');
+    const left = await interrupted.ended;
+    expect([left.code, left.out]).toEqual([130, expect.stringContaining('switched, going back by itself now: be1')]);
+    expect(left.out.trim().split('\n').at(-1)).toContain('"type":"result"');
+    const soon = file.replace(/[^/]+$/, 'soon.toml');
+    writeFileSync(soon, readFileSync(file, 'utf8').replace('soak_seconds = 60', 'soak_seconds = 1'));
+    for (const host of ['be1', 'gw1'] as const)
+      await expect
+        .poll(() => on(host, 'grep phase /var/lib/viworks/deploy/state.json'), { timeout: 20_000, interval: 250 })
+        .toContain('committed');
+    expect(await current('be1')).toBe(before);
+    const again = await viworks(['deploy', 'apply', '-i', soon, '--yes']);
+    expect([again.code, again.err]).toEqual([0, expect.not.stringContaining('failed here before')]);
+    expect((await apply()).code).toBe(0);
   });
 
   test('what was changed by hand is shown, and kept when it has to go', async () => {
@@ -340,6 +363,11 @@ describe.skipIf(obstacle !== undefined)(`the deployer${obstacle ? ` (skipped: ${
       expect.stringContaining('/etc/nginx/conf.d/viworks.conf (edited)'),
     ]);
     expect(await on('be1', 'tail -n 1 /etc/nginx/conf.d/viworks.conf')).toBe('# mine');
+    expect(refused.err).toMatch(/viworks\.conf \(edited on the host\)\n +@@.*\n[\s\S]*-# mine\n/);
+    // An edit in the release that runs, too: what was running is the way back, with its edit.
+    await on('be1', "sed -i 's/^heartbeat_seconds = .*/heartbeat_seconds = 3/' /opt/viworks/current/etc/backend.toml");
+    const overwritten = await viworks(['deploy', 'apply', '-i', heartbeat(5), '--yes', '--overwrite']);
+    expect([overwritten.code, overwritten.err]).toEqual([0, expect.stringContaining('-heartbeat_seconds = 3')]);
     expect((await apply(['--overwrite'])).code).toBe(0);
     expect(
       await on(

@@ -148,6 +148,11 @@ export const backendBreaks: readonly Break[] = [
         "use IO::Socket::INET; my $s = IO::Socket::INET->new(LocalAddr => '127.0.0.1', LocalPort => 8081, Listen => 9, ReuseAddr => 1) or die; while (my $c = $s->accept) { close $c }";
       await stopBackend(bench);
       await bench.run('be1', `systemd-run -q --unit=metrics-exporter /usr/bin/perl -e "$(cat)"`, listen);
+      // It has to be there first: systemd would else take the port for the socket unit.
+      await bench.run(
+        'be1',
+        "for i in $(seq 50); do ss -Hltn 'sport = :8081' | grep -q . && exit 0; sleep 0.1; done; exit 1",
+      );
       await bench.attempt(
         'be1',
         `systemctl start --no-block ${backendSockets} 2>/dev/null; systemctl start --no-block ${backendUnit}`,
