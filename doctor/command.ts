@@ -56,7 +56,7 @@ cause. Changes nothing anywhere. Without -i it reads ./viworks.toml, then ~/.con
     { code: 1, means: 'the doctor itself failed' },
     { code: 3, means: 'at least one cause or outage finding' },
     { code: 4, means: 'warnings or latent faults only, with --fail-on warn' },
-    { code: 5, means: 'inconclusive: not enough facts to call it healthy or broken' },
+    { code: 5, means: 'inconclusive: it breaks and no cause is proven, or not enough was seen to say' },
     { code: 64, means: 'wrong usage or inventory' },
     { code: 130, means: 'interrupted; what was known by then was reported' },
   ],

@@ -1,9 +1,9 @@
 // More causes in nginx's configuration: limits, loops, swapped routes, and the backend's own route table, which looks like one of them.
-import { type CauseRule, defineCause, judge, sign, signs, type View } from '../engine/index.ts';
+import { allOf, type CauseRule, defineCause, judge, sign, signs, type Tri, type View } from '../engine/index.ts';
 import { anySeatGets } from './nginx-answers.ts';
 import { ifVisible, nginxCommand, on, remedy } from './texts.ts';
 
-const { backend, logs, nginx } = signs;
+const { backend, gateway, logs, nginx } = signs;
 const agentsPort = (view: View) => view.topology.backend.agentsPort;
 const errorLog = { seat: 'be', part: 'nginx-error' } as const;
 const predicts = ['nginx.agents.upgrades'];
@@ -143,6 +143,43 @@ const ngx24 = defineCause({
   help: `Asked on its own port, past nginx, the WebSocket server refuses the canonical path and takes /. nginx is innocent: it passes the path on unchanged. Told from NGX-01 and from a wrong path in the agent (CFG-04) by the direct dial.`,
 });
 
+const cutsIdle = nginx.routeIs(
+  (route, view) =>
+    `nginx cuts an idle tunnel after ${route.readTimeoutSeconds ?? 60} s, and the next heartbeat comes after ${view.topology.backend.heartbeatSeconds} s`,
+  (route, view) => (route.readTimeoutSeconds ?? 60) < view.topology.backend.heartbeatSeconds,
+);
+/** Its sessions open and are lost, again and again. */
+const flaps = sign('the gateway loses one session after the other', (view) =>
+  judge(view, ['log.tail', 'gw', 'gateway'], (tail): Tri => {
+    const lost = tail.lines.filter((line) => line.text.includes('session lost')).length;
+    if (lost >= 2) return tail.sinceMs === null ? 'unknown' : 'yes';
+    return tail.truncated ? 'unknown' : 'no';
+  }),
+);
+const cutNow = allOf('tunnels are cut, and the link is down for it', cutsIdle, flaps, gateway.linkDown);
+
+const ngx16Active = defineCause({
+  code: 'NGX-16',
+  name: 'read timeout shorter than the heartbeat',
+  layer: 'nginx',
+  hop: 'route',
+  host: 'be',
+  title: "nginx cuts the agents' tunnels before their next heartbeat",
+  necessary: [nginx.routeToAgents, cutsIdle, flaps, gateway.linkDown, gateway.gatewayUpgrades],
+  lookalikes: [
+    { code: 'NET-12', title: 'a device on the way forgets idle flows', separator: cutsIdle },
+    { code: 'SYS-21', separator: flaps },
+  ],
+  predicts: ['agents.link.up', 'agents.registry.online', 'agents.canary.returns'],
+  remedy: (view) =>
+    remedy('set it well above the heartbeat', [
+      'proxy_read_timeout 3600s;',
+      'proxy_send_timeout 3600s;',
+      ...on(view, 'be', nginxCommand(view, 'reload')),
+    ]),
+  help: `An idle tunnel is closed by nginx after exactly proxy_read_timeout (60 s unless set). Where the heartbeat is slower than that, every session ends after that time; nginx says so only at level info, and the agents see a closed connection. The network is fine: each new upgrade gets 101.`,
+});
+
 const ngx16 = defineCause({
   code: 'NGX-16',
   name: 'read timeout too short',
@@ -159,6 +196,7 @@ const ngx16 = defineCause({
       (route, view) => (route.readTimeoutSeconds ?? 60) < 2 * view.topology.backend.heartbeatSeconds,
     ),
   ],
+  forbids: [cutNow],
   predicts: [],
   remedy: (view) =>
     remedy('set it well above the heartbeat', [
@@ -169,4 +207,4 @@ const ngx16 = defineCause({
   help: `An idle tunnel is closed by nginx after exactly proxy_read_timeout (60 s unless set). With a heartbeat above half of that, one late beat cuts the link; nginx says so only at level info.`,
 });
 
-export const nginxMoreCauses: readonly CauseRule[] = [ngx11, ngx16, ngx19, ngx21, ngx22, ngx24];
+export const nginxMoreCauses: readonly CauseRule[] = [ngx11, ngx16Active, ngx16, ngx19, ngx21, ngx22, ngx24];

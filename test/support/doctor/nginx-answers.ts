@@ -100,6 +100,16 @@ export const nginxAnswersCases: readonly Case[] = [
       ),
   },
   {
+    name: 'NGX-16 tunnels are cut before the next heartbeat',
+    causes: ['NGX-16'],
+    proven: true,
+    world: () => {
+      const world = offline(site((text) => text.replace('proxy_read_timeout 3600s', 'proxy_read_timeout 2s')));
+      const lost = '{"msg":"session lost","code":1006}';
+      return world.put('log.tail', w.gw, 'gateway', w.log(lost, '{"msg":"session open"}', lost));
+    },
+  },
+  {
     name: 'NGX-10 only the gateway is refused',
     causes: ['NGX-10'],
     proven: true,
