@@ -56,35 +56,31 @@ const stateOf = async (bench: Workbench): Promise<string> => {
   return (await bench.run('be1', `sed -n 's/^State:\\s*\\(.\\).*/\\1/p' /proc/${MainPID}/status`)).trim();
 };
 
+/** A fault that the stand-in shows by itself. */
+function standIn(id: string, what: string, options: string, witness: Break['witness']): Break {
+  return { id, what, form: 'systemd', inject: (bench) => oldBackend(bench, options), witness, mend: back };
+}
+
 export const backendBreaks: readonly Break[] = [
-  {
-    id: 'BE-01',
-    what: 'the backend never opens its WebSocket port, and its log says that it did',
-    form: 'systemd',
-    inject: (bench) => oldBackend(bench, '--mode no-listener'),
-    witness: async (bench) => {
+  standIn(
+    'BE-01',
+    'the backend never opens its WebSocket port, and its log says that it did',
+    '--mode no-listener',
+    async (bench) => {
       const none = (await listeners(bench, 'be1', 8081)).length === 0;
       const claims = (await journal(bench, 'be1', backendUnit)).includes(startedLine);
       return none && claims && (await looksAlive(bench))
         ? 'no socket listens on 8081, 8080 answers, the log claims a start'
         : undefined;
     },
-    mend: back,
-  },
-  {
-    id: 'BE-02',
-    what: 'the backend listens on 8081 and never accepts',
-    form: 'systemd',
-    inject: (bench) => oldBackend(bench, '--mode bind-only'),
-    witness: async (bench) => {
-      if (!(await looksAlive(bench)) || (await upgradeDirect(bench)) !== 'silent') return undefined;
-      const [listener] = await listeners(bench, 'be1', 8081);
-      return listener && listener.queued > 0
-        ? `8081 listens with ${listener.queued} connections that nobody accepts`
-        : undefined;
-    },
-    mend: back,
-  },
+  ),
+  standIn('BE-02', 'the backend listens on 8081 and never accepts', '--mode bind-only', async (bench) => {
+    if (!(await looksAlive(bench)) || (await upgradeDirect(bench)) !== 'silent') return undefined;
+    const [listener] = await listeners(bench, 'be1', 8081);
+    return listener && listener.queued > 0
+      ? `8081 listens with ${listener.queued} connections that nobody accepts`
+      : undefined;
+  }),
   {
     id: 'BE-03',
     what: 'the backend process is stopped by a signal',
@@ -98,17 +94,11 @@ export const backendBreaks: readonly Break[] = [
       await back(bench);
     },
   },
-  {
-    id: 'BE-04',
-    what: "the backend's one loop spins and serves neither port",
-    form: 'systemd',
-    inject: (bench) => oldBackend(bench, '--mode blocked'),
-    witness: async (bench) =>
-      (await stateOf(bench)) === 'R' && (await upgradeDirect(bench, '/health', 8080)) === 'silent'
-        ? 'the main process is in state R and 8080 is silent'
-        : undefined,
-    mend: back,
-  },
+  standIn('BE-04', "the backend's one loop spins and serves neither port", '--mode blocked', async (bench) =>
+    (await stateOf(bench)) === 'R' && (await upgradeDirect(bench, '/health', 8080)) === 'silent'
+      ? 'the main process is in state R and 8080 is silent'
+      : undefined,
+  ),
   {
     id: 'BE-05',
     what: 'the backend is stopped by an operator',
@@ -168,17 +158,11 @@ export const backendBreaks: readonly Break[] = [
       await back(bench);
     },
   },
-  {
-    id: 'BE-10',
-    what: 'the backend listens on 8082 instead of 8081',
-    form: 'systemd',
-    inject: (bench) => oldBackend(bench, '--ws 8082'),
-    witness: async (bench) =>
-      (await listeners(bench, 'be1', 8081)).length === 0 && (await upgradeDirect(bench, '/ws/agent', 8082)) === 101
-        ? '8082 upgrades, nothing listens on 8081'
-        : undefined,
-    mend: back,
-  },
+  standIn('BE-10', 'the backend listens on 8082 instead of 8081', '--ws 8082', async (bench) =>
+    (await listeners(bench, 'be1', 8081)).length === 0 && (await upgradeDirect(bench, '/ws/agent', 8082)) === 101
+      ? '8082 upgrades, nothing listens on 8081'
+      : undefined,
+  ),
   {
     id: 'EXP-01',
     what: '8081 is open to other hosts (latent)',
@@ -226,37 +210,22 @@ export const backendBreaks: readonly Break[] = [
       await back(bench);
     },
   },
-  {
-    id: 'NGX-24',
-    what: 'the backend serves its WebSocket at "/" only',
-    form: 'systemd',
-    inject: (bench) => oldBackend(bench, '--mode root-only'),
-    witness: async (bench) =>
-      (await upgradeDirect(bench)) === 404 && (await upgradeDirect(bench, '/')) === 101
-        ? '8081 answers 404 on /ws/agent and 101 on /, without nginx'
-        : undefined,
-    mend: back,
-  },
-  {
-    id: 'OTHER-SILENT',
-    what: 'the backend accepts on 8081 and never says a word',
-    form: 'systemd',
-    inject: (bench) => oldBackend(bench, '--mode silent'),
-    witness: async (bench) => {
-      if (!(await looksAlive(bench)) || (await upgradeDirect(bench)) !== 'silent') return undefined;
-      return (await listeners(bench, 'be1', 8081))[0]?.queued === 0 ? '8081 accepts and is silent' : undefined;
-    },
-    mend: back,
-  },
-  {
-    id: 'OTHER-WRONG-ACCEPT',
-    what: 'what answers on 8081 is no WebSocket server of ours: its accept key is wrong',
-    form: 'systemd',
-    inject: (bench) => oldBackend(bench, '--mode wrong-key'),
-    witness: async (bench) =>
+  standIn('NGX-24', 'the backend serves its WebSocket at "/" only', '--mode root-only', async (bench) =>
+    (await upgradeDirect(bench)) === 404 && (await upgradeDirect(bench, '/')) === 101
+      ? '8081 answers 404 on /ws/agent and 101 on /, without nginx'
+      : undefined,
+  ),
+  standIn('OTHER-SILENT', 'the backend accepts on 8081 and never says a word', '--mode silent', async (bench) => {
+    if (!(await looksAlive(bench)) || (await upgradeDirect(bench)) !== 'silent') return undefined;
+    return (await listeners(bench, 'be1', 8081))[0]?.queued === 0 ? '8081 accepts and is silent' : undefined;
+  }),
+  standIn(
+    'OTHER-WRONG-ACCEPT',
+    'what answers on 8081 is no WebSocket server of ours: its accept key is wrong',
+    '--mode wrong-key',
+    async (bench) =>
       (await upgradeDirect(bench)) === 'wrong-accept' ? 'an upgrade with a wrong accept key' : undefined,
-    mend: back,
-  },
+  ),
   {
     id: 'BE-15',
     what: "the file system of the backend's state is full",
