@@ -63,7 +63,6 @@ export type {
   HopState,
   Remedy,
   Report,
-  RunVerdict,
   UnknownReport,
   VerdictReport,
 } from './report.ts';
