@@ -5,6 +5,7 @@ import { createInterface } from 'node:readline/promises';
 import type { CommandSpec, Invocation, OptionSpec } from '../agents/runtime/index.ts';
 import { runtimeErrors } from '../agents/runtime/index.ts';
 import { type DeployContext, loadTls, refuseUnsupported } from './apply/hosts.ts';
+import { describeInterrupt, nothingReached } from './apply/interrupted.ts';
 import { createNdjsonProgress, createPlainProgress } from './apply/progress.ts';
 import { type RunOptions, runApply, runPlan, runRemove, runRollback, runStatus } from './apply/runner.ts';
 import { deployErrors } from './errors.ts';
@@ -52,7 +53,10 @@ const codes = (...numbers: readonly Code[]): CommandSpec['exitCodes'] =>
 const LOOK = [8, 9, 10, 64, 130] as const;
 const CHANGE = [0, 1, 3, 4, 5, 6, 11, 12, 13, 14, ...LOOK] as const;
 
-type Action = (context: DeployContext, options: RunOptions & { keepData: boolean }) => Promise<number>;
+type Action = (
+  context: DeployContext,
+  options: RunOptions & { keepData: boolean; host?: string | undefined },
+) => Promise<number>;
 
 function subcommand(spec: {
   name: string;
@@ -127,9 +131,15 @@ export const deployCommand: CommandSpec = {
     subcommand({
       name: 'remove',
       summary: 'take everything off the hosts; what was there before comes back',
-      options: [...COMMON, YES, { flags: '--keep-data', help: 'leave the state of the agents in /var/lib/viworks' }],
+      options: [
+        ...COMMON,
+        YES,
+        { flags: '--keep-data', help: 'leave the state of the agents in /var/lib/viworks' },
+        { flags: '--host <name>', help: 'only from this host of the inventory, e.g. a gateway that is given up' },
+      ],
       examples: [
         { command: 'viworks deploy remove', does: 'asks first' },
+        { command: 'viworks deploy remove --host gw1', does: 'one host; the others stay as they are' },
         { command: 'viworks deploy remove --keep-data', does: 'a later deploy finds its tasks and tokens again' },
       ],
       exitCodes: codes(0, 1, 5, ...LOOK),
@@ -160,19 +170,25 @@ async function runAction(invocation: Invocation, action: Action): Promise<number
   ]);
   const plain = options.output !== 'ndjson';
   const progress = plain ? createPlainProgress(terminal) : createNdjsonProgress(terminal.stdout, clock);
-  const context: DeployContext = { inventory, artefacts, templates, tls, progress, clock, signal, env };
+  const reached = nothingReached();
+  const context: DeployContext = { inventory, artefacts, templates, tls, progress, reached, clock, signal, env };
   const choice = {
     overwrite: options.overwrite === true,
     retryBad: options.retryBad === true,
     noWayBack: options.wayBack === false,
     operator: options.operator === true,
     keepData: options.keepData === true,
+    host: typeof options.host === 'string' ? options.host : undefined,
     confirm: (question: string) => confirm(invocation, question),
   };
   try {
     return await action(context, choice);
   } catch (error) {
     progress.flush();
+    if (signal.aborted) {
+      progress.result({ summary: describeInterrupt(reached), exitCode: 130, interrupted: true });
+      throw signal.reason;
+    }
     if (error instanceof AggregateError) throw worst(error, invocation);
     if (error instanceof TemplateError)
       throw deployErrors.create('VW_DEPLOY_TEMPLATE', { problem: error.message }, error);

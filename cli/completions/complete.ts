@@ -93,6 +93,7 @@ async function valuesOf(option: OptionSpec, from: From): Promise<Offer> {
   if (/<(file|directory)/.test(option.flags)) return 'files';
   const { long } = flagsOf(option);
   if (long === 'gateway') return await gatewayNames(from);
+  if (long === 'host') return await hostNames(from.given.inventory ?? 'viworks.toml');
   return long === 'context' ? await contextNames(from) : [];
 }
 

@@ -5,7 +5,7 @@ import { deployErrors, reasonOf } from '../errors.ts';
 import type { Part } from '../host/gates.ts';
 import { ENROLMENT_SECRET, gatewayOn } from '../plan/release.ts';
 import { type DeployContext, type JudgedHost, openHosts } from './hosts.ts';
-import { discardHost } from './prepare.ts';
+import { discardHost, holderOf } from './prepare.ts';
 import type { DeployEvent } from './progress.ts';
 
 const ALIVE_MS = 10_000;
@@ -34,15 +34,13 @@ export async function activateFleet(fleet: Fleet, context: DeployContext): Promi
     await canaries(fleet, context);
     context.progress.flush();
     await soak(fleet, context);
-    for (const host of fleet.changing) await host.link.request('commit');
+    for (const host of fleet.changing) {
+      await host.link.request('commit');
+      context.reached.committed.add(host.name);
+    }
   } catch (error) {
     context.progress.flush();
-    if (context.signal.aborted) {
-      const names = switched.map((host) => host.name).join(', ');
-      if (names !== '')
-        context.progress.text([`${names}: goes back by itself within a minute (viworks deploy status)`]);
-      throw context.signal.reason;
-    }
+    context.signal.throwIfAborted();
     const untouched = fleet.changing.filter((host) => !switched.includes(host));
     await Promise.all(untouched.map((host) => discardHost(host, context.signal)));
     throw await takeBack(switched, error, context);
@@ -73,7 +71,8 @@ async function activateBackend(host: JudgedHost, switched: JudgedHost[], context
 }
 
 // From here on the host goes back by itself when it hears nothing for the inventory's window.
-function switchHost(host: JudgedHost, { inventory }: DeployContext): Promise<unknown> {
+function switchHost(host: JudgedHost, { inventory, reached }: DeployContext): Promise<unknown> {
+  reached.switched.add(host.name);
   const windowMs = inventory.deploy.windowSeconds * 1000;
   return host.link.request('switch', { id: host.parcel.manifest.id, windowMs }, { ms: START_MS });
 }
@@ -204,14 +203,14 @@ async function takeBack(switched: readonly JudgedHost[], cause: unknown, context
 // A host whose connection is gone goes back by itself; it is asked anew what it is, never assumed.
 async function goBack(host: JudgedHost, reason: string, context: DeployContext): Promise<string> {
   try {
-    return await host.link.request<string>('go-back', { reason }, { ms: BACK_MS });
+    return await host.link.request<string>('go-back', { reason, blame: true }, { ms: BACK_MS });
   } catch (error) {
     if (fromUnknown(error).code === 'VW_DEPLOY_HOLD') throw error;
     const [again] = await openHosts([host.name], context);
     if (!again) throw error;
     try {
-      await again.link.request('lock', { holder: 'taking back' });
-      return await again.link.request<string>('go-back', { reason }, { ms: BACK_MS });
+      await again.link.request('lock', { holder: holderOf(context, 'taking back') });
+      return await again.link.request<string>('go-back', { reason, blame: true }, { ms: BACK_MS });
     } finally {
       await again.link.close();
     }

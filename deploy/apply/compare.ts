@@ -2,12 +2,18 @@
 
 import { unifiedDiff } from '../plan/diff.ts';
 import { unitsInDoubt } from '../plan/doubt.ts';
+import { LAYOUT } from '../plan/layout.ts';
 import type { Drift, HostFacts, Manifest, ReleaseParcel } from '../plan/manifest.ts';
 
 /** One rendered file that differs. */
 export interface FileChange {
   readonly path: string;
   readonly kind: 'added' | 'changed' | 'removed';
+  readonly diff: readonly string[];
+}
+
+/** A managed file that is not as it was shipped, with what applying would change in it. */
+export interface DriftChange extends Drift {
   readonly diff: readonly string[];
 }
 
@@ -26,7 +32,7 @@ export interface HostChange {
   /** Units that are started or restarted. */
   readonly restarts: readonly string[];
   readonly reloadsNginx: boolean;
-  readonly drift: readonly Drift[];
+  readonly drift: readonly DriftChange[];
   /** A reason why "nothing differs" is not "nothing to do". */
   readonly unsettled: string | undefined;
 }
@@ -39,10 +45,12 @@ export interface Comparison {
   readonly packages: readonly string[];
   /** Contents of the current release by path, as far as they were read. */
   readonly before: Readonly<Record<string, string | null>>;
+  /** Contents of edited files by their own path, as far as they were read. */
+  readonly edited?: Readonly<Record<string, string | null>>;
 }
 
 /** Compares. A host without facts is a bare one. */
-export function compareHost({ facts, parcel, helper, packages, before }: Comparison): HostChange {
+export function compareHost({ facts, parcel, helper, packages, before, edited = {} }: Comparison): HostChange {
   const next = parcel.manifest;
   const current = facts?.manifest ?? null;
   const phase = facts?.state.phase ?? 'empty';
@@ -72,9 +80,18 @@ export function compareHost({ facts, parcel, helper, packages, before }: Compari
     installs: next.nginx && !facts?.nginx ? packages : [],
     restarts,
     reloadsNginx: next.nginx && !(same && drift.length === 0),
-    drift,
+    drift: drift.map((entry) => ({ ...entry, diff: diffOf(entry, parcel, edited[entry.path]) })),
     unsettled,
   };
+}
+
+// From what somebody wrote there to what this release wants there.
+function diffOf({ path }: Drift, { manifest, contents }: ReleaseParcel, onHost: string | null | undefined): string[] {
+  if (onHost == null) return [];
+  const outer = manifest.outer.find((entry) => entry.path === path);
+  const within = path.startsWith(`${LAYOUT.releases}/`) ? path.split('/').slice(5).join('/') : '';
+  const wanted = outer?.kind === 'file' ? outer.content : contents[within];
+  return wanted === undefined ? [] : [...unifiedDiff(onHost, wanted)];
 }
 
 function changedFiles(

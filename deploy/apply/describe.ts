@@ -25,7 +25,9 @@ export function describePlan(
     }
     lines.push(`  ${label.padEnd(12)}  ${change.from ?? 'nothing installed'} → ${change.to}`);
     lines.push(`  ${''.padEnd(12)}  ${actionsOf(planned).join(' · ')}`);
-    for (const drift of change.drift) lines.push(`    ! ${drift.path} (${drift.what} on the host)`);
+    for (const drift of change.drift) {
+      lines.push(`    ! ${drift.path} (${drift.what} on the host)`, ...drift.diff.map((line) => `      ${line}`));
+    }
     for (const file of change.files) lines.push(...describeFile(file));
   }
   const back = hosts.filter(({ change }) => !change.none).map(({ change }) => change.from);

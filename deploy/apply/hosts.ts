@@ -13,6 +13,7 @@ import type { Artefacts, RuntimeLayer } from '../release/artefacts.ts';
 import { openRemote } from '../remote/index.ts';
 import { compareHost, type HostChange } from './compare.ts';
 import { type BareFacts, type HostLink, openLink } from './host-link.ts';
+import type { Reached } from './interrupted.ts';
 import type { Progress } from './progress.ts';
 
 type Env = Readonly<Record<string, string | undefined>>;
@@ -31,6 +32,7 @@ export interface DeployContext extends OpenContext {
   readonly artefacts: Artefacts;
   readonly templates: Templates;
   readonly tls: TlsMaterial;
+  readonly reached: Reached;
 }
 
 /** Certificate, key and trust as they are rendered and sent. */
@@ -112,8 +114,18 @@ export async function judgeHost(host: OpenHost, context: DeployContext): Promise
   const plain = compareHost({ facts, parcel, helper: helper.digest, packages, before: {} });
   const changed = plain.files.filter((file) => file.kind === 'changed').map((file) => file.path);
   const before = changed.length > 0 ? await readBefore(host.link, changed) : {};
-  const change = compareHost({ facts, parcel, helper: helper.digest, packages, before });
+  const edited = await readEdited(host.link, facts);
+  const change = compareHost({ facts, parcel, helper: helper.digest, packages, before, edited });
   return { ...host, facts, runtime, helper, parcel, change };
+}
+
+// The helper reads below `current` only, and that is where the release with the edit is.
+async function readEdited(link: HostLink, facts: HostFacts | undefined): Promise<Record<string, string | null>> {
+  const paths = (facts?.drift ?? []).filter((entry) => entry.what === 'edited').map((entry) => entry.path);
+  if (paths.length === 0) return {};
+  const seen = (path: string): string => path.replace(/^\/opt\/viworks\/releases\/[^/]+/, LAYOUT.current);
+  const files = await link.request<Record<string, string | null>>('read-files', { paths: paths.map(seen) });
+  return Object.fromEntries(paths.map((path) => [path, files[seen(path)] ?? null]));
 }
 
 async function readBefore(link: HostLink, paths: readonly string[]): Promise<Record<string, string | null>> {

@@ -1,5 +1,6 @@
 // Everything before the switch: helper, packages, layers, release, accounts, secrets, validation. Nothing live is touched, and
 // what fails here leaves a host as it was.
+import { hostname, userInfo } from 'node:os';
 import { describe, fromUnknown } from '../../agents/runtime/index.ts';
 import { deployErrors } from '../errors.ts';
 import { ENROLMENT_SECRET, gatewayOn } from '../plan/release.ts';
@@ -77,7 +78,9 @@ export async function prepareHost(
   const { from } = judged.change;
   // A way back that does not work today is none: it is looked at before anything is switched.
   if (from !== null && from !== id && !options.noWayBack) {
-    await step('way back validated', () => validateWayBack(host, from));
+    // What runs is the way back, also where somebody edited it.
+    const asItIs = judged.change.drift.length > 0;
+    await step('way back validated', () => validateWayBack(host, { id: from, asItIs }));
   }
   return judged;
 }
@@ -105,9 +108,9 @@ async function renewHelper(host: JudgedHost, context: DeployContext): Promise<vo
   await link.request('lock', { holder: holderOf(context) });
 }
 
-async function validateWayBack({ name, link }: JudgedHost, id: string): Promise<void> {
+async function validateWayBack({ name, link }: JudgedHost, args: { id: string; asItIs: boolean }): Promise<void> {
   try {
-    await link.request<string[]>('validate', { id }, { ms: 120_000 });
+    await link.request<string[]>('validate', args, { ms: 120_000 });
   } catch (error) {
     const { code, detail } = fromUnknown(error);
     if (code !== 'VW_DEPLOY_REFUSED') throw error;
@@ -128,7 +131,7 @@ async function settle(host: JudgedHost, context: DeployContext): Promise<JudgedH
   const phase = host.facts?.state.phase;
   if (phase === 'activating') {
     const reason = 'an earlier deploy ended before it confirmed';
-    await host.link.request('go-back', { reason }, { ms: 240_000 });
+    await host.link.request('go-back', { reason, blame: false }, { ms: 240_000 });
     const event = {
       host: host.name,
       phase: 'prepare',
@@ -154,9 +157,10 @@ function secretsOf(host: JudgedHost, { tls, inventory }: DeployContext): object[
   ];
 }
 
-function holderOf({ env, inventory, clock }: DeployContext): string {
-  const user = env.SUDO_USER ?? env.USER ?? env.LOGNAME ?? 'unknown';
-  return `${user}, project ${inventory.project.name}, since ${new Date(clock.now()).toISOString()}`;
+/** Who holds a host's lock, in words. */
+export function holderOf({ env, inventory, clock }: DeployContext, what = 'apply'): string {
+  const user = `${env.SUDO_USER || userInfo().username}@${hostname()}`;
+  return `${user}, project ${inventory.project.name}, since ${new Date(clock.now()).toISOString()} (${what})`;
 }
 
 function refuseUnfit(host: JudgedHost): void {

@@ -1,5 +1,5 @@
 // What each subcommand does, from connecting to the last word. Holds no truth of its own: hosts say what they are.
-import { describe, fromUnknown } from '../../agents/runtime/index.ts';
+import { describe, fromUnknown, runtimeErrors } from '../../agents/runtime/index.ts';
 import { deployErrors } from '../errors.ts';
 import type { HostFacts } from '../plan/manifest.ts';
 import { gatewayOn } from '../plan/release.ts';
@@ -7,7 +7,7 @@ import { activateFleet } from './activate.ts';
 import { describePlan, type PlannedHost } from './describe.ts';
 import { type DeployContext, hostNames, type JudgedHost, judgeHost, type OpenHost, openHosts } from './hosts.ts';
 import { welcomeOperator } from './operator.ts';
-import { type ApplyOptions, discardHost, preflight, prepareHost } from './prepare.ts';
+import { type ApplyOptions, discardHost, holderOf, preflight, prepareHost } from './prepare.ts';
 
 /** How a subcommand is run. */
 export interface RunOptions extends ApplyOptions {
@@ -20,6 +20,7 @@ export interface RunOptions extends ApplyOptions {
 export async function runPlan(context: DeployContext): Promise<number> {
   return withHosts(context, async (hosts, seconds) => {
     context.progress.text(describePlan(titleOf(context), hosts.map(planned(context))));
+    tellStrays(hosts, context);
     const pending = hosts.filter((host) => !host.change.none).length;
     const summary = pending === 0 ? noChanges(hosts, seconds()) : `changes pending on ${plural(pending)}`;
     const exitCode = pending === 0 ? 0 : 2;
@@ -31,6 +32,7 @@ export async function runPlan(context: DeployContext): Promise<number> {
 /** Plans, asks, prepares, activates, commits. */
 export async function runApply(context: DeployContext, options: RunOptions): Promise<number> {
   return withHosts(context, async (hosts, seconds) => {
+    tellStrays(hosts, context);
     const changing = hosts.filter((host) => !host.change.none);
     if (changing.length === 0) {
       context.progress.result({
@@ -68,7 +70,7 @@ export async function runRollback(context: DeployContext, options: RunOptions): 
     );
     context.progress.text([`roll back ${context.inventory.project.name}`, ...lines]);
     if (!(await options.confirm('Roll back? [y/N] '))) throw deployErrors.create('VW_DEPLOY_NOT_CONFIRMED');
-    const targets = await Promise.all(able.map((host) => earlier(host)));
+    const targets = await Promise.all(able.map((host) => earlier(host, context)));
     const backend = backendOf(context, [...targets, ...hosts]);
     const unchanged = hosts.filter((host) => !able.includes(host));
     await activateFleet({ changing: targets, unchanged, backend }, context);
@@ -85,6 +87,7 @@ export async function runRollback(context: DeployContext, options: RunOptions): 
 /** Says what runs where. Exit code 2 when something is unsettled or drifted. */
 export async function runStatus(context: DeployContext): Promise<number> {
   return withHosts(context, async (hosts) => {
+    tellStrays(hosts, context);
     const lines = hosts.flatMap((host) => statusLines(labelOf(context, host.name), host.facts));
     const unsettled = hosts.some(
       (host) => host.facts && (host.facts.drift.length > 0 || host.change.unsettled !== undefined),
@@ -95,12 +98,13 @@ export async function runStatus(context: DeployContext): Promise<number> {
   });
 }
 
-/** Takes everything off the hosts. */
+/** Takes everything off the hosts, or off one of them. */
 export async function runRemove(
   context: DeployContext,
-  options: RunOptions & { readonly keepData: boolean },
+  options: RunOptions & { readonly keepData: boolean; readonly host?: string | undefined },
 ): Promise<number> {
-  return withHosts(context, async (hosts, seconds) => {
+  const names = options.host === undefined ? hostNames(context.inventory) : [knownHost(options.host, context)];
+  const work = async (hosts: JudgedHost[], seconds: () => number): Promise<number> => {
     const installed = hosts.filter((host) => !host.link.bare());
     if (installed.length === 0) {
       context.progress.result({
@@ -114,8 +118,9 @@ export async function runRemove(
     context.progress.text([`remove viworks from ${installed.map((host) => host.name).join(', ')}, ${kept}`]);
     if (!(await options.confirm('Remove? [y/N] '))) throw deployErrors.create('VW_DEPLOY_NOT_CONFIRMED');
     for (const host of [...installed].reverse()) {
-      await host.link.request('lock', { holder: 'remove' });
+      await host.link.request('lock', { holder: holderOf(context, 'remove') });
       await host.link.request('remove', { keepData: options.keepData }, { ms: 240_000 });
+      context.reached.removed.add(host.name);
       context.progress.event({ host: host.name, phase: 'remove', step: 'as it was before', status: 'done' });
     }
     context.progress.flush();
@@ -125,16 +130,35 @@ export async function runRemove(
       changed: true,
     });
     return 0;
-  });
+  };
+  return withHosts(context, work, names);
+}
+
+function knownHost(name: string, { inventory }: DeployContext): string {
+  if (inventory.hosts[name]) return name;
+  const problem = `--host: there is no [hosts.${name}]; known: ${Object.keys(inventory.hosts).join(', ')}`;
+  throw runtimeErrors.create('VW_RUNTIME_USAGE', { problem, command: 'viworks deploy remove' });
+}
+
+// Taking a gateway out of the inventory takes nothing off its host, and that is told as long as it answers.
+function tellStrays(hosts: readonly JudgedHost[], { inventory, progress }: DeployContext): void {
+  const known = new Set(inventory.gateways.map((gateway) => gateway.id));
+  const strays = hosts.flatMap((host) => host.facts?.connected ?? []).filter((id) => !known.has(id));
+  for (const gateway of strays) {
+    const detail = `gateway ${gateway} is connected, and not in this inventory: put it back, or take it off its host`;
+    progress.event({ phase: 'plan', step: 'stray', status: 'note', detail });
+    progress.text([`! ${detail}: viworks deploy remove --host HOST`]);
+  }
 }
 
 async function withHosts(
   context: DeployContext,
   work: (hosts: JudgedHost[], seconds: () => number) => Promise<number>,
+  names = hostNames(context.inventory),
 ): Promise<number> {
   const { clock } = context;
   const started = clock.monotonicMs();
-  const hosts = await openHosts(hostNames(context.inventory), context);
+  const hosts = await openHosts(names, context);
   try {
     const judged = await Promise.all(hosts.map((host: OpenHost) => judgeHost(host, context)));
     return await work(judged, () => (clock.monotonicMs() - started) / 1000);
@@ -179,9 +203,9 @@ function combined(failures: readonly unknown[]): Error {
 }
 
 // The release that was committed before, as the host has it: nothing is rendered anew and nothing is sent.
-async function earlier(host: JudgedHost): Promise<JudgedHost> {
+async function earlier(host: JudgedHost, context: DeployContext): Promise<JudgedHost> {
   const id = host.facts?.state.previous as string;
-  await host.link.request('lock', { holder: 'rollback' });
+  await host.link.request('lock', { holder: holderOf(context, 'rollback') });
   const manifest = await host.link.request<JudgedHost['parcel']['manifest']>('read-manifest', { id });
   await host.link.request('validate', { id }, { ms: 120_000 });
   return { ...host, parcel: { manifest, contents: {} } };

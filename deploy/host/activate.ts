@@ -99,8 +99,18 @@ export async function discard(id: string, context: ActContext): Promise<void> {
   await writeState({ ...state, made: { ...state.made, accounts: [], groups: [] } });
 }
 
-/** Goes back to what was there before the switch and passes its gates; marks the release that failed. */
-export async function goBack(reason: string, gates: Pick<GateContext, 'token'>, context: ActContext): Promise<string> {
+/** Why a host goes back, and whether the release is to blame: a deployer that went away says nothing about it. */
+export interface Retreat {
+  readonly reason: string;
+  readonly blame: boolean;
+}
+
+/** Goes back to what was there before the switch and passes its gates; marks the release when it failed. */
+export async function goBack(
+  { reason, blame }: Retreat,
+  gates: Pick<GateContext, 'token'>,
+  context: ActContext,
+): Promise<string> {
   const state = await readState();
   if (state.phase !== 'activating' || state.way === null) return state.current ?? 'absent';
   const { from, to } = state.way;
@@ -114,7 +124,8 @@ export async function goBack(reason: string, gates: Pick<GateContext, 'token'>, 
     await writeState({ ...(await readState()), phase: 'hold' });
     throw deployErrors.create('VW_DEPLOY_HOLD', { reason: reasonOf(error) }, error);
   }
-  await writeFile(join(LAYOUT.releases, to, 'BAD'), `${reason.split('\n')[0] ?? ''}\n`).catch(() => undefined);
+  if (blame)
+    await writeFile(join(LAYOUT.releases, to, 'BAD'), `${reason.split('\n')[0] ?? ''}\n`).catch(() => undefined);
   const after = await readState();
   await writeState({ ...after, phase: from === null ? 'empty' : 'committed', current: from, way: null });
   await record(context.clock, { step: 'rolled-back', to: from });

@@ -76,6 +76,19 @@ export async function gatewayState(api: string, gateway: string): Promise<string
   return (JSON.parse(answer.text) as { state?: string }).state ?? 'unknown';
 }
 
+/** Ids of the connected gateways; empty when the backend cannot be asked now. Makes no token. */
+export async function connectedGateways(api: string): Promise<string[]> {
+  try {
+    const token = (await readFile(DEPLOY_TOKEN, 'utf8')).trim();
+    const options = { headers: { authorization: `Bearer ${token}` }, signal: AbortSignal.timeout(500) };
+    const answer = await ask(`http://${api}/api/v1/gateways`, options, '');
+    const { gateways } = JSON.parse(answer.text) as { gateways: { gatewayId: string; state: string }[] };
+    return gateways.filter((gateway) => gateway.state === 'connected').map((gateway) => gateway.gatewayId);
+  } catch {
+    return [];
+  }
+}
+
 function canary(api: string, gateway: string, token: string): Promise<{ status: number; text: string }> {
   const body = JSON.stringify({
     verb: 'canary',

@@ -4,6 +4,7 @@ import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { LAYOUT } from '../plan/layout.ts';
 import type { HostFacts } from '../plan/manifest.ts';
+import { connectedGateways } from './backend-tools.ts';
 import { currentRelease, readManifest, readState } from './memory.ts';
 import { findDrift, yieldedPlaces } from './outer.ts';
 import { run, sha256 } from './tools.ts';
@@ -22,6 +23,8 @@ export async function readFacts(): Promise<HostFacts> {
     readFile(LAYOUT.helper).then(sha256, () => ''),
   ]);
   const manifest = current === null ? null : await readManifest(current).catch(() => null);
+  const api = manifest?.gates.backend?.api;
+  const [sessions, connected] = api === undefined ? [null, []] : await Promise.all([countSessions(api), connectedGateways(api)]);
   const space = await statfs(await nearest(LAYOUT.root));
   return {
     hostname: hostname(),
@@ -44,7 +47,8 @@ export async function readFacts(): Promise<HostFacts> {
     freeBytes: space.bavail * space.bsize,
     helper,
     gatewayEnrolled: await isEnrolled(),
-    sessions: manifest?.gates.backend ? await countSessions(manifest.gates.backend.api) : null,
+    sessions,
+    connected,
   };
 }
 

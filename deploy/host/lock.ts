@@ -27,3 +27,8 @@ export async function takeLock(holder: string): Promise<void> {
   await handle.write(`${holder}\n`);
   held = handle;
 }
+
+/** Whether this conversation holds it. */
+export function holdsLock(): boolean {
+  return held !== undefined;
+}

@@ -7,12 +7,22 @@ import { deployErrors } from '../errors.ts';
 import { LAYOUT } from '../plan/layout.ts';
 import { type Drift, isReleaseId, type LayerFile, type ReleaseParcel } from '../plan/manifest.ts';
 import { ensureAccounts } from './accounts.ts';
-import { type ActContext, commit, discard, forgetStarts, goBack, removeAll, startPart, switchTo } from './activate.ts';
+import {
+  type ActContext,
+  commit,
+  discard,
+  forgetStarts,
+  goBack,
+  type Retreat,
+  removeAll,
+  startPart,
+  switchTo,
+} from './activate.ts';
 import { backendCli, deployToken, gatewayState, runCanary } from './backend-tools.ts';
 import { IDENTITY_FILE, readFacts } from './facts.ts';
 import { type GateContext, gatesOf, type Part, passGates } from './gates.ts';
 import { prepareDirectories, putApp, putRuntime, stageRelease } from './layers.ts';
-import { takeLock } from './lock.ts';
+import { holdsLock, takeLock } from './lock.ts';
 import { journalTail, readManifest, readState, record, writeState } from './memory.ts';
 import { keepEdited } from './outer.ts';
 import { replaceFile, run, sha256 } from './tools.ts';
@@ -42,8 +52,9 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
   secrets: putSecrets,
   accounts: makeAccounts,
   stage: stage,
-  discard: ({ id }: { id: string }, context) => discard(releaseId(id), context),
-  validate: ({ id }: { id: string }) => validateAsIf(releaseId(id)),
+  // Without the lock it would be somebody else's: two deploys may stage the same release.
+  discard: async ({ id }: { id: string }, context) => (holdsLock() ? discard(releaseId(id), context) : undefined),
+  validate: ({ id, asItIs }: { id: string; asItIs?: boolean }) => validateAsIf(releaseId(id), asItIs),
   'keep-edited': async ({ drift }: { drift: Drift[] }) => {
     await forgetStarts(drift);
     return await keepEdited(drift);
@@ -53,7 +64,7 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
   start: ({ part }: { part: Part }, context) => startPart(part, context),
   verify: verify,
   commit: (_: unknown, context) => commit(context),
-  'go-back': async ({ reason }: { reason: string }, context) => goBack(reason, { token: await ownToken() }, context),
+  'go-back': async (retreat: Retreat, context) => goBack(retreat, { token: await ownToken() }, context),
   'mark-bad': ({ id, reason }: { id: string; reason: string }) =>
     writeFile(join(LAYOUT.releases, releaseId(id), 'BAD'), `${reason}\n`),
   'forget-previous': async () => writeState({ ...(await readState()), previous: null }),

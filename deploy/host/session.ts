@@ -54,7 +54,7 @@ export async function serveSession(options: SessionOptions): Promise<number> {
   }
   if (!mine || (await readState()).phase !== 'activating') return 0;
   await goBack(
-    'the deployer went away before it confirmed',
+    { reason: 'the deployer went away before it confirmed', blame: false },
     { token: undefined },
     { clock, bootId, note: () => undefined },
   );

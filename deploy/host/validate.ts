@@ -11,10 +11,12 @@ import { run, sha256 } from './tools.ts';
 const STAGE_MS = 20_000;
 const STAND_IN = '/run/viworks-as-if';
 
-/** Runs every check; throws VW_DEPLOY_REFUSED with what the tool said. */
-export async function validateAsIf(id: string): Promise<readonly string[]> {
+/** Runs every check; throws VW_DEPLOY_REFUSED with what the tool said. `asItIs`: files that were edited by hand are no damage. */
+export async function validateAsIf(id: string, asItIs = false): Promise<readonly string[]> {
   try {
-    return await validate(await readManifest(id));
+    const manifest = await readManifest(id);
+    if (!asItIs) await verifyFiles(manifest);
+    return await validate(manifest);
   } finally {
     // Only the mount point is here: what was mounted on it was private. Never recursively, should that ever be wrong.
     await rmdir(STAND_IN).catch(() => undefined);
@@ -22,7 +24,6 @@ export async function validateAsIf(id: string): Promise<readonly string[]> {
 }
 
 async function validate(manifest: Manifest): Promise<readonly string[]> {
-  await verifyFiles(manifest);
   if (manifest.gates.backend) await refusePortOwners(manifest);
   const said: string[] = [];
   if (manifest.nginx)
@@ -98,7 +99,9 @@ ${command}
   });
   if (verdict(ran)) return check;
   const reason = (ran.stderr || ran.stdout).trim() || `it ended with code ${ran.code} and said nothing`;
-  throw deployErrors.create('VW_DEPLOY_REFUSED', { check, reason: reason.replace(/^/gm, '  ') });
+  const twice = /conflicting server name "([^"]+)"/.exec(reason)?.[1];
+  const look = twice === undefined ? '' : `\n  another file has that name, too: grep -rnF '${twice}' /etc/nginx`;
+  throw deployErrors.create('VW_DEPLOY_REFUSED', { check, reason: reason.replace(/^/gm, '  ') + look });
 }
 
 // Directories are covered by a copy once, then each entry is put into the copy.

@@ -129,6 +129,8 @@ export interface HostFacts {
   readonly helper: string;
   readonly gatewayEnrolled: boolean;
   readonly sessions: number | null;
+  /** Gateways that are linked to the backend of this host, where it can be asked. */
+  readonly connected?: readonly string[];
 }
 
 const SAFE_PATH = /^(?!.*(^|\/)\.\.?(\/|$))[A-Za-z0-9._@-][A-Za-z0-9._@/-]*$/;

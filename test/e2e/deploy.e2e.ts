@@ -1,111 +1,33 @@
 // The deployer from the outside, on two bare hosts: in, again, a change, every way to refuse and to go back, and out again.
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { cpSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type HostName, type Lab, labObstacle, openLab } from './lab/index.ts';
+import { type DeployBench, openDeployBench } from './deploy-bench.ts';
+import { labObstacle } from './lab/index.ts';
 
-const root = new URL('../..', import.meta.url).pathname;
 const obstacle = await labObstacle();
-const place = mkdtempSync(join(tmpdir(), 'viworks-deploy-e2e-'));
-const GOOD = join(place, 'dist');
 const FOREIGN =
   '[Unit]\nDescription=not ours\n[Service]\nExecStart=/bin/sleep infinity\n[Install]\nWantedBy=multi-user.target\n';
-let lab: Lab;
-let inventory: string;
-
-interface Outcome {
-  readonly code: number | null;
-  readonly out: string;
-  readonly err: string;
-  readonly seconds: number;
-}
-
-function start(args: readonly string[], dist = GOOD): { child: ChildProcess; ended: Promise<Outcome> } {
-  const env = { PATH: process.env.PATH, HOME: join(place, 'home'), LANG: 'C.UTF-8', NO_COLOR: '1' };
-  const from = performance.now();
-  const child = spawn(process.execPath, [join(dist, 'main.js'), ...args], { env, stdio: ['ignore', 'pipe', 'pipe'] });
-  let out = '';
-  let err = '';
-  child.stdout?.setEncoding('utf8').on('data', (text: string) => {
-    out += text;
-  });
-  child.stderr?.setEncoding('utf8').on('data', (text: string) => {
-    err += text;
-  });
-  const ended = new Promise<Outcome>((resolve) => {
-    child.once('close', (code) => resolve({ code, out, err, seconds: (performance.now() - from) / 1000 }));
-  });
-  return { child, ended };
-}
-
-const viworks = (args: readonly string[], dist = GOOD): Promise<Outcome> => start(args, dist).ended;
-const apply = (more: readonly string[] = [], dist = GOOD) =>
-  viworks(['deploy', 'apply', '-i', inventory, '--yes', ...more], dist);
-
-async function on(host: HostName, script: string): Promise<string> {
-  const result = await lab.run(host, script);
-  expect(result.code, `${script}\n${result.stdout}\n${result.stderr}`).toBe(0);
-  return result.stdout.trim();
-}
-
-/** Every name, inode, time, mode and owner of what the deployer manages, and which processes run. */
-const footprint = (host: HostName): Promise<string> =>
-  on(
-    host,
-    `find /opt/viworks /etc/systemd/system /etc/nginx /etc/viworks /var/lib/viworks/deploy /usr/local/lib/viworks \
-       -printf '%p %i %T@ %m %u %g\\n' 2>/dev/null | sort; ls -il /usr/local/bin
-     systemctl show nginx viworks-backend-agent viworks-gateway-agent viworks-launcher -p MainPID 2>/dev/null
-     pgrep -x nginx || true`,
-  );
-
-/** What was there before anything was deployed; times of directories are allowed to move. */
-const traces = (host: HostName): Promise<string> =>
-  on(
-    host,
-    `find /etc/systemd /opt /usr/local /var/lib/viworks /etc/viworks /run/viworks* ! -type d -printf '%p %l %s %T@ %m %u\\n' 2>/dev/null | sort
-     grep viworks /etc/passwd /etc/group || true; systemctl list-units --all --plain --no-legend 'viworks*' | cut -d' ' -f1`,
-  );
-
-const current = (host: HostName): Promise<string> => on(host, 'readlink /opt/viworks/current');
-
-/** The inventory with a change, under a name of its own beside it. */
-function changed(edit: (text: string) => string): string {
-  const file = join(lab.dir, 'changed.toml');
-  writeFileSync(file, edit(readFileSync(lab.inventoryPath, 'utf8')));
-  return file;
-}
-const heartbeat = (seconds: number): string =>
-  changed((text) => text.replace('store = "sqlite"', `store = "sqlite"\nheartbeat_seconds = ${seconds}`));
-
-/** A build whose backend ends at once when it is started as a daemon. */
-function failingBuild(): string {
-  const dist = join(place, 'failing');
-  cpSync(GOOD, dist, { recursive: true });
-  const main = readFileSync(join(dist, 'main.js'), 'utf8');
-  const fault =
-    "if(process.argv[2]==='backend'&&process.argv[3]==='--config'){console.error('planted fault');process.exit(1)}\n";
-  const [first = '', ...rest] = main.split('\n');
-  writeFileSync(join(dist, 'main.js'), first.startsWith('#!') ? [first, fault, ...rest].join('\n') : `${fault}${main}`);
-  return dist;
-}
+let bench: DeployBench;
+let place: DeployBench['place'];
+let lab: DeployBench['lab'];
+let inventory: DeployBench['inventory'];
+let viworks: DeployBench['viworks'];
+let apply: DeployBench['apply'];
+let on: DeployBench['on'];
+let footprint: DeployBench['footprint'];
+let traces: DeployBench['traces'];
+let current: DeployBench['current'];
+let changed: DeployBench['changed'];
+let heartbeat: DeployBench['heartbeat'];
+let failingBuild: DeployBench['failingBuild'];
 
 beforeAll(async () => {
   if (obstacle !== undefined) return;
-  mkdirSync(join(place, 'home'));
-  execFileSync(process.execPath, [join(root, 'cli/build.ts'), '--quiet', '--outdir', GOOD], {
-    stdio: ['ignore', 'ignore', 'ignore'],
-  });
-  lab = await openLab({ name: 'e2e-deploy' });
-  await lab.reset('be1');
-  await lab.reset('gw1');
-  inventory = lab.inventoryPath;
+  bench = await openDeployBench('e2e-deploy');
+  ({ place, lab, inventory, viworks, apply, on, footprint, traces, current, changed, heartbeat, failingBuild } = bench);
 });
-afterAll(async () => {
-  await lab?.close();
-  rmSync(place, { recursive: true, force: true });
-});
+afterAll(() => bench?.close());
 
 describe.skipIf(obstacle !== undefined)(`the deployer${obstacle ? ` (skipped: ${obstacle})` : ''}`, () => {
   test('a first install that fails leaves the host as it was, foreign files in their places', async () => {
@@ -186,41 +108,6 @@ describe.skipIf(obstacle !== undefined)(`the deployer${obstacle ? ` (skipped: ${
     expect((await viworks(['deploy', 'plan', '-i', inventory])).code).toBe(0);
   });
 
-  test('`viworks` is there on the hosts for what remedies say, and says what it is not', async () => {
-    for (const user of ['root', 'op']) {
-      const as = (command: string): string =>
-        `su -s /bin/sh ${user} -c 'PATH=/usr/local/bin:/usr/bin:/bin; ${command}'`;
-      expect(await on('gw1', as('viworks gateway --check'))).toBe(
-        'the configuration is good: /opt/viworks/current/etc/gateway.toml',
-      );
-      expect(await on('be1', as('viworks backend --check'))).toContain('/opt/viworks/current/etc/backend.toml');
-      expect(await on('gw1', as('viworks config check /opt/viworks/current/etc/launcher.toml'))).toContain('right');
-      const absent = await lab.run('gw1', as('viworks doctor'));
-      expect([absent.code, absent.stderr]).toEqual([64, expect.stringContaining('not installed on this host')]);
-    }
-    expect(await on('be1', 'viworks backend token create --role viewer --name x')).toMatch(/^vw_\S+$/);
-    expect(await on('be1', 'find /var/lib/viworks/backend ! -user viworks-backend')).toBe('');
-    for (const command of ['gateway --check --config /var/lib/viworks/gateway/identity.json', 'enroll']) {
-      const refused = await lab.run('gw1', `su -s /bin/sh op -c 'viworks ${command}'`);
-      expect([refused.code, refused.stderr]).toEqual([64, expect.stringMatching(/may not read[\s\S]*remedy: .*sudo/)]);
-    }
-  });
-
-  test('a command of that name that is not ours stays, and ours comes when it is gone', async () => {
-    await on('gw1', "rm /usr/local/bin/viworks; echo 'their own' > /usr/local/bin/viworks");
-    expect((await apply()).out).toMatch(/^no changes/);
-    const status = await viworks(['deploy', 'status', '-i', inventory]);
-    expect([status.code, status.out]).toEqual([
-      0,
-      expect.stringContaining('/usr/local/bin/viworks is not ours and was left as it is'),
-    ]);
-    expect(await on('gw1', 'cat /usr/local/bin/viworks; rm /usr/local/bin/viworks')).toBe('their own');
-    const mended = await apply();
-    expect(mended.code, mended.err).toBe(0);
-    expect(await on('gw1', 'viworks --version')).toMatch(/^viworks /);
-    expect((await apply()).out).toMatch(/^no changes/);
-  });
-
   test('a change of one value restarts what it concerns and nothing else', async () => {
     const file = heartbeat(7);
     const plan = await viworks(['deploy', 'plan', '-i', file]);
@@ -246,7 +133,7 @@ describe.skipIf(obstacle !== undefined)(`the deployer${obstacle ? ` (skipped: ${
 
   test('an nginx configuration that nginx refuses never goes live', async () => {
     const broken = join(place, 'broken');
-    cpSync(GOOD, broken, { recursive: true });
+    cpSync(bench.GOOD, broken, { recursive: true });
     const template = join(broken, 'templates/nginx/viworks-ws.conf.tmpl');
     writeFileSync(template, readFileSync(template, 'utf8').replace('proxy_buffering off;', 'proxy_bufferin off;'));
     const before = [
@@ -275,106 +162,6 @@ describe.skipIf(obstacle !== undefined)(`the deployer${obstacle ? ` (skipped: ${
     expect((await viworks(['run', 'gw-lab', '--', 'echo', 'still'])).out).toBe('still\n');
     const again = await apply([], join(place, 'failing'));
     expect([again.code, again.err]).toEqual([6, expect.stringContaining('failed here before')]);
-    expect((await apply()).out).toMatch(/^no changes/);
-  });
-
-  test('what can be verified neither way is held, told once, and heals with the next apply', async () => {
-    const dropIn = '/etc/systemd/system/viworks-backend-agent.service.d';
-    await on(
-      'be1',
-      `mkdir ${dropIn}; printf '[Service]\\nExecStartPre=/bin/false\\n' > ${dropIn}/x.conf; systemctl daemon-reload`,
-    );
-    const held = await viworks(['deploy', 'apply', '-i', heartbeat(6), '--yes']);
-    expect(held.code, held.err).toBe(4);
-    expect(held.err.match(/neither the new nor the old/g)).toHaveLength(1);
-    expect(held.err).toMatch(/\n {2}new: viworks-backend-agent\.service: [\s\S]*\n {2}old: be1: viworks-backend-agent/);
-    expect(held.err).not.toMatch(/\{\w+\}|command created/);
-    const status = await viworks(['deploy', 'status', '-i', inventory]);
-    expect([status.code, status.out]).toEqual([
-      2,
-      expect.stringMatching(/be1 +hold[\s\S]*held: .*viworks deploy apply/),
-    ]);
-    await on('be1', `rm -r ${dropIn}; systemctl daemon-reload`);
-    const healed = await apply();
-    expect(healed.code, healed.err).toBe(0);
-    expect((await viworks(['run', 'gw-lab', '--', 'echo', 'healed'])).out).toBe('healed\n');
-    expect((await apply()).out).toMatch(/^no changes/);
-  });
-
-  test('while one deploys, another is told who; and when the first one dies, the hosts go back by themselves', async () => {
-    const before = await current('be1');
-    const file = changed(
-      (text) =>
-        `${text.replace('store = "sqlite"', 'store = "sqlite"\nheartbeat_seconds = 8')}\n[deploy]\nsoak_seconds = 60\n`,
-    );
-    const first = start(['deploy', 'apply', '-i', file, '--yes', '--output', 'ndjson']);
-    await new Promise<void>((resolve) => {
-      first.child.stdout?.on('data', (text: string) => text.includes('canary') && resolve());
-      first.child.once('close', () => resolve());
-    });
-    expect(await current('be1')).not.toBe(before);
-    const second = await viworks(['deploy', 'apply', '-i', heartbeat(9), '--yes']);
-    expect([second.code, second.err]).toEqual([
-      5,
-      expect.stringMatching(/another deploy is at work: \w+@\S+, project lab, since \S+ \(apply\)/),
-    ]);
-    // The loser shares the gateway's release with the winner, and must not take it away from under it.
-    const shared = await on('gw1', 'readlink -f /opt/viworks/current');
-    expect(await on('gw1', `test -f ${shared}/manifest.json && echo there`)).toBe('there');
-    first.child.kill('SIGKILL');
-    await first.ended;
-    await expect
-      .poll(async () => (await lab.run('be1', 'cat /var/lib/viworks/deploy/state.json')).stdout, {
-        timeout: 20_000,
-        interval: 250,
-      })
-      .toContain('"phase": "committed"');
-    expect(await current('be1')).toBe(before);
-    expect((await apply()).out).toMatch(/^no changes/);
-    expect((await viworks(['run', 'gw-lab', '--', 'echo', 'back'])).out).toBe('back\n');
-    // Who interrupts is told what becomes of each host, and the release is not blamed for it.
-    const interrupted = start(['deploy', 'apply', '-i', file, '--yes', '--output', 'ndjson']);
-    await new Promise<void>((resolve) => {
-      interrupted.child.stdout?.on('data', (text: string) => text.includes('canary') && resolve());
-      interrupted.child.once('close', () => resolve());
-    });
-    interrupted.child.kill('SIGINT');
-    const left = await interrupted.ended;
-    expect([left.code, left.out]).toEqual([130, expect.stringContaining('switched, going back by itself now: be1')]);
-    expect(left.out.trim().split('\n').at(-1)).toContain('"type":"result"');
-    const soon = file.replace(/[^/]+$/, 'soon.toml');
-    writeFileSync(soon, readFileSync(file, 'utf8').replace('soak_seconds = 60', 'soak_seconds = 1'));
-    for (const host of ['be1', 'gw1'] as const)
-      await expect
-        .poll(() => on(host, 'grep phase /var/lib/viworks/deploy/state.json'), { timeout: 20_000, interval: 250 })
-        .toContain('committed');
-    expect(await current('be1')).toBe(before);
-    const again = await viworks(['deploy', 'apply', '-i', soon, '--yes']);
-    expect([again.code, again.err]).toEqual([0, expect.not.stringContaining('failed here before')]);
-    expect((await apply()).code).toBe(0);
-  });
-
-  test('what was changed by hand is shown, and kept when it has to go', async () => {
-    await on('be1', 'echo "# mine" >> /etc/nginx/conf.d/viworks.conf');
-    expect((await viworks(['deploy', 'plan', '-i', inventory])).code).toBe(2);
-    const refused = await apply();
-    expect([refused.code, refused.err]).toEqual([
-      13,
-      expect.stringContaining('/etc/nginx/conf.d/viworks.conf (edited)'),
-    ]);
-    expect(await on('be1', 'tail -n 1 /etc/nginx/conf.d/viworks.conf')).toBe('# mine');
-    expect(refused.err).toMatch(/viworks\.conf \(edited on the host\)\n +@@.*\n[\s\S]*-# mine\n/);
-    // An edit in the release that runs, too: what was running is the way back, with its edit.
-    await on('be1', "sed -i 's/^heartbeat_seconds = .*/heartbeat_seconds = 3/' /opt/viworks/current/etc/backend.toml");
-    const overwritten = await viworks(['deploy', 'apply', '-i', heartbeat(5), '--yes', '--overwrite']);
-    expect([overwritten.code, overwritten.err]).toEqual([0, expect.stringContaining('-heartbeat_seconds = 3')]);
-    expect((await apply(['--overwrite'])).code).toBe(0);
-    expect(
-      await on(
-        'be1',
-        'tail -n 1 /etc/nginx/conf.d/viworks.conf.viworks-orig; rm /etc/nginx/conf.d/viworks.conf.viworks-orig',
-      ),
-    ).toBe('# mine');
     expect((await apply()).out).toMatch(/^no changes/);
   });
 

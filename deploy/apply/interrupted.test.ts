@@ -1,0 +1,22 @@
+// What is said about each host when somebody ends a deploy early.
+import { expect, test } from 'vitest';
+import { describeInterrupt, nothingReached } from './interrupted.ts';
+
+test('before the switch, nothing live was changed', () => {
+  expect(describeInterrupt(nothingReached())).toBe('interrupted: nothing live was changed');
+});
+
+test('after the switch, who stays and who goes back, and the next command', () => {
+  const reached = nothingReached();
+  for (const host of ['be1', 'gw1']) reached.switched.add(host);
+  expect(describeInterrupt(reached)).toMatch(
+    /^interrupted · switched, going back by itself now: be1, gw1\n.*deploy status/,
+  );
+  reached.committed.add('be1');
+  expect(describeInterrupt(reached)).toMatch(
+    /^interrupted · committed: be1 · switched, going back by itself now: gw1\n/,
+  );
+  expect(describeInterrupt({ ...nothingReached(), removed: new Set(['gw1']) })).toMatch(
+    /removed from: gw1\n.*viworks deploy remove$/,
+  );
+});

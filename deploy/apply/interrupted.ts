@@ -1,0 +1,26 @@
+// What an interrupt leaves behind, host by host, and the next command. Pure.
+
+/** How far the hosts of a deploy got; kept while it runs, for the one who ends it early. */
+export interface Reached {
+  /** Switched and not committed: they go back by themselves. */
+  readonly switched: Set<string>;
+  readonly committed: Set<string>;
+  readonly removed: Set<string>;
+}
+
+export function nothingReached(): Reached {
+  return { switched: new Set(), committed: new Set(), removed: new Set() };
+}
+
+/** The last words after an interrupt. */
+export function describeInterrupt({ switched, committed, removed }: Reached): string {
+  const back = [...switched].filter((host) => !committed.has(host));
+  const parts = [
+    ...(committed.size > 0 ? [`committed: ${[...committed].join(', ')}`] : []),
+    ...(removed.size > 0 ? [`removed from: ${[...removed].join(', ')}`] : []),
+    ...(back.length > 0 ? [`switched, going back by itself now: ${back.join(', ')}`] : []),
+  ];
+  if (parts.length === 0) return 'interrupted: nothing live was changed';
+  const again = removed.size > 0 ? 'viworks deploy remove' : 'viworks deploy apply';
+  return `interrupted · ${parts.join(' · ')}\nlook in a few seconds: viworks deploy status; then again: ${again}`;
+}
