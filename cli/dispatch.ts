@@ -1,5 +1,6 @@
 // From the operator's words to one command's exit code: load it, parse, run, and print whatever went wrong.
 import {
+  describe,
   errnoOf,
   type Invocation,
   isAbort,
@@ -19,9 +20,12 @@ import { processTerminal } from './terminal.ts';
 /** Runs one command line; gives the exit code. Never throws. */
 export async function runCli(argv: readonly string[], env: Invocation['env']): Promise<number> {
   const interrupts = listenForInterrupts();
+  let lost: Error | undefined;
   // `viworks tasks | head -1` is no error: the command is asked to end, and nothing is printed about it.
   const { terminal, flush } = processTerminal(env, (error) => {
-    if (error.code !== 'EPIPE' && error.code !== 'EIO') throw error;
+    // A full disk behind stdout is not our reader leaving: it is told, whatever the command makes of it.
+    if (error.code !== 'EPIPE' && error.code !== 'EIO')
+      lost ??= cliErrors.create('VW_CLI_OUTPUT', { reason: describe(error) }, error);
     interrupts.abort(cliErrors.create('VW_CLI_BROKEN_PIPE'));
   });
   const debug = env.VIWORKS_DEBUG === '1';
@@ -32,8 +36,11 @@ export async function runCli(argv: readonly string[], env: Invocation['env']): P
   };
   process.on('uncaughtException', (error) => process.exit(fail(error)));
   try {
-    return await runCommand(argv, { env, terminal, interrupts });
+    const code = await runCommand(argv, { env, terminal, interrupts });
+    await flush();
+    return lost === undefined ? code : fail(lost);
   } catch (error) {
+    if (lost !== undefined) return fail(lost);
     const reason: unknown = interrupts.signal.reason;
     const asked = interrupts.signal.aborted && (isAbort(error) || error === reason || isBrokenPipe(error));
     if (!asked) return fail(error);

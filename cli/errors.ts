@@ -26,6 +26,12 @@ export const cliErrors = defineErrors({
     retry: 'never',
     exitCode: 0,
   },
+  VW_CLI_OUTPUT: {
+    message: 'cannot write the output: {reason}',
+    hint: 'make room where it goes, or send it elsewhere; a task whose output was lost was cancelled',
+    retry: 'never',
+    exitCode: 74,
+  },
   VW_CLI_UNREACHABLE: {
     message: 'cannot reach {url}: {reason}',
     hint: 'is the backend up? `viworks doctor` says what is wrong between here and there',
@@ -40,7 +46,7 @@ export const cliErrors = defineErrors({
   },
   VW_CLI_UNAUTHORISED: {
     message: '{url} refused the token{context}: {reason}',
-    hint: 'give a valid one with --token-file; a new one is made on the backend host by `viworks backend token create`',
+    hint: 'give a valid one with --token-file; a new one is made on the backend host: sudo viworks backend token create --role operator --name NAME',
     retry: 'never',
     exitCode: 64,
   },

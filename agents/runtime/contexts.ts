@@ -1,11 +1,11 @@
 // Where an operator's commands go: named contexts (URL, token file, trust file) in ~/.config/viworks/contexts.json.
 // Written by `up` and by the deployer's first run, read by every command that talks to the HTTP API.
-import { chmod, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { unreadable } from './config-text.ts';
 import { describe, errnoOf, runtimeErrors, ViworksError } from './errors.ts';
-import { readSecretFile, type Secret } from './secret.ts';
+import { readSecretFile, Secret } from './secret.ts';
 
 /** How to reach one backend's HTTP API. */
 export interface OperatorContext {
@@ -26,6 +26,8 @@ export interface ApiTarget {
   readonly url: URL;
   readonly token: Secret | undefined;
   readonly ca: string | undefined;
+  /** The token's file, when others than its owner may read or change it. */
+  readonly openTokenFile?: string | undefined;
   /** Name of the context it came from, for messages. */
   readonly context: string | undefined;
 }
@@ -93,7 +95,8 @@ export async function resolveTarget(options: Readonly<Record<string, unknown>>, 
   const trustFile = pick('trustFile', 'VIWORKS_TRUST_FILE') ?? context?.trustFile;
   return {
     url: parseUrl(target),
-    token: tokenFile === undefined ? undefined : await readSecretFile('API token', tokenFile),
+    token: tokenFile === undefined ? undefined : await readToken(tokenFile),
+    openTokenFile: tokenFile !== undefined && (await isOpen(tokenFile)) ? tokenFile : undefined,
     ca: trustFile === undefined ? undefined : await readTrust(trustFile),
     context: name,
   };
@@ -106,6 +109,19 @@ async function chosen(env: Env, named: string | undefined): Promise<{ name?: str
   const context = contexts[name];
   if (context) return { name, context };
   throw runtimeErrors.create('VW_RUNTIME_NO_CONTEXT', { name, known: Object.keys(contexts).join(', ') || 'none' });
+}
+
+// What a header can carry: anything else is not a token, but some other file.
+async function readToken(file: string): Promise<Secret> {
+  const token = new Secret((await readSecretFile('API token', file)).reveal().trim());
+  if (/^[\x21-\x7e]+$/.test(token.reveal())) return token;
+  const reason = 'it is not one line with a token';
+  throw runtimeErrors.create('VW_RUNTIME_SECRET_UNREADABLE', { name: 'API token', file, reason });
+}
+
+async function isOpen(file: string): Promise<boolean> {
+  const info = await stat(file).catch(() => undefined);
+  return info?.isFile() === true && (info.mode & 0o077) !== 0;
 }
 
 // Everywhere else a token would cross the network in the clear.

@@ -46,6 +46,8 @@ export function noticeOn({ stderr }: Pick<Terminal, 'stderr'>): Notice {
 }
 
 export function createClient(target: ApiTarget, notice: Notice = () => {}): ApiClient {
+  const exposed = target.openTokenFile;
+  if (exposed !== undefined) notice(`others may read the token in ${exposed}: chmod 600 ${exposed}`);
   async function open(call: ApiCall): Promise<IncomingMessage> {
     const response = await send({ target, notice }, call);
     const status = response.statusCode ?? 0;
@@ -142,11 +144,22 @@ async function sendOnce(line: Line, call: ApiCall, ca: string | string[] | undef
 // OpenSSL's verdicts on a certificate, as Node names them; each means "reached, but not trusted".
 const CERTIFICATE_TROUBLE = /^(CERT_|UNABLE_TO_|DEPTH_ZERO_|SELF_SIGNED_|ERR_TLS_CERT|HOSTNAME_MISMATCH|INVALID_CA)/;
 
+const IN_WORDS: Readonly<Record<string, string>> = {
+  ECONNREFUSED: 'nothing listens there',
+  ECONNRESET: 'the connection was cut',
+  EHOSTUNREACH: 'there is no route to it',
+  ENETUNREACH: 'there is no route to its network',
+  ENOTFOUND: 'the name is not known here',
+  EAI_AGAIN: 'the name servers do not answer',
+  EPROTO: 'what answers there does not speak TLS; is the port right?',
+};
+
 /** Names a transport failure: unreachable, or reached and not trusted. */
 export function connectionError(error: unknown, target: ApiTarget): ViworksError {
   // Node's advice is for programs of one's own; ours has an option for it.
-  const reason = describe(error).replace(/; if the root CA is installed locally.*$/s, '');
+  const plain = describe(error).replace(/; if the root CA is installed locally.*$/s, '');
   const code = errnoOf(error) ?? '';
+  const reason = IN_WORDS[code] === undefined ? plain : `${IN_WORDS[code]} (${code})`;
   const detail = {
     url: target.url.origin,
     reason: reason.includes(code) || code === '' ? reason : `${code} ${reason}`,

@@ -14,7 +14,7 @@ beforeAll(async () => {
   backend = await startFakeBackend();
   const directory = join(program.home, 'home/.config/viworks');
   mkdirSync(directory, { recursive: true });
-  writeFileSync(join(directory, 'acme.token'), backend.token);
+  writeFileSync(join(directory, 'acme.token'), backend.token, { mode: 0o600 });
   const acme = { url: backend.url, tokenFile: join(directory, 'acme.token') };
   writeFileSync(join(directory, 'contexts.json'), JSON.stringify({ current: 'acme', contexts: { acme } }));
 });
@@ -79,6 +79,33 @@ test('a reader that has seen enough is no error', async () => {
   );
   const outcome = await made.outcome;
   expect([outcome.code, outcome.stderr, outcome.stdout.toString().split('\n').length]).toEqual([0, '', 2]);
+});
+
+test('a full disk behind stdout is told as such', async () => {
+  for (const command of ['tasks', 'run gw1 -- echo hi', 'config explain']) {
+    const made = watch(
+      spawn('sh', ['-c', `"$0" ${command} > /dev/full`, join(ROOT, 'viworks')], {
+        env: { ...process.env, HOME: join(program.home, 'home'), VIWORKS_DIST: program.dist },
+      }),
+    );
+    const { code, stderr } = await made.outcome;
+    expect([code, stderr], command).toEqual([
+      74,
+      expect.stringMatching(/^viworks: cannot write the output: .*no space/),
+    ]);
+  }
+});
+
+test('a token file: open to others is told, a file of something else refused', async () => {
+  const file = join(program.home, 'token');
+  const ask = () => program.run(['gateways', '--url', backend.url, '--token-file', file]);
+  writeFileSync(file, `${backend.token}\n\n`, { mode: 0o644 });
+  expect(await ask()).toMatchObject({
+    code: 0,
+    stderr: `viworks: others may read the token in ${file}: chmod 600 ${file}\n`,
+  });
+  writeFileSync(file, 'two\nlines\n');
+  expect(await ask()).toMatchObject({ code: 64, stderr: expect.stringContaining('it is not one line with a token') });
 });
 
 test('colours follow NO_COLOR, FORCE_COLOR and the terminal', async () => {
