@@ -2,7 +2,8 @@
 import type * as z from 'zod';
 import { readConfigText } from './config-text.ts';
 import { runtimeErrors } from './errors.ts';
-import { type Problem, parseToml, type TomlDocument } from './toml.ts';
+import { parseToml, type TomlDocument } from './toml.ts';
+import type { Problem } from './toml-syntax.ts';
 
 /** Where one value came from. */
 export interface Provenance {

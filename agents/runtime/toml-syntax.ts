@@ -1,5 +1,18 @@
 // A parser's verdict on a text that is not TOML → where the mistake began, a plain sentence, and what to write instead. Pure.
-import type { Place, Problem } from './toml.ts';
+
+/** A place in a text file; line and column count from 1. */
+export interface Place {
+  readonly line: number;
+  readonly column: number;
+}
+
+/** One complaint about a file. `path` is the dotted key, empty for the whole file. */
+export interface Problem {
+  readonly place: Place | undefined;
+  readonly path: string;
+  readonly message: string;
+  readonly remedy?: string | undefined;
+}
 
 /** What the parser said, and where it gave up. */
 export interface SyntaxVerdict {

@@ -1,21 +1,7 @@
 // TOML text → plain values plus the place of every key, so that a later complaint can name file:line:col.
 import { parse, TomlError } from 'smol-toml';
 import { type AST, parseTOML } from 'toml-eslint-parser';
-import { explainSyntax } from './toml-syntax.ts';
-
-/** A place in a text file; line and column count from 1. */
-export interface Place {
-  readonly line: number;
-  readonly column: number;
-}
-
-/** One complaint about a file. `path` is the dotted key, empty for the whole file. */
-export interface Problem {
-  readonly place: Place | undefined;
-  readonly path: string;
-  readonly message: string;
-  readonly remedy?: string | undefined;
-}
+import { explainSyntax, type Place, type Problem } from './toml-syntax.ts';
 
 /** A parsed document: values, and where each key and each value stands. */
 export interface TomlDocument {

@@ -24,7 +24,8 @@ export async function readFacts(): Promise<HostFacts> {
   ]);
   const manifest = current === null ? null : await readManifest(current).catch(() => null);
   const api = manifest?.gates.backend?.api;
-  const [sessions, connected] = api === undefined ? [null, []] : await Promise.all([countSessions(api), connectedGateways(api)]);
+  const [sessions, connected] =
+    api === undefined ? [null, []] : await Promise.all([countSessions(api), connectedGateways(api)]);
   const space = await statfs(await nearest(LAYOUT.root));
   return {
     hostname: hostname(),
