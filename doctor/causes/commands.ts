@@ -36,12 +36,18 @@ function canarySays(claim: string, ...codes: readonly string[]): Sign {
   );
 }
 
+const launcherSuspended = parts.processIn(parts.launcherPart, 'Tt', 'is suspended (state T)');
 const launcherDown = sign(
-  (view) => `${parts.nameOf(view, parts.launcherPart)} is ${parts.stateWords(view, parts.launcherPart)}`,
+  (view) =>
+    launcherSuspended.holds(view) === 'yes'
+      ? launcherSuspended.claim(view)
+      : `${parts.nameOf(view, parts.launcherPart)} is ${parts.stateWords(view, parts.launcherPart)}`,
   (view) => {
     if (!parts.expectsLauncher(view)) return 'no';
     const active = (part: 'launcher' | 'launcher-socket') =>
       judge(view, ['unit.state', 'gw', part], (unit) => unit.activeState === 'active');
+    // A process that is not seen says nothing here; the unit does.
+    if (launcherSuspended.holds(view) === 'yes') return 'yes';
     return negate(some([active('launcher'), active('launcher-socket')]));
   },
 );
@@ -61,7 +67,8 @@ const cmd01 = defineCause({
   hop: 'canary',
   per: 'gateway',
   host: 'gw',
-  title: (view) => `the launcher on ${parts.hostOf(view, 'gw')} is not running, so no command can start`,
+  title: (view) =>
+    `the launcher on ${parts.hostOf(view, 'gw')} is ${launcherSuspended.holds(view) === 'yes' ? 'suspended' : 'not running'}, so no command can start`,
   necessary: [launcherDown, gatewayInstalled],
   signature: [refusedToStart],
   supports: [gateway.registryOnline],
@@ -74,7 +81,10 @@ const cmd01 = defineCause({
     },
   ],
   predicts: ['gateway.launcher.running', 'agents.canary.returns'],
-  remedy: (view) => remedy('start it', on(view, 'gw', `systemctl enable --now ${launcherUnit(view)}`)),
+  remedy: (view) =>
+    launcherSuspended.holds(view) === 'yes'
+      ? remedy('let it go on', on(view, 'gw', `systemctl kill --signal=CONT ${launcherUnit(view)}`))
+      : remedy('start it', on(view, 'gw', `systemctl enable --now ${launcherUnit(view)}`)),
   help: `The gateway is connected and healthy in the registry; tasks are started by a unit of its own, and that one is down. Every command is refused at once with start_failed. "Connected" is not a success; a command that comes back is.`,
 });
 

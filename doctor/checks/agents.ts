@@ -106,6 +106,9 @@ const canary = defineCheck({
         : { state: 'unknown', detail: reading.detail };
     }
     const { outcome, code, message } = reading.value;
+    if (outcome === 'offline' && justStarted(view)) {
+      return { state: 'info', detail: 'the agent was started seconds ago' };
+    }
     return verdictOf(view, outcome === 'ok' ? 'yes' : 'no', {
       fail: () => [code ?? outcome, message].filter(Boolean).join(': '),
     });

@@ -17,7 +17,7 @@ export interface Break {
   readonly mend?: (bench: Workbench) => Promise<void>;
 }
 
-const witnessRounds = 60;
+const witnessRounds = 120; // half a minute: nginx waits for a name that nobody resolves before it gives up
 const witnessPauseMs = 250;
 
 /** Injects a fault and waits for its witness; without its word the fault does not count, and is taken back. */
