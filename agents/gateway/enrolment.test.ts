@@ -190,6 +190,17 @@ test('over TLS: the certificate is checked against trust_file, and its key is pa
   const address = front.address();
   const port = typeof address === 'object' && address ? address.port : 0;
   await using bench = createGatewayBench({ url: `wss://127.0.0.1:${port}/ws/agent`, trustFile: certificate });
+  const { fingerprint } = await readMachine(signal);
+  mkdirSync(join(dir, 'stranger'));
+  const { publicKey } = await openIdentity({ stateDir: join(dir, 'stranger'), gatewayId: 'gw1' }, signal);
+  const url = `wss://127.0.0.1:${port}/ws/agent`;
+  const stranger = { url, gatewayId: 'gw1', token: new Secret('t'), publicKey, fingerprint };
+  const untrusted: unknown = await enrol(stranger, signal).catch((error: unknown) => error);
+  expect(untrusted).toMatchObject({
+    code: 'VW_GATEWAY_ENROLMENT_UNTRUSTED',
+    hint: expect.stringContaining('trust_file'),
+  });
+  expect(String(untrusted)).not.toContain('Node.js');
   await bench.startLauncher();
   await bench.startGateway();
   await fake.until('a session', () => fake.connected);

@@ -78,19 +78,24 @@ export const gatewayErrors = defineErrors({
   },
   VW_GATEWAY_NOT_ENROLLED: {
     message: 'gateway {gateway} is not enrolled, and there is no enrolment token to do it with',
-    hint: 'on the backend: viworks backend enrolment-token create --gateway {gateway}; here: viworks enroll --config {config} --token-file FILE',
+    hint: 'on the backend’s host: sudo viworks backend enrolment-token create --gateway {gateway}; here: sudo viworks enroll --config {config} --token-file FILE',
     retry: 'never',
     exitCode: 64,
   },
   VW_GATEWAY_ENROLMENT_REFUSED: {
     message: 'the backend refused to enrol gateway {gateway}: {reason}',
-    hint: 'make a new one-time token on the backend: viworks backend enrolment-token create --gateway {gateway}',
+    hint: 'make a new one-time token on the backend’s host: sudo viworks backend enrolment-token create --gateway {gateway}',
     retry: 'never',
     exitCode: 64,
   },
+  VW_GATEWAY_ENROLMENT_UNTRUSTED: {
+    message: 'the certificate of {url} is not trusted: {reason}',
+    hint: 'name the CA that signed it as trust_file in gateway.toml, and see whether this host’s clock is right',
+    retry: 'later',
+  },
   VW_GATEWAY_ENROLMENT_FAILED: {
     message: 'cannot reach {url} to enrol: {reason}',
-    hint: 'see whether the backend answers: curl -v {url}',
+    hint: 'see whether the name, the port and the proxy are right: curl --http1.1 -v {url}',
     retry: 'later',
   },
   VW_GATEWAY_LISTEN: {

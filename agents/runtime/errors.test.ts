@@ -32,6 +32,10 @@ test.each([
   [new Error('boom'), 'boom'],
   ['text', 'text'],
   [new AggregateError([new Error('a'), new Error('b')]), 'a; b'],
+  [
+    new Error('not verified; if the root CA is installed locally, try running Node.js with --use-system-ca'),
+    'not verified',
+  ],
 ])('anything else is a bug that carries the original: %s', (thrown, what) => {
   const error = fromUnknown(thrown);
   expect(error).toBeInstanceOf(ViworksError);

@@ -158,10 +158,13 @@ export function isAbort(thrown: unknown): boolean {
   return thrown instanceof Error && (thrown.name === 'AbortError' || ('code' in thrown && thrown.code === 'ABORT_ERR'));
 }
 
+// How one starts Node is nothing that an operator of ours can change; what to do instead is in our own remedies.
+const NODES_ADVICE = /; if the root CA is installed locally.*$/s;
+
 /** Text of anything thrown, without a stack. */
 export function describe(thrown: unknown): string {
   if (thrown instanceof AggregateError) return thrown.errors.map(describe).join('; ');
-  if (thrown instanceof Error) return thrown.message || thrown.name;
+  if (thrown instanceof Error) return thrown.message.replace(NODES_ADVICE, '') || thrown.name;
   return String(thrown);
 }
 

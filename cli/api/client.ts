@@ -156,8 +156,7 @@ const IN_WORDS: Readonly<Record<string, string>> = {
 
 /** Names a transport failure: unreachable, or reached and not trusted. */
 export function connectionError(error: unknown, target: ApiTarget): ViworksError {
-  // Node's advice is for programs of one's own; ours has an option for it.
-  const plain = describe(error).replace(/; if the root CA is installed locally.*$/s, '');
+  const plain = describe(error);
   const code = errnoOf(error) ?? '';
   const reason = IN_WORDS[code] === undefined ? plain : `${IN_WORDS[code]} (${code})`;
   const detail = {

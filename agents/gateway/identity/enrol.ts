@@ -2,7 +2,7 @@
 import { request as httpRequest } from 'node:http';
 import { request as httpsRequest } from 'node:https';
 import { http } from '../../protocol/index.ts';
-import { describe, type Secret } from '../../runtime/index.ts';
+import { describe, errnoOf, type Secret } from '../../runtime/index.ts';
 import { gatewayErrors } from '../errors.ts';
 
 /** One attempt to enrol. */
@@ -41,7 +41,9 @@ export async function enrol(options: EnrolRequest, signal: AbortSignal): Promise
     fingerprint: options.fingerprint,
   };
   const answer = await post(url, JSON.stringify(body), { ca: options.ca, signal }).catch((error: unknown) => {
-    throw gatewayErrors.create('VW_GATEWAY_ENROLMENT_FAILED', { url: url.href, reason: describe(error) }, error);
+    const untrusted = /^(UNABLE_TO_|SELF_SIGNED_|DEPTH_ZERO_|CERT_|ERR_TLS_CERT)/.test(errnoOf(error) ?? '');
+    const code = untrusted ? 'VW_GATEWAY_ENROLMENT_UNTRUSTED' : 'VW_GATEWAY_ENROLMENT_FAILED';
+    throw gatewayErrors.create(code, { url: url.href, reason: describe(error) }, error);
   });
   if (answer.status >= 200 && answer.status < 300) {
     const parsed = http.enrolBody.safeParse(parseJson(answer.text));

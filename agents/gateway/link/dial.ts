@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import type { TLSSocket } from 'node:tls';
 import { WebSocket } from 'ws';
 import { limits, SUBPROTOCOL } from '../../protocol/index.ts';
-import { BUILD } from '../../runtime/index.ts';
+import { BUILD, describe } from '../../runtime/index.ts';
 
 /** Why a link could not be opened, by the hop that failed. */
 export interface DialFailure {
@@ -87,18 +87,19 @@ export async function dial(
 
 function classify(error: Error & { code?: unknown }): DialFailure {
   const code = typeof error.code === 'string' ? error.code : '';
-  const message = error.message === '' ? code : error.message;
+  const message = error.message === '' ? code : describe(error);
   if (/ENOTFOUND|EAI_AGAIN|ENODATA/.test(code)) return { kind: 'dns', message };
   if (code === 'ECONNREFUSED') return { kind: 'refused', message };
   if (/EHOSTUNREACH|ENETUNREACH|EADDRNOTAVAIL/.test(code)) return { kind: 'unreachable', message };
   if (code === 'ETIMEDOUT' || message.includes('handshake has timed out')) return { kind: 'timeout', message };
-  if (/CERT|SSL|TLS|SELF_SIGNED|UNABLE_TO_/.test(code)) return { kind: 'tls', message: clockHint(code, message) };
+  if (/CERT|SSL|TLS|SELF_SIGNED|UNABLE_TO_/.test(code)) return { kind: 'tls', message: tlsHint(code, message) };
   if (message.includes('subprotocol')) return { kind: 'no_subprotocol', message };
   return { kind: 'other', message };
 }
 
 // A certificate that is not valid *now* is as often a wrong clock as a wrong certificate; say both.
-function clockHint(code: string, message: string): string {
+function tlsHint(code: string, message: string): string {
+  if (/UNABLE_TO_|SELF_SIGNED/.test(code)) return `${message} (trust_file in gateway.toml names the CA to trust)`;
   return code === 'CERT_NOT_YET_VALID' || code === 'CERT_HAS_EXPIRED'
     ? `${message} (is this host’s clock right?)`
     : message;
