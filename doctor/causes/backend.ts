@@ -70,7 +70,7 @@ const be01 = defineCause({
     { code: 'BE-05', separator: backend.apiAnswers },
     { code: 'NET-08', separator: backend.agentsNotListening },
   ],
-  predicts: ['backend.agents.listens', 'backend.agents.upgrades'],
+  predicts: ['backend.agents.listens', 'backend.agents.upgrades', 'backend.health.good'],
   remedy: (view) =>
     remedy(
       'start or install a backend build that opens its WebSocket listener; a restart helps only if the program on disk is newer than the running one',
@@ -119,7 +119,7 @@ const be02 = defineCause({
     { code: 'NET-07', separator: neverAccepts },
     { code: 'http', title: 'the backend accepts and stays silent', separator: backend.queueRises },
   ],
-  predicts: ['backend.agents.upgrades'],
+  predicts: ['backend.agents.upgrades', 'backend.health.good'],
   remedy: (view) =>
     remedy(
       'install a backend build that runs its accept loop, then restart it',

@@ -195,7 +195,7 @@ const net07 = defineCause({
     { code: 'BE-02', separator: backend.queueEmpty },
     { code: 'BE-01', separator: backend.agentsListens },
   ],
-  predicts: ['backend.agents.upgrades'],
+  predicts: ['backend.agents.upgrades', 'backend.health.good'],
   remedy: (view) => remedy('let loopback through', on(view, 'be', 'iptables -I INPUT -i lo -j ACCEPT')),
   help: `nginx gets 504 after its connect timeout. A full accept queue looks the same from outside; the queue (Recv-Q 0) and the rule's counter tell them apart.`,
 });
@@ -213,7 +213,7 @@ const net08 = defineCause({
     { code: 'BE-01', separator: backend.agentsListens },
     { code: 'BE-09', title: 'it listens on another address family', separator: covered },
   ],
-  predicts: ['backend.agents.upgrades'],
+  predicts: ['backend.agents.upgrades', 'backend.health.good'],
   remedy: (view) => remedy('let loopback through', on(view, 'be', 'iptables -I INPUT -i lo -j ACCEPT')),
   help: `"Connection refused" does not mean that nobody listens: the kernel has a LISTEN row for this very address, and a rule answers in its place.`,
 });

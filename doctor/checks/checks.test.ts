@@ -112,6 +112,16 @@ test('a backend that was not looked at leaves it open, unless a command came bac
   expect(blind.report()).toMatchObject({ verdict: 'inconclusive', exitCode: 5 });
 });
 
+test.each([
+  ['agents-listener', 'warn'],
+  ['store', 'fail'],
+] as const)('a page that calls %s down while the agents port answers us: %s', (part, state) => {
+  const body = JSON.stringify({ status: 'unhealthy', parts: { [part]: { state: 'down' }, engine: { state: 'up' } } });
+  const page = { url: '', outcome: 'response', status: 503, headers: {}, body, milliseconds: 2 } as const;
+  const report = healthy().put('http.response', 'be', 'api-health', page).report();
+  expect(report.verdicts.find((item) => item.check === 'backend.health.good')).toMatchObject({ state });
+});
+
 test('every outage check fails in some case, and says how', () => {
   const failed = new Map<string, string>();
   for (const item of cases) {

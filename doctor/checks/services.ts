@@ -51,11 +51,30 @@ const healthGood = defineCheck({
   evaluate: (view) => {
     const reading = view.read('http.response', 'be', 'api-health');
     if (reading.status !== 'known' || reading.value.status === null) return { state: 'unknown', detail: 'no answer' };
+    const down = partsDown(reading.value.body);
+    // It asks itself every ten seconds; what we have just seen is newer.
+    if (down.length > 0 && down.every((part) => part === 'agents-listener')) {
+      if (backend.directUpgrades.holds(view) === 'yes')
+        return {
+          state: 'warn',
+          detail: `its own page still says that ${down.join(', ')} is down; the port answers us`,
+        };
+    }
     return verdictOf(view, reading.value.status === 503 ? 'no' : 'yes', {
       fail: () => `GET /health: 503 ${reading.value.body.slice(0, 160)}`,
     });
   },
 });
+
+/** Names of the parts that a health page of ours calls down. */
+function partsDown(body: string): readonly string[] {
+  try {
+    const page = JSON.parse(body) as { readonly parts?: Readonly<Record<string, { readonly state?: string }>> };
+    return Object.entries(page.parts ?? {}).flatMap(([name, part]) => (part.state === 'down' ? [name] : []));
+  } catch {
+    return [];
+  }
+}
 
 const agentsListens = defineCheck({
   id: 'backend.agents.listens',
