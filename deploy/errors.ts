@@ -58,7 +58,7 @@ export const deployErrors = defineErrors({
     exitCode: 10,
   },
   VW_DEPLOY_SPACE: {
-    message: '{host}: {directory} has {freeMb} MB free, the release needs {neededMb} MB',
+    message: '{host}: there is {free} free in {directory}, the release needs {needed}',
     hint: 'make room on that file system (df -h {directory}), then run the command again',
     retry: 'never',
     exitCode: 11,

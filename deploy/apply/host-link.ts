@@ -210,7 +210,7 @@ class Conversation implements HostLink {
       return deployErrors.create('VW_DEPLOY_PRIVILEGE', { host, user, reason: said, helper: LAYOUT.helper });
     }
     if (/No space left on device/.test(said)) {
-      return deployErrors.create('VW_DEPLOY_SPACE', { host, directory: LAYOUT.root, freeMb: 0, neededMb: 'more' });
+      return deployErrors.create('VW_DEPLOY_SPACE', { host, directory: LAYOUT.root, free: 'nothing', needed: 'more' });
     }
     if (this.#helper === '' && this.#bare === undefined) {
       const reason = said || `it ended with code ${code} and said nothing`;

@@ -16,7 +16,8 @@ test('after the switch, who stays and who goes back, and the next command', () =
   expect(describeInterrupt(reached)).toMatch(
     /^interrupted · committed: be1 · switched, going back by itself now: gw1\n/,
   );
-  expect(describeInterrupt({ ...nothingReached(), removed: new Set(['gw1']) })).toMatch(
-    /removed from: gw1\n.*viworks deploy remove$/,
+  const leaving = { ...nothingReached(), removing: new Set(['gw1', 'be1']), removed: new Set(['gw1']) };
+  expect(describeInterrupt(leaving)).toMatch(
+    /removed from: gw1 · removing, carried to its end by the host: be1\n.*deploy remove$/,
   );
 });

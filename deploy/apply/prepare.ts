@@ -195,8 +195,8 @@ function refuseFull(host: JudgedHost, freeBytes: number): void {
   // A runtime lies there twice for a moment: as it arrives and under its name.
   const needed = (change.sendsRuntime ? runtime.bytes : 0) + RESERVE_BYTES;
   if (!Number.isFinite(freeBytes) || freeBytes >= needed) return;
-  const megabytes = (bytes: number): number => Math.round(bytes / 1_048_576);
-  const detail = { host: host.name, directory: '/opt', freeMb: megabytes(freeBytes), neededMb: megabytes(needed) };
+  const megabytes = (bytes: number): string => `${Math.round(bytes / 1_048_576)} MB`;
+  const detail = { host: host.name, directory: '/opt', free: megabytes(freeBytes), needed: megabytes(needed) };
   throw deployErrors.create('VW_DEPLOY_SPACE', detail);
 }
 

@@ -119,6 +119,7 @@ export async function runRemove(
     if (!(await options.confirm('Remove? [y/N] '))) throw deployErrors.create('VW_DEPLOY_NOT_CONFIRMED');
     for (const host of [...installed].reverse()) {
       await host.link.request('lock', { holder: holderOf(context, 'remove') });
+      context.reached.removing.add(host.name);
       await host.link.request('remove', { keepData: options.keepData }, { ms: 240_000 });
       context.reached.removed.add(host.name);
       context.progress.event({ host: host.name, phase: 'remove', step: 'as it was before', status: 'done' });

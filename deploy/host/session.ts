@@ -106,7 +106,7 @@ async function answer(
 
 function noSpace(error: unknown): ViworksError | undefined {
   if (errnoOf(error) !== 'ENOSPC') return undefined;
-  return deployErrors.create('VW_DEPLOY_SPACE', { directory: LAYOUT.root, freeMb: 0, neededMb: 'more' });
+  return deployErrors.create('VW_DEPLOY_SPACE', { directory: LAYOUT.root, free: 'nothing', needed: 'more' });
 }
 
 function definedOnly(detail: ViworksError['detail']): Record<string, string | number | boolean | null> {

@@ -64,7 +64,7 @@ describe.skipIf(obstacle !== undefined)(`the deployer${obstacle ? ` (skipped: ${
     const refused = await apply();
     expect([refused.code, refused.err]).toEqual([
       11,
-      expect.stringMatching(/gw1: \/opt has \d+ MB free, the release needs \d+ MB/),
+      expect.stringMatching(/gw1: there is \d+ MB free in \/opt, the release needs \d+ MB/),
     ]);
     expect(refused.err).toContain('df -h /opt');
     expect(await on('gw1', 'find /opt -mindepth 1; umount /opt; ls /usr/local/lib/viworks 2>/dev/null || true')).toBe(
