@@ -246,7 +246,12 @@ const net16 = defineCause({
   hop: 'api',
   host: 'be',
   title: (view) => `a packet filter on the backend host stops connections to the API port ${apiPort(view)}`,
-  necessary: [not('the API port does not answer', backend.apiAnswers), apiListens, apiRule],
+  necessary: [
+    parts.runs(parts.backendPart),
+    not('the API port does not answer', backend.apiAnswers),
+    apiListens,
+    apiRule,
+  ],
   lookalikes: [
     { code: 'BE-04', separator: apiRule },
     { code: 'BE-05', separator: apiListens },
