@@ -194,8 +194,10 @@ function undecided(
   candidates: readonly Candidate[],
   unexplained: readonly Judgement[],
 ): readonly Undecided[] {
+  // What only follows from another finding points at nobody: the first break has to be explained.
+  const first = unexplained.filter((item) => !unexplained.some(({ check }) => item.check.dependsOn.includes(check.id)));
   const helps = ({ rule }: Candidate) =>
-    rule.scope === 'active' && unexplained.some((item) => rule.predicts.includes(item.check.id));
+    rule.scope === 'active' && first.some((item) => rule.predicts.includes(item.check.id));
   const rivals = named
     .filter((item) => item.unresolved.length > 0 && helps(item.candidate))
     .map((item) => ({ codes: [item.candidate.rule.code, ...item.unresolved].sort(), need: item.need }));
