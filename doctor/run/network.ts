@@ -44,14 +44,16 @@ export async function probeNetwork(context: NetworkContext): Promise<void> {
   if (backend) await throughApi(context, backend);
 }
 
-/** Whether a dial of the agents port would start a service that is meant to be down. */
-function dormant({ store }: NetworkContext): boolean {
+type Port = 'agents' | 'api';
+
+/** Whether a dial of these ports would start a service that is meant to be down. Through nginx both are within reach. */
+function dormant({ store }: NetworkContext, ...ports: readonly Port[]): boolean {
   const service = store.get('unit.state', 'be', 'backend');
   if (service.status !== 'known' || ['active', 'activating', 'reloading'].includes(service.value.activeState))
     return false;
-  // Either of them starts it, and through nginx both are within reach.
-  return (['backend-agents-socket', 'backend-api-socket'] as const).some((part) => {
-    const socket = store.get('unit.state', 'be', part);
+  const asked: readonly Port[] = ports.length > 0 ? ports : ['agents', 'api'];
+  return asked.some((port) => {
+    const socket = store.get('unit.state', 'be', `backend-${port}-socket`);
     return socket.status === 'known' && socket.value.activeState === 'active';
   });
 }
@@ -170,7 +172,7 @@ async function fromBackend(context: NetworkContext, view: SiteView): Promise<voi
     publicProbes(context, from, publicEndpoint(topology, listenAddress(context, topology.publicPort), operatorTrust)),
     directProbes(context, from, view),
     log.probe({ probe: 'http.response.api-health', vantage: 'be', title: 'GET /health on the API port' }, async () => {
-      if (dormant(context)) return [];
+      if (dormant(context, 'api')) return [];
       return [await getFact(from, 'api-health', { ...apiEndpoint(context, view), path: '/health' })];
     }),
   ]);
@@ -181,7 +183,7 @@ async function directProbes(context: NetworkContext, from: NetworkVantage, view:
   const { topology, log, store, token } = context;
   const endpoint = agentsEndpoint(context, view);
   const title = (what: string): string => `${what} on the agents port`;
-  if (dormant(context)) {
+  if (dormant(context, 'agents')) {
     log.fact(upgradeNotSent(from, 'direct', { ...endpoint, path: topology.path, why: DORMANT }));
     return;
   }
@@ -233,7 +235,7 @@ async function fromGateway(context: NetworkContext, view: SiteView, backend: Sit
       ]),
     );
   }
-  if (backend && isOpenToOthers(context) && !dormant(context)) {
+  if (backend && isOpenToOthers(context) && !dormant(context, 'agents')) {
     const open: Endpoint = { ...local, address: topology.backend.host.address, port: topology.backend.agentsPort };
     const title = 'dial the agents port from outside';
     jobs.push(log.probe({ probe: 'tcp.connect.agents', vantage: id, title }, () => reachFacts(from, 'agents', open)));
@@ -294,7 +296,7 @@ function isElsewhere(own: UrlParts, topology: Topology): boolean {
 /** Registry and canary over the API port of the backend's host, whatever nginx does. */
 async function throughApi(context: NetworkContext, backend: SiteView): Promise<void> {
   const { topology, log, store, token } = context;
-  if (topology.kind !== 'viworks' || dormant(context)) return;
+  if (topology.kind !== 'viworks' || dormant(context, 'api')) return;
   const from = vantageOf(context, 'be', backend);
   const endpoint = apiEndpoint(context, backend);
   // An API that has just kept us waiting for its health page would do so for each gateway twice more.
