@@ -241,6 +241,29 @@ test('a finished task is let go of, however long its session lasts', async () =>
   });
 });
 
+test('a task that ends takes the number of nobody else, though each session numbers anew', async () => {
+  const first = await attach();
+  const lost = await ask();
+  engine.frame(first, { type: 'task.started', taskId: lost, taskRef: 1, streamEpoch: 'e', startedAt: 1 });
+  // Enough output for its end, which reads it again, to take some turns.
+  const big = Buffer.alloc(256 * 1024, 'x');
+  for (let piece = 0; piece < 4; piece++) {
+    const offset = piece * big.length;
+    engine.output(first, { taskRef: 1, stream: 'out', offset, sequence: piece, bytes: big });
+    await store.flush();
+  }
+  detach(first);
+  const taskId = await ask();
+  // The gateway comes back without the first task: its state was wiped.
+  const second = await attach();
+  engine.frame(second, { type: 'task.started', taskId, taskRef: 1, streamEpoch: 'f', startedAt: 2 });
+  await vi.waitFor(async () => expect(await stateOf(lost)).toBe('finished'));
+  const out = Buffer.from('hello\n');
+  engine.output(second, { taskRef: 1, stream: 'out', offset: 0, sequence: 1, bytes: out });
+  engine.frame(second, { type: 'task.exit', taskId, fence: 1, result: resultOf({ out }) });
+  await vi.waitFor(async () => expect(await stateOf(taskId)).toBe('finished'));
+});
+
 test('a session that ends while a command is written: the command waits and expires', async () => {
   const link = await attach();
   const asked = ask(5_000);

@@ -30,7 +30,7 @@ export interface LiveTask {
   /** The gateway lost the spool: what it sends now are other bytes than those stored, and is not stored. */
   spoolLost: boolean;
   completing: boolean;
-  /** Its number in binary frames of the present session. */
+  /** Its number in binary frames of the session in which it was last told as started. */
   taskRef: number | undefined;
   sentAt: number | undefined;
 }

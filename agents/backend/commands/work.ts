@@ -39,13 +39,20 @@ export function createWork(core: EngineCore): Work {
   const bindings = new Map<GatewayLink, Map<number, LiveTask>>();
   const absent = new Map<string, Timer>();
   const backlog = createBacklog();
-  core.onEnded = ({ record: { gatewayId, taskId }, taskRef }) => {
+  core.onEnded = (task) => {
+    const { gatewayId, taskId } = task.record;
     const link = core.linkOf(gatewayId);
     // A session may last for months: it must not hold every task that it ever ran.
-    if (link && taskRef !== undefined) bindings.get(link)?.delete(taskRef);
+    if (link) unbind(link, task);
     const next = core.live.get(backlog.release(gatewayId, taskId) ?? '');
     if (next && link) dispatch(next, link);
   };
+
+  // Each session numbers anew: the number that a task had in an earlier one may be another's now.
+  function unbind(link: GatewayLink, task: LiveTask): void {
+    const bound = bindings.get(link);
+    if (task.taskRef !== undefined && bound?.get(task.taskRef) === task) bound.delete(task.taskRef);
+  }
 
   function own(link: GatewayLink, taskId: string): LiveTask | undefined {
     const task = core.live.get(taskId);
