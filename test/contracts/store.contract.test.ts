@@ -270,6 +270,19 @@ for (const [name, open] of Object.entries(IMPLEMENTATIONS)) {
       expect(await store.task(ids[gone] ?? '')).toBeDefined();
     });
 
+    test('what a command brought along counts when room is made, and bounds a piece', async () => {
+      const stdin = 'x'.repeat(2 ** 20);
+      for (let index = 0; index < 12; index++)
+        await store.createCommand(command(String(index), { stdin }), [
+          task(String(index), { taskId: createId(1_000 + index), state: 'finished', finishedAt: 5_000 }),
+        ]);
+      const full = store.usedBytes();
+      const limits = { finishedBefore: 0, idBefore: firstId(0), maxBytes: full - 1 };
+      expect(await purgeAll(limits)).toBe(1);
+      const all = { ...limits, finishedBefore: 9_000, idBefore: firstId(9_000), maxBytes: Number.POSITIVE_INFINITY };
+      expect((await store.purge(all)).tasks).toBeLessThan(6);
+    });
+
     test('tasks are listed newest first, filtered, page by page', async () => {
       for (const id of ['a', 'b', 'c']) await create(id, { gatewayId: id === 'b' ? 'gw2' : 'gw1' });
       const first = await store.tasks({ limit: 2 });

@@ -85,7 +85,10 @@ export async function viewTask(
       if (sink.blocked) await sink.drained();
       if (ended && position.out >= ended.outStored && position.err >= ended.errStored) return ended;
       if ((behind || ended || !options.follow) && (await readStored())) continue;
-      if (ended) return ended;
+      if (ended) {
+        tellPurged(ended);
+        return ended;
+      }
       if (!options.follow) return undefined;
       if (behind && caughtUp()) behind = false;
       await woken;
@@ -94,6 +97,15 @@ export async function viewTask(
   } finally {
     unwatch?.();
     signal.removeEventListener('abort', onAbort);
+  }
+
+  // Retention took the rest while it was being read: said as what it is, not passed off as the end.
+  function tellPurged(task: TaskRecord): void {
+    for (const [stream, to] of [
+      ['out', task.outStored],
+      ['err', task.errStored],
+    ] as const)
+      if (position[stream] < to) sink.gap(taskId, { stream, from: position[stream], to, reason: 'purged' });
   }
 
   // A whole row, even if the peer blocks in between: what is held for it is one row, and no row is read twice.

@@ -33,6 +33,13 @@ export const MIGRATIONS: readonly (readonly string[])[] = [
       task_id TEXT NOT NULL, stream TEXT NOT NULL, from_byte INTEGER NOT NULL, to_byte INTEGER NOT NULL, reason TEXT NOT NULL,
       PRIMARY KEY (task_id, stream, from_byte)) WITHOUT ROWID`,
   ],
+];
+
+/**
+ * Tables that an older build does not miss and does not see: they raise no version, so that the way back to it stays open. A
+ * numbered step closes it, since a build refuses a store that is newer than itself.
+ */
+export const ADDITIONS: readonly string[] = [
   // Tasks that are gone and whose output has still to go.
-  ['CREATE TABLE purges (task_id TEXT PRIMARY KEY) WITHOUT ROWID'],
+  'CREATE TABLE IF NOT EXISTS purges (task_id TEXT PRIMARY KEY) WITHOUT ROWID',
 ];

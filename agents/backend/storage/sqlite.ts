@@ -6,7 +6,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { type Clock, describe, ViworksError } from '../../runtime/index.ts';
 import { backendErrors } from '../errors.ts';
 import { createGroupCommit, type GroupCommit } from './group-commit.ts';
-import { MIGRATIONS } from './migrations.ts';
+import { ADDITIONS, MIGRATIONS } from './migrations.ts';
 import { createSql, type Sql } from './sql.ts';
 import { createPurge } from './sqlite-purge.ts';
 import { createReads } from './sqlite-reads.ts';
@@ -126,6 +126,7 @@ function migrate(sql: Sql): void {
       for (const statement of step) sql.run(statement);
       sql.run('INSERT INTO schema_version (version) VALUES (?)', found + index + 1);
     });
+    for (const statement of ADDITIONS) sql.run(statement);
   });
 }
 
