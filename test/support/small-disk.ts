@@ -1,6 +1,7 @@
 // A small file system of its own for a test about full disks; root only. Whoever makes one takes it away, after what used it.
 import { execFileSync, spawnSync } from 'node:child_process';
 import {
+  chmodSync,
   closeSync,
   existsSync,
   mkdirSync,
@@ -24,6 +25,8 @@ export interface SmallDisk extends Disposable {
   readonly dir: string;
   /** Takes all the room that is left. */
   fill(): void;
+  /** Somebody who is not root takes all the room that is left for him. */
+  fillAsOrdinaryUser(): void;
   /** Gives back what `fill` took. */
   makeRoom(): void;
   /** The kernel finds an error in it and lets nobody write any more; an ext4 only. */
@@ -32,6 +35,7 @@ export interface SmallDisk extends Disposable {
   remount(): Promise<void>;
 }
 
+const NOBODY = 65534;
 const BYTES = 8 << 20; // with blocks of 1 KiB it holds a journal, and a task has filled it in a moment
 
 /** The kinds, each with what is missing here to make one of it (in words for whoever reads of skipped tests), if anything is. */
@@ -44,8 +48,8 @@ export function smallDisks(): { kind: (typeof SMALL_DISKS)[number]; missing: str
   }));
 }
 
-/** Makes and mounts one. Small blocks, none kept back for root: the tightest that there is. */
-export function mountSmallDisk(kind: (typeof SMALL_DISKS)[number]): SmallDisk {
+/** Makes and mounts one. Small blocks, none kept back for root unless told: the tightest that there is. */
+export function mountSmallDisk(kind: (typeof SMALL_DISKS)[number], percentForRoot = 0): SmallDisk {
   const base = mkdtempSync(join(tmpdir(), 'vw-disk-'));
   const dir = join(base, 'disk');
   const image = join(base, 'image');
@@ -54,7 +58,7 @@ export function mountSmallDisk(kind: (typeof SMALL_DISKS)[number]): SmallDisk {
   if (kind === 'ext4') {
     writeFileSync(image, '');
     truncateSync(image, BYTES);
-    execFileSync('/sbin/mkfs.ext4', ['-q', '-F', '-b', '1024', '-m', '0', image]);
+    execFileSync('/sbin/mkfs.ext4', ['-q', '-F', '-b', '1024', '-m', String(percentForRoot), image]);
   }
   const mount = (): void => {
     const how =
@@ -78,6 +82,19 @@ export function mountSmallDisk(kind: (typeof SMALL_DISKS)[number]): SmallDisk {
         closeSync(fd);
       }
       if (statfsSync(dir).bavail > 0) throw new Error(`${dir} is not full`);
+    },
+    fillAsOrdinaryUser() {
+      writeFileSync(filler, '');
+      chmodSync(filler, 0o666);
+      const fd = openSync(filler, 'a');
+      try {
+        const stdio = ['ignore', fd, 'ignore'] as const;
+        const { status } = spawnSync('cat', ['/dev/zero'], { uid: NOBODY, gid: NOBODY, stdio: [...stdio] });
+        if (status !== 1) throw new Error(`cat ended with ${status}`);
+      } finally {
+        closeSync(fd);
+      }
+      execFileSync('sync', ['-f', dir]);
     },
     breakDown() {
       const mounts = readFileSync('/proc/self/mounts', 'utf8').split('\n');

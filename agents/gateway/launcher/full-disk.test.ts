@@ -195,3 +195,24 @@ for (const { kind, missing } of smallDisks())
       await seen('the end of the waiter', () => !existsSync(`/proc/${waiter}`));
     });
   });
+
+const [, ext4] = smallDisks();
+test.skipIf(ext4?.missing !== '')(
+  `what is kept for root is no room for the tasks of others${ext4?.missing}`,
+  async () => {
+    using disk = mountSmallDisk('ext4', 20);
+    await using bench = createGatewayBench({
+      url: 'ws://127.0.0.1:1/ws/agent',
+      tasksDir: join(disk.dir, 'tasks'),
+      taskUser: 'nobody',
+    });
+    await bench.startLauncher();
+    const launcher = createLauncher({ socketPath: bench.launcherSocket, clock: systemClock });
+    expect(await launcher.ping(signal)).toMatchObject({ spool: '' });
+    disk.fillAsOrdinaryUser();
+    writeFileSync(join(disk.dir, 'by-root'), Buffer.alloc(64 << 10)); // root still may
+    expect(await launcher.ping(signal)).toMatchObject({ spool: 'ENOSPC' });
+    disk.makeRoom();
+    expect(await launcher.ping(signal)).toMatchObject({ spool: '' });
+  },
+);

@@ -11,7 +11,7 @@ use Socket qw(AF_UNIX AF_INET SOCK_STREAM SOCK_DGRAM SOL_SOCKET SO_RCVTIMEO SO_S
 
 # Numbers of system calls that perl-base has no names for; both kinds of machine that we ship to.
 my $arm = (POSIX::uname())[4] eq 'aarch64';
-my %NR = (prctl => $arm ? 167 : 157, signalfd4 => $arm ? 74 : 289, clock_gettime => $arm ? 113 : 228, renameat2 => $arm ? 276 : 316, memfd_create => $arm ? 279 : 319, pidfd_open => 434, pidfd_send_signal => 424);
+my %NR = (prctl => $arm ? 167 : 157, statfs => $arm ? 43 : 137, signalfd4 => $arm ? 74 : 289, clock_gettime => $arm ? 113 : 228, renameat2 => $arm ? 276 : 316, memfd_create => $arm ? 279 : 319, pidfd_open => 434, pidfd_send_signal => 424);
 use constant { PR_SET_PDEATHSIG => 1, PR_SET_CHILD_SUBREAPER => 36, SO_PEERCRED => 17, SFD_FLAGS => 0x80800 };
 use constant { AT_FDCWD => -100, RENAME_NOREPLACE => 1, SI_QUEUE => -1 };
 use constant { IDLE_WORKERS => 4, REFILL_S => 0.01, LEFTOVER_S => 1, KILL_S => 5, MAX_HEAD => 8 << 20, MAX_BODY => 2 << 20 };
@@ -668,16 +668,22 @@ sub put_new { my ($path, $text) = @_; sysopen(my $handle, $path, O_WRONLY | O_CR
 # Whole or not at all: readers never see half of a record. What is reserved for it is written over, not given back and asked for again.
 sub put {
     my ($path, $text) = @_;
-    sysopen(my $handle, "$path.tmp", O_WRONLY | O_CREAT, 0640) or return;
-    my $reserved = -s $handle;
+    my $reserved = $path =~ m{/rc\z} && -s "$path.tmp";
+    sysopen(my $handle, "$path.tmp", O_WRONLY | O_CREAT | ($reserved ? 0 : O_TRUNC), 0640) or return;
     if ($reserved) { $text = sprintf '%-*s', $reserved, $text }
     else { chown -1, $agent_gid, $handle }
     write_whole($handle, $text) && close($handle) or return;
     return rename "$path.tmp", $path;
 }
 
-# Why the spool cannot take another task, or nothing.
+# Why the spool cannot take another task's output, or nothing.
 sub room_errno {
+    # What a file system keeps back for root is no room for the tasks of somebody else.
+    my $figures = "\0" x 256;
+    if (@runner && $runner[2] != 0 && syscall($NR{statfs}, $tasks, $figures) == 0) {
+        my (undef, $block_bytes, undef, undef, $available) = unpack 'q5', $figures;
+        return 'ENOSPC' if $block_bytes * $available < ROOM;
+    }
     my $path = "$tasks/.room-$$";
     unlink $path;
     my $errno = put_new($path, ' ' x ROOM) ? '' : errno_name();

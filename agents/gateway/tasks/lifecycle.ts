@@ -340,16 +340,17 @@ export function createLifecycle(deps: ExecutorDeps, around: Surroundings): Lifec
     }
     if (running.length + unforgotten.size === 0 || now - statusAt < STATUS_EVERY_MS) return;
     statusAt = now;
-    for (const taskId of unforgotten) {
-      const kept = tasks.has(taskId)
-        ? undefined
-        : await launcher.forget(taskId, signal).catch(() => ({ state: 'refused' }));
-      if (kept?.state !== 'refused') unforgotten.delete(taskId);
-    }
     const seen = await launcher.statusAll(signal).catch(() => undefined);
     if (!seen) return;
     for (const task of running) {
       conclude(task, seen.get(task.taskId) ?? { state: 'unknown' });
+    }
+    for (const taskId of unforgotten) {
+      if (!tasks.has(taskId)) {
+        const answer = await launcher.forget(taskId, signal).catch(() => undefined);
+        if (!answer || answer.state === 'refused') return; // Nothing has changed, for the others neither.
+      }
+      unforgotten.delete(taskId);
     }
   }
 
