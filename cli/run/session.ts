@@ -58,24 +58,33 @@ async function detach(invocation: Invocation, client: ApiClient, request: http.C
     for await (const event of followTask({ client, clock, signal: following, first, patienceMs: STARTED_MS })) {
       if (event.kind === 'command') {
         command = event.command;
-        if (options.json !== true) await writeThrough(terminal.stdout, `${idsOf(command)}\n`);
+        // At once: whoever leaves in the middle of the wait needs it all the more.
+        const text = options.json === true ? JSON.stringify(command) : idsOf(command);
+        await writeThrough(terminal.stdout, `${text}\n`);
       }
       const state = event.kind === 'command' ? event.command.tasks[0]?.state : event.kind === 'state' && event.state;
       if (event.kind === 'exit') end = event.task.end;
       if (event.kind === 'exit' || event.kind === 'output' || state === 'running') break;
     }
   } catch (error) {
-    if (signal.aborted || command === undefined || !enough.signal.aborted) throw error;
+    if (signal.aborted && command === undefined) tellLeftEarly(terminal);
+    if (signal.aborted || !enough.signal.aborted) throw error;
+    if (command === undefined) throw unnamed(client);
     const [task] = command.tasks;
-    if (task) viewer.note(`not started yet: ${describeWait(task, known, clock.now())}`);
+    if (task) viewer.note(`not started yet: ${describeWait(task, known)}`);
   } finally {
     for (const timer of timers) timer.cancel();
   }
-  if (options.json === true) await writeThrough(terminal.stdout, `${JSON.stringify(command)}\n`);
   if (end === undefined || !NEVER_RAN.has(end.outcome)) return 0;
   const { code, note } = runEnding(end, undefined);
   if (note !== undefined) viewer.note(note);
   return code;
+}
+
+// The backend took it and does not say as what: it is not known whether it runs.
+function unnamed({ target }: ApiClient): ViworksError {
+  const reason = `it took the command and did not name its task within ${STARTED_MS / 1000} s; it may still run: viworks tasks`;
+  return cliErrors.create('VW_CLI_UNREACHABLE', { url: target.url.origin, reason });
 }
 
 const NEVER_RAN: ReadonlySet<http.TaskEnd['outcome']> = new Set(['refused', 'expired', 'cancelled_before_start']);
@@ -95,7 +104,7 @@ async function attach(invocation: Invocation, client: ApiClient, request: http.C
   let queued = true;
   const tellWait = async (): Promise<void> => {
     const known = task && (await stateOf(client, task, leaving));
-    if (task && queued && !signal.aborted) viewer.note(describeWait(task, known, clock.now()));
+    if (task && queued && !signal.aborted) viewer.note(describeWait(task, known));
   };
   const timer = clock.after(QUEUED_MS, () => void tellWait());
   try {
@@ -154,12 +163,15 @@ async function openStream(
       }),
     );
   } catch (error) {
-    if (signal.aborted)
-      terminal.stderr.write('viworks: left before there was an answer; it may still run: viworks tasks\n');
+    if (signal.aborted) tellLeftEarly(terminal);
     throw error;
   } finally {
     signal.removeEventListener('abort', stop);
   }
+}
+
+function tellLeftEarly({ stderr }: Invocation['terminal']): void {
+  stderr.write('viworks: left before there was an answer; it may still run: viworks tasks\n');
 }
 
 // Tried again when the answer was lost on the way, with the same key, so that the command is made once.

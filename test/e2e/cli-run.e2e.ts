@@ -1,6 +1,8 @@
 // `viworks run` as a shell sees it, against a backend that runs real programs and breaks on demand.
 import { createHash } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { type FakeBackend, startFakeBackend } from '../support/fake-backend.ts';
@@ -104,7 +106,7 @@ test('who waits for a gateway that is offline is told at once, once, in a pipe t
   expect(outcome.code).toBe(69);
   expect(outcome.stderr.split('\n')).toEqual([
     expect.stringMatching(
-      /^viworks: away is offline, last seen 3 min ago; waiting for it up to 1\.\d s \(--ttl changes/,
+      /^viworks: away is offline, last seen 3 min ago; waiting for it up to 1\.5 s \(--ttl changes/,
     ),
     expect.stringMatching(/^viworks: not started: nobody was there/),
     '',
@@ -126,6 +128,59 @@ test('--detach does not call a refusal a success, and waits for nobody who is of
       /^viworks: not started yet: away is offline, last seen 3 min ago; waiting for it up to 60 min/,
     ),
   ]);
+});
+
+// A backend that opens the stream of a command and then says no more than this, while its gateway is connected.
+async function stalling(events: string) {
+  const asked = Promise.withResolvers<void>();
+  const server = createServer((request, response) => {
+    if (request.method === 'POST') {
+      response.writeHead(200, { 'content-type': 'text/event-stream' }).write(`: here\n\n${events}`);
+      asked.resolve();
+    } else response.end(JSON.stringify({ gatewayId: 'gw1', state: 'connected' }));
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    asked: asked.promise,
+    async [Symbol.asyncDispose]() {
+      server.closeAllConnections();
+      await new Promise((resolve) => server.close(resolve));
+    },
+  };
+}
+
+test.each([[[]], [['--json']]])('--detach %j over a stream that names no task ends as unreachable', async (more) => {
+  await using mute = await stalling('');
+  const outcome = await run(['gw1', '--detach', ...more, '--url', mute.url, '--', 'id']);
+  expect([outcome.code, outcome.stdout.toString()]).toEqual([69, '']);
+  expect(outcome.stderr).toMatch(/did not name its task within 3 s; it may still run: viworks tasks\n/);
+});
+
+test('--detach says what may run when it is left before the task has a name', async () => {
+  await using mute = await stalling('');
+  const made = start(['gw1', '--detach', '--url', mute.url, '--', 'id']);
+  await mute.asked;
+  // Most likely the stream is open by then; when it is not, the words have to be the same.
+  setTimeout(() => made.process.kill('SIGTERM'), 500);
+  expect(await made.outcome).toMatchObject({
+    code: 143,
+    stderr: expect.stringMatching(/^viworks: left before.*tasks\n$/),
+  });
+});
+
+test.each([[[]], [['--json']]])('--detach %j gives the id before the start is waited for', async (more) => {
+  // A backend whose clock is an hour ahead: what is waited for is told by its clock alone.
+  const createdAt = Date.now() + 3_600_000;
+  const task = { taskId: 'task-1', gatewayId: 'gw1', state: 'sent', createdAt, expiresAt: createdAt + 60_000 };
+  await using slow = await stalling(`event: command\ndata: ${JSON.stringify({ commandId: 'c-1', tasks: [task] })}\n\n`);
+  const left = start(['gw1', '--detach', ...more, '--url', slow.url, '--', 'id']);
+  await left.seen(/task-1.*\n/);
+  left.process.kill('SIGINT');
+  expect(await left.outcome).toMatchObject({ code: 130, stderr: '' });
+  const stayed = await run(['gw1', '--detach', ...more, '--url', slow.url, '--', 'id']);
+  expect(stayed.stdout.toString().match(/task-1/g)).toHaveLength(1);
+  expect([stayed.code, stayed.stderr]).toEqual([0, expect.stringMatching(/not taken the command yet; .* up to 60 s/)]);
 });
 
 test('a backend that takes a request and says nothing is named after two seconds', async () => {
