@@ -1,6 +1,6 @@
 // What every process stands on: errors, clock, scope, loops, configuration, log, commands, the service manager.
 // No room's business lives here, and nothing here knows a room.
-export { ASSETS, assetFile } from './assets.ts';
+export { ASSETS, assetFile, LAUNCHER_FILES } from './assets.ts';
 export { backoffMs, type Clock, systemClock, type Timer, withDeadline } from './clock.ts';
 export type { ArgumentSpec, CommandSpec, ConfigSpec, Invocation, OptionSpec, Terminal } from './command.ts';
 export {

@@ -1,7 +1,7 @@
 // From an inventory to the release of one host: every file, link, unit, account and gate, with an id that follows from the
 // content. Pure: digests come from a function that is handed in.
 
-import { NODE_FLAGS } from '../../agents/runtime/index.ts';
+import { LAUNCHER_FILES, NODE_FLAGS } from '../../agents/runtime/index.ts';
 import type { GatewayPlan, Inventory } from '../inventory/index.ts';
 import { ACCOUNTS, LAYOUT } from './layout.ts';
 import type { Manifest, OuterEntry, ReleaseAccount, ReleaseGates, ReleaseParcel, ReleaseUnit } from './manifest.ts';
@@ -204,7 +204,11 @@ function gatewayPart(inputs: ReleaseInputs, gateway: GatewayPlan, id: string): R
     enrolmentToken: `${LAYOUT.credentials}/${ENROLMENT_SECRET}`,
   });
   // The launcher is perl: a new agent bundle is no reason to restart it.
-  const launcher = [inputs.app.digestOf('dist/launcher.pl'), inputs.app.digestOf('notify.pl'), launcherToml].join('\n');
+  const launcher = [
+    ...LAUNCHER_FILES.map((name) => inputs.app.digestOf(`dist/${name}`)),
+    inputs.app.digestOf('notify.pl'),
+    launcherToml,
+  ].join('\n');
   const program = [inputs.app.digest, inputs.runtime, toml(NO_ID), trust ?? ''].join('\n');
   const user = (name: string, groupOnly = false): ReleaseAccount => ({
     name,

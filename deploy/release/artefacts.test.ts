@@ -25,6 +25,8 @@ const FILES = {
   'doctor.js': 'doctor',
   'notify.pl': 'perl',
   'launcher.pl': 'launcher',
+  'launcher-os.pl': 'launcher of the system',
+  'launcher-tasks.pl': 'launcher of tasks',
   'host.cjs': 'helper();\n',
   'templates/x.tmpl': 'x',
   'package.json': JSON.stringify({
@@ -36,12 +38,19 @@ const FILES = {
 };
 const open = (release: string) => openArtefacts({ release, env, signal: AbortSignal.timeout(10_000) });
 
+test('a build that lacks a file is refused with its name', async () => {
+  const { 'launcher-os.pl': _gone, ...rest } = FILES;
+  await expect(open(build(rest))).rejects.toThrow('launcher-os.pl is missing');
+});
+
 test('the app layer is what the agents need, and its bytes are those of its list', async () => {
   const artefacts = await open(build(FILES));
   expect(artefacts).toMatchObject({ version: '1.2.3', revision: 'abc1234', committedAt: '2026-11-20T17:15:02Z' });
   const { files, digest } = artefacts.app;
   expect(files.map((file) => file.path)).toEqual([
     'dist/agent.js',
+    'dist/launcher-os.pl',
+    'dist/launcher-tasks.pl',
     'dist/launcher.pl',
     'dist/main.js',
     'dist/notify.pl',

@@ -8,7 +8,7 @@ import { basename, dirname, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { promisify } from 'node:util';
 import { createGzip, gzip } from 'node:zlib';
-import { BUILD, describe } from '../../agents/runtime/index.ts';
+import { BUILD, describe, LAUNCHER_FILES } from '../../agents/runtime/index.ts';
 import { deployErrors } from '../errors.ts';
 import { layerDigest } from '../host/layers.ts';
 import { LAYOUT } from '../plan/layout.ts';
@@ -113,17 +113,19 @@ async function readAppLayer(dist: string, signal: AbortSignal): Promise<AppLayer
   const { agentFiles } = await readPackage(dist);
   if (!agentFiles) throw broken(`${dist} does not say what the agents need`);
   // What only an operator's machine needs is left out of what is shipped.
-  const needed = new Set([...agentFiles, 'package.json', 'notify.pl', 'launcher.pl']);
-  const paths = (await readdir(dist)).filter((path) => needed.has(path)).sort();
+  const needed = new Set([...agentFiles, 'package.json', 'notify.pl', ...LAUNCHER_FILES]);
+  const there = new Set(await readdir(dist));
+  const missing = [...needed, 'main.js'].filter((path) => !there.has(path));
+  if (missing.length > 0) throw broken(`${dist} is not a complete build: ${missing.join(', ')} is missing`);
+  const paths = [...needed].sort();
   const read = await Promise.all(
     paths.map(async (path) => ({ path: `dist/${path}`, content: await readFile(join(dist, path), { signal }) })),
   );
-  const notify = read.find((file) => file.path === 'dist/notify.pl');
-  if (!notify || !read.some((file) => file.path === 'dist/main.js')) throw broken(`${dist} is not a complete build`);
-  const added = [
-    { path: 'notify.pl', content: notify.content },
-    { path: 'viworks', content: Buffer.from(COMMAND) },
-  ];
+  // Units name it beside dist/, so that a new agent bundle changes no unit that does not run it.
+  const notify = read
+    .filter((file) => file.path === 'dist/notify.pl')
+    .map(({ content }) => ({ path: 'notify.pl', content }));
+  const added = [...notify, { path: 'viworks', content: Buffer.from(COMMAND) }];
   const all = [...read, ...added].sort((a, b) => (a.path < b.path ? -1 : 1));
   const files = all.map(({ path, content }): LayerFile => {
     const sha256 = createHash('sha256').update(content).digest('hex');

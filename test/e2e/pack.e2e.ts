@@ -68,6 +68,8 @@ test('it holds what runs, and no sources', () => {
     'viworks',
     'dist/main.js',
     'dist/launcher.pl',
+    'dist/launcher-os.pl',
+    'dist/launcher-tasks.pl',
     'dist/notify.pl',
     'dist/templates/nginx/private.conf.tmpl',
   ]) {
