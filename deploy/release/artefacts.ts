@@ -121,11 +121,10 @@ async function readAppLayer(dist: string, signal: AbortSignal): Promise<AppLayer
   const read = await Promise.all(
     paths.map(async (path) => ({ path: `dist/${path}`, content: await readFile(join(dist, path), { signal }) })),
   );
-  // Units name it beside dist/, so that a new agent bundle changes no unit that does not run it.
-  const notify = read
-    .filter((file) => file.path === 'dist/notify.pl')
-    .map(({ content }) => ({ path: 'notify.pl', content }));
-  const added = [...notify, { path: 'viworks', content: Buffer.from(COMMAND) }];
+  const added = [
+    { path: 'notify.pl', content: await readFile(join(dist, 'notify.pl'), { signal }) },
+    { path: 'viworks', content: Buffer.from(COMMAND) },
+  ];
   const all = [...read, ...added].sort((a, b) => (a.path < b.path ? -1 : 1));
   const files = all.map(({ path, content }): LayerFile => {
     const sha256 = createHash('sha256').update(content).digest('hex');
