@@ -29,8 +29,15 @@ export async function activateFleet(fleet: Fleet, context: DeployContext): Promi
     if (backend) await activateBackend(backend, switched, context);
     context.progress.flush();
     const gateways = fleet.changing.filter((host) => gatewayOn(context.inventory, host.name));
-    await allOf(gateways.map((host) => activateGateway(host, { fleet, switched, context })));
-    if (backend) await allOf(fleet.unchanged.map((host) => reacquaint(host, fleet, context)));
+    await allOf(
+      gateways.map((host) => activateGateway(host, { fleet, switched, context })),
+      context,
+    );
+    if (backend)
+      await allOf(
+        fleet.unchanged.map((host) => reacquaint(host, fleet, context)),
+        context,
+      );
     await canaries(fleet, context);
     context.progress.flush();
     await soak(fleet, context);
@@ -41,6 +48,7 @@ export async function activateFleet(fleet: Fleet, context: DeployContext): Promi
   } catch (error) {
     context.progress.flush();
     context.signal.throwIfAborted();
+    context.reached.failed.add(describe(error));
     const untouched = fleet.changing.filter((host) => !switched.includes(host));
     await Promise.all(untouched.map((host) => discardHost(host, context.signal)));
     throw await takeBack(switched, error, context);
@@ -140,6 +148,7 @@ async function canaries(fleet: Fleet, context: DeployContext): Promise<void> {
         fleet.backend.link.request('canary', args, { ms: VERIFY_MS }),
       );
     }),
+    context,
   );
 }
 
@@ -151,6 +160,7 @@ async function soak(fleet: Fleet, context: DeployContext): Promise<void> {
     fleet.changing.map(async (host) => {
       for (const part of partsOf(host)) await verify(host, part);
     }),
+    context,
   );
   progress.event({ host: `soak ${seconds} s`, phase: 'soak', step: 'everything still answers', status: 'done' });
   progress.flush();
@@ -173,24 +183,29 @@ async function takeBack(switched: readonly JudgedHost[], cause: unknown, context
   const failure = fromUnknown(cause);
   const reason = describe(cause);
   const held: string[] = [];
+  const left: string[] = [];
   // Gateways first: they are to find the old backend when they come back.
   for (const host of [...switched].reverse()) {
     try {
       const to = await goBack(host, reason, context);
       const where = to === 'absent' ? 'as it was before' : `back on ${to}`;
+      context.reached.switched.delete(host.name);
+      context.reached.back.add(host.name);
       context.progress.event({ host: host.name, phase: 'rollback', step: `is ${where} (verified)`, status: 'done' });
     } catch (error) {
-      held.push(`${host.name}: ${reasonOf(error)}`);
+      // Nobody waits for it any more: it goes back by itself, and that is no verdict about it.
+      if (context.signal.aborted && fromUnknown(error).code !== 'VW_DEPLOY_HOLD') left.push(host.name);
+      else held.push(`${host.name}: ${reasonOf(error)}`);
     }
   }
   context.progress.flush();
   const host = String(failure.detail.host ?? switched.at(-1)?.name ?? '');
-  if (held.length > 0)
-    return deployErrors.create(
-      'VW_DEPLOY_HOLD',
-      { host, reason: `  new: ${reasonOf(cause)}\n  old: ${held.join('\n       ')}` },
-      cause,
-    );
+  if (held.length > 0) {
+    const old = [...held, ...left.map((name) => `${name}: was interrupted, and goes back by itself`)];
+    const both = `  new: ${reasonOf(cause)}\n  old: ${old.join('\n       ')}`;
+    return deployErrors.create('VW_DEPLOY_HOLD', { host, reason: both }, cause);
+  }
+  if (left.length > 0) return fromUnknown(context.signal.reason);
   const own = failure instanceof ViworksError && failure.code === 'VW_DEPLOY_HOST_FAILED';
   const what = own ? String(failure.detail.what) : 'the new release';
   return deployErrors.create(
@@ -205,7 +220,7 @@ async function goBack(host: JudgedHost, reason: string, context: DeployContext):
   try {
     return await host.link.request<string>('go-back', { reason, blame: true }, { ms: BACK_MS });
   } catch (error) {
-    if (fromUnknown(error).code === 'VW_DEPLOY_HOLD') throw error;
+    if (context.signal.aborted || fromUnknown(error).code === 'VW_DEPLOY_HOLD') throw error;
     const [again] = await openHosts([host.name], context);
     if (!again) throw error;
     try {
@@ -244,9 +259,16 @@ async function step<T>({ host, name, context }: Step, work: () => Promise<T>): P
   }
 }
 
-// All are waited for, also when one has failed: nobody may be half-way when the way back begins.
-async function allOf(works: readonly Promise<unknown>[]): Promise<void> {
-  const results = await Promise.allSettled(works);
+// All are waited for, also when one has failed: nobody may be half-way when the way back begins. What failed is noted at once,
+// since an interrupt may come while the others are waited for.
+async function allOf(works: readonly Promise<unknown>[], { signal, reached }: DeployContext): Promise<void> {
+  const noted = works.map((work) =>
+    work.catch((error: unknown) => {
+      if (!signal.aborted) reached.failed.add(describe(error));
+      throw error;
+    }),
+  );
+  const results = await Promise.allSettled(noted);
   const failed = results.find((result) => result.status === 'rejected');
   if (failed) throw failed.reason;
 }

@@ -1,6 +1,7 @@
 // What is said about each host when somebody ends a deploy early.
 import { expect, test } from 'vitest';
-import { describeInterrupt, nothingReached } from './interrupted.ts';
+import { runtimeErrors } from '../../agents/runtime/index.ts';
+import { describeInterrupt, interruptCode, nothingReached } from './interrupted.ts';
 
 test('before the switch, nothing live was changed', () => {
   expect(describeInterrupt(nothingReached())).toBe('interrupted: nothing live was changed');
@@ -20,4 +21,12 @@ test('after the switch, who stays and who goes back, and the next command', () =
   expect(describeInterrupt(leaving)).toMatch(
     /removed from: gw1 · removing, carried to its end by the host: be1\n.*deploy remove$/,
   );
+});
+
+test.each([
+  ['SIGINT', 130],
+  ['SIGTERM', 143],
+  ['SIGHUP', 129],
+])('%s ends with %d', (signal, code) => {
+  expect(interruptCode(runtimeErrors.create('VW_RUNTIME_INTERRUPTED', { signal }))).toBe(code);
 });

@@ -1,30 +1,57 @@
 // What an interrupt leaves behind, host by host, and the next command. Pure.
+import { fromUnknown, ViworksError } from '../../agents/runtime/index.ts';
 
 /** How far the hosts of a deploy got; kept while it runs, for the one who ends it early. */
 export interface Reached {
-  /** Switched and not committed: they go back by themselves. */
+  /** Switched and neither committed nor verified as back: they go back by themselves. */
   readonly switched: Set<string>;
   readonly committed: Set<string>;
+  /** Verified as back on what they ran before. */
+  readonly back: Set<string>;
+  /** What had failed before the interrupt came, in words: an interrupt does not undo a verdict. */
+  readonly failed: Set<string>;
   /** Asked to remove everything; a host that was asked carries it out. */
   readonly removing: Set<string>;
   readonly removed: Set<string>;
 }
 
 export function nothingReached(): Reached {
-  return { switched: new Set(), committed: new Set(), removing: new Set(), removed: new Set() };
+  return {
+    switched: new Set(),
+    committed: new Set(),
+    back: new Set(),
+    failed: new Set(),
+    removing: new Set(),
+    removed: new Set(),
+  };
 }
 
 /** The last words after an interrupt. */
-export function describeInterrupt({ switched, committed, removing, removed }: Reached): string {
+export function describeInterrupt({ switched, committed, back, failed, removing, removed }: Reached): string {
   const going = [...removing].filter((host) => !removed.has(host));
-  const back = [...switched].filter((host) => !committed.has(host));
+  const open = [...switched].filter((host) => !committed.has(host));
   const parts = [
     ...(committed.size > 0 ? [`committed: ${[...committed].join(', ')}`] : []),
     ...(removed.size > 0 ? [`removed from: ${[...removed].join(', ')}`] : []),
     ...(going.length > 0 ? [`removing, carried to its end by the host: ${going.join(', ')}`] : []),
-    ...(back.length > 0 ? [`switched, going back by itself now: ${back.join(', ')}`] : []),
+    ...(back.size > 0 ? [`back (verified): ${[...back].join(', ')}`] : []),
+    ...(open.length > 0 ? [`switched, going back by itself now: ${open.join(', ')}`] : []),
   ];
-  if (parts.length === 0) return 'interrupted: nothing live was changed';
+  const why = [...failed].map((reason) => `\nfailed before: ${reason}`).join('');
+  if (parts.length === 0) return `interrupted: nothing live was changed${why}`;
   const again = removing.size > 0 ? 'viworks deploy remove' : 'viworks deploy apply';
-  return `interrupted · ${parts.join(' · ')}\nlook in a few seconds: viworks deploy status; then again: ${again}`;
+  return `interrupted · ${parts.join(' · ')}${why}\nlook in a few seconds: viworks deploy status; then again: ${again}`;
+}
+
+const VERDICTS: ReadonlySet<string> = new Set(['VW_DEPLOY_HOLD', 'VW_DEPLOY_ROLLED_BACK']);
+
+/** Whether the deploy had come to its end before the interrupt could change anything: that is what has to be told. */
+export function isVerdict(error: unknown): boolean {
+  return VERDICTS.has(fromUnknown(error).code);
+}
+
+/** 128 + the signal's number, as the process itself ends. */
+export function interruptCode(reason: unknown): number {
+  const name = reason instanceof ViworksError ? reason.detail.signal : undefined;
+  return name === 'SIGTERM' ? 143 : name === 'SIGHUP' ? 129 : 130;
 }
