@@ -8,6 +8,7 @@ import { describePlan, type PlannedHost } from './describe.ts';
 import { type DeployContext, hostNames, type JudgedHost, judgeHost, type OpenHost, openHosts } from './hosts.ts';
 import { welcomeOperator } from './operator.ts';
 import { type ApplyOptions, discardHost, holderOf, preflight, prepareHost } from './prepare.ts';
+import { describeStrays, findStrays } from './strays.ts';
 
 /** How a subcommand is run. */
 export interface RunOptions extends ApplyOptions {
@@ -141,15 +142,17 @@ function knownHost(name: string, { inventory }: DeployContext): string {
   throw runtimeErrors.create('VW_RUNTIME_USAGE', { problem, command: 'viworks deploy remove' });
 }
 
-// Taking a gateway out of the inventory takes nothing off its host, and that is told as long as it answers.
+// Taking a gateway out of the inventory takes nothing off its host, and one that was enrolled by hand is nobody's mistake: a remark.
 function tellStrays(hosts: readonly JudgedHost[], { inventory, progress }: DeployContext): void {
-  const known = new Set(inventory.gateways.map((gateway) => gateway.id));
-  const strays = hosts.flatMap((host) => host.facts?.connected ?? []).filter((id) => !known.has(id));
+  const strays = findStrays(
+    hosts.flatMap((host) => host.facts?.connected ?? []),
+    inventory,
+  );
   for (const gateway of strays) {
-    const detail = `gateway ${gateway} is connected, and not in this inventory: put it back, or take it off its host`;
+    const detail = `gateway ${gateway} is connected, and not of this inventory`;
     progress.event({ phase: 'plan', step: 'stray', status: 'note', detail });
-    progress.text([`! ${detail}: viworks deploy remove --host HOST`]);
   }
+  if (strays.length > 0) progress.text(describeStrays(strays, inventory));
 }
 
 async function withHosts(

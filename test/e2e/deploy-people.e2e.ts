@@ -124,10 +124,10 @@ describe.skipIf(obstacle !== undefined)(`the deployer among people${obstacle ? `
       interrupted.child.stdout?.on('data', (text: string) => text.includes('canary') && resolve());
       interrupted.child.once('close', () => resolve());
     });
-    interrupted.child.kill('SIGINT');
+    interrupted.child.kill('SIGTERM');
     const left = await interrupted.ended;
-    expect([left.code, left.out]).toEqual([130, expect.stringContaining('switched, going back by itself now: be1')]);
-    expect(left.out.trim().split('\n').at(-1)).toContain('"type":"result"');
+    expect([left.code, left.out]).toEqual([143, expect.stringContaining('switched, going back by itself now: be1')]);
+    expect(JSON.parse(left.out.trim().split('\n').at(-1) ?? '')).toMatchObject({ type: 'result', exitCode: 143 });
     const soon = file.replace(/[^/]+$/, 'soon.toml');
     writeFileSync(soon, readFileSync(file, 'utf8').replace('soak_seconds = 60', 'soak_seconds = 1'));
     for (const host of ['be1', 'gw1'] as const)
@@ -138,6 +138,27 @@ describe.skipIf(obstacle !== undefined)(`the deployer among people${obstacle ? `
     const again = await viworks(['deploy', 'apply', '-i', soon, '--yes']);
     expect([again.code, again.err]).toEqual([0, expect.not.stringContaining('failed here before')]);
     expect((await apply()).code).toBe(0);
+  });
+
+  test('Ctrl-C on the way back still tells what had failed', async () => {
+    const before = await current('be1');
+    const failing = start(['deploy', 'apply', '-i', inventory, '--yes', '--output', 'ndjson'], bench.failingBuild());
+    await new Promise<void>((resolve) => {
+      failing.child.stdout?.on('data', (text: string) => text.includes('"status":"failed"') && resolve());
+      failing.child.once('close', () => resolve());
+    });
+    failing.child.kill('SIGINT');
+    const left = await failing.ended;
+    expect(left.code, left.err).toBe(130);
+    expect(JSON.parse(left.out.trim().split('\n').at(-1) ?? '')).toMatchObject({
+      exitCode: 130,
+      summary: expect.stringMatching(/going back by itself now: be1\nfailed before: be1: .*viworks-backend-agent/),
+    });
+    await expect
+      .poll(() => on('be1', 'grep phase /var/lib/viworks/deploy/state.json'), { timeout: 30_000, interval: 250 })
+      .toContain('committed');
+    expect(await current('be1')).toBe(before);
+    expect((await apply()).out).toMatch(/^no changes/);
   });
 
   test('what was changed by hand is shown, and kept when it has to go', async () => {
@@ -170,7 +191,7 @@ describe.skipIf(obstacle !== undefined)(`the deployer among people${obstacle ? `
       const told = await viworks(['deploy', command, '-i', without]);
       expect([told.code, told.err]).toEqual([
         0,
-        expect.stringMatching(/gateway gw-lab is connected, and not in this.*remove --host/),
+        expect.stringMatching(/· connected, and not of this inventory: gw-lab .*\n.*deploy remove --host gw1;/),
       ]);
     }
     expect((await viworks(['deploy', 'remove', '--host', 'gw2', '-i', without, '--yes'])).code).toBe(64);
