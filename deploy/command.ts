@@ -5,7 +5,7 @@ import { createInterface } from 'node:readline/promises';
 import type { CommandSpec, Invocation, OptionSpec } from '../agents/runtime/index.ts';
 import { runtimeErrors } from '../agents/runtime/index.ts';
 import { type DeployContext, loadTls, refuseUnsupported } from './apply/hosts.ts';
-import { describeInterrupt, interruptCode, isVerdict, nothingReached } from './apply/interrupted.ts';
+import { interruptedResult, nothingReached } from './apply/interrupted.ts';
 import { createNdjsonProgress, createPlainProgress } from './apply/progress.ts';
 import { type RunOptions, runApply, runPlan, runRemove, runRollback, runStatus } from './apply/runner.ts';
 import { deployErrors } from './errors.ts';
@@ -185,9 +185,9 @@ async function runAction(invocation: Invocation, action: Action): Promise<number
     return await action(context, choice);
   } catch (error) {
     progress.flush();
-    if (signal.aborted && !isVerdict(error)) {
-      const exitCode = interruptCode(signal.reason);
-      progress.result({ summary: describeInterrupt(reached), exitCode, interrupted: true });
+    const left = interruptedResult(error, context);
+    if (left) {
+      progress.result(left);
       throw signal.reason;
     }
     if (error instanceof AggregateError) throw worst(error, invocation);

@@ -1,7 +1,8 @@
 // What is said about each host when somebody ends a deploy early.
 import { expect, test } from 'vitest';
 import { runtimeErrors } from '../../agents/runtime/index.ts';
-import { describeInterrupt, interruptCode, nothingReached } from './interrupted.ts';
+import { deployErrors } from '../errors.ts';
+import { describeInterrupt, interruptedResult, nothingReached } from './interrupted.ts';
 
 test('before the switch, nothing live was changed', () => {
   expect(describeInterrupt(nothingReached())).toBe('interrupted: nothing live was changed');
@@ -28,5 +29,19 @@ test.each([
   ['SIGTERM', 143],
   ['SIGHUP', 129],
 ])('%s ends with %d', (signal, code) => {
-  expect(interruptCode(runtimeErrors.create('VW_RUNTIME_INTERRUPTED', { signal }))).toBe(code);
+  const reason = runtimeErrors.create('VW_RUNTIME_INTERRUPTED', { signal });
+  const context = { signal: AbortSignal.abort(reason), reached: nothingReached() };
+  const result = { exitCode: code, interrupted: true, summary: 'interrupted: nothing live was changed' };
+  expect(interruptedResult(reason, context)).toEqual(result);
+});
+
+test('what was settled before the interrupt stays the end, and without one nothing was interrupted', () => {
+  const detail = { host: 'be1', what: 'verification', reason: 'no answer' };
+  const rolledBack = deployErrors.create('VW_DEPLOY_ROLLED_BACK', detail);
+  const held = deployErrors.create('VW_DEPLOY_HOLD', detail);
+  const context = { signal: AbortSignal.abort(), reached: nothingReached() };
+  for (const error of [rolledBack, held]) expect(interruptedResult(error, context)).toBeUndefined();
+  const failed = deployErrors.create('VW_DEPLOY_HOST_FAILED', detail);
+  expect(interruptedResult(failed, context)).toMatchObject({ exitCode: 130 });
+  expect(interruptedResult(failed, { ...context, signal: new AbortController().signal })).toBeUndefined();
 });

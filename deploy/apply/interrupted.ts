@@ -45,13 +45,14 @@ export function describeInterrupt({ switched, committed, back, failed, removing,
 
 const VERDICTS: ReadonlySet<string> = new Set(['VW_DEPLOY_HOLD', 'VW_DEPLOY_ROLLED_BACK']);
 
-/** Whether the deploy had come to its end before the interrupt could change anything: that is what has to be told. */
-export function isVerdict(error: unknown): boolean {
-  return VERDICTS.has(fromUnknown(error).code);
-}
-
-/** 128 + the signal's number, as the process itself ends. */
-export function interruptCode(reason: unknown): number {
+// 128 + the signal's number, as the process itself ends.
+function interruptCode(reason: unknown): number {
   const name = reason instanceof ViworksError ? reason.detail.signal : undefined;
   return name === 'SIGTERM' ? 143 : name === 'SIGHUP' ? 129 : 130;
+}
+
+/** The result of a deploy that was interrupted; undefined when there was no interrupt, or a verdict that it came too late to change. */
+export function interruptedResult(error: unknown, { signal, reached }: { signal: AbortSignal; reached: Reached }) {
+  if (!signal.aborted || VERDICTS.has(fromUnknown(error).code)) return undefined;
+  return { summary: describeInterrupt(reached), exitCode: interruptCode(signal.reason), interrupted: true };
 }
