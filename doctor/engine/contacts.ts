@@ -57,6 +57,8 @@ export interface DiskCertificate {
 export interface HttpObservation {
   readonly url: string;
   readonly outcome: 'response' | 'refused' | 'timeout' | 'reset' | 'closed' | 'unreachable' | 'tls-error';
+  /** Whether the port took the connection; left out by recordings that are older than this field. */
+  readonly connected?: boolean;
   readonly status: number | null;
   /** Names in lower case. */
   readonly headers: Readonly<Record<string, string>>;
@@ -170,6 +172,8 @@ export interface GatewayHealth {
   readonly link: string | null;
   readonly launcher: string | null;
   readonly version: string | null;
+  /** What its journal and its spool complain of; left out by recordings that are older than this field. */
+  readonly storage?: readonly string[];
 }
 
 /** GET /api/v1/gateways/:id. */

@@ -209,16 +209,24 @@ export interface Container {
   }[];
 }
 
-/** One rule of `iptables-save -c` / `nft list ruleset` (root), reduced to what a TCP path can meet. */
+/** One rule of `iptables-save -c` / `nft list ruleset` (root), reduced to what a TCP path can meet. In the order in which they are asked. */
 export interface FirewallRule {
   readonly chain: string;
   readonly direction: 'in' | 'out' | 'forward';
   readonly action: 'drop' | 'reject' | 'accept' | 'other';
-  /** Destination port it is limited to; null = any. */
+  /** Destination port it is limited to; null = any, or those of `ports`. */
   readonly port: number | null;
+  /** Several ports, or a range of them. */
+  readonly ports?: readonly (readonly [from: number, to: number])[];
+  /** An address, a network, several with commas; with `!` in front: all but these. */
   readonly source: string | null;
   readonly destination: string | null;
+  /** With `!` in front: all but this one. */
   readonly interface: string | null;
+  /** Whether it demands more of a new TCP connection than this row says. Left out by recordings that are older than this field. */
+  readonly narrowed?: 'none' | 'some' | 'never';
+  /** The base chain that it is reached from: an accept there ends the chain, and no other one. */
+  readonly base?: string;
   readonly packets: number | null;
   readonly text: string;
 }

@@ -40,7 +40,9 @@ export async function gatewayHealthFact(from: NetworkVantage, endpoint: Endpoint
       host: from.host,
       atMs: from.place.clock.now(),
       command: `${from.via} curl -s http://${endpoint.address}:${endpoint.port}${path}`.trim(),
-      lines: seen ? [`health ${seen.status}: link ${seen.link ?? '?'}, launcher ${seen.launcher ?? '?'}`] : [],
+      lines: seen
+        ? [`health ${seen.status}: link ${seen.link ?? '?'}, launcher ${seen.launcher ?? '?'}`, ...(seen.storage ?? [])]
+        : [],
       sha256: '',
     },
   });
@@ -51,12 +53,16 @@ function healthOf(status: number, body: string): Reading<GatewayHealth> {
   if (!parsed.success) return unknown('unparsed', 'not a health page of ours');
   const { parts, version } = parsed.data;
   const state = (name: string): string | null => parts[name]?.state ?? null;
+  const storage = ['journal', 'spool'].flatMap((name) =>
+    parts[name]?.state === 'down' ? [parts[name].message ?? `${name} is down`] : [],
+  );
   return known({
     status,
     healthy: parsed.data.status === 'healthy',
     link: state('link'),
     launcher: state('launcher'),
     version,
+    storage,
   });
 }
 

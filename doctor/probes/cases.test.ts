@@ -4,14 +4,8 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { parseAgentConfig } from './agent-config.ts';
 import { innerProcesses, parseContainers, parseDockerLog, parseInnerSockets } from './docker-output.ts';
-import {
-  parseAddresses,
-  parseFirewall,
-  parseHostsFile,
-  parseIdentity,
-  parseMounts,
-  parseNameAnswer,
-} from './host-output.ts';
+import { parseFirewall } from './firewall-output.ts';
+import { parseAddresses, parseHostsFile, parseIdentity, parseMounts, parseNameAnswer } from './host-output.ts';
 import { nginxProcesses, parseErrorLog, parseNginxFiles, parseNginxTest } from './nginx-output.ts';
 import { parseJournal, parseProcesses, parseUnits } from './service-output.ts';
 import { parseListenCounters, parseProcSockets, parseSs } from './socket-output.ts';

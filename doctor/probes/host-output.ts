@@ -1,5 +1,5 @@
 // Pure parsers of what a host says about itself.
-import type { DnsAnswer, FirewallRule, HostIdentity, HostsLine, Mount } from '../engine/index.ts';
+import type { DnsAnswer, HostIdentity, HostsLine, Mount } from '../engine/index.ts';
 
 export function parseIdentity(text: string): HostIdentity {
   const [kernel = '', uid = '', user = '', , hostname = '', boot = '', init = '', system = ''] = text.split('\n');
@@ -132,69 +132,4 @@ export function parseNameAnswer(
     source: fromFile ? 'hosts-file' : addresses.length > 0 ? 'resolver' : 'unknown',
     milliseconds: null,
   };
-}
-
-/** `nft list ruleset`, or the lines of iptables-save -c. Only what can meet a TCP path: drops, rejects and base chain policies. */
-export function parseFirewall(text: string): readonly FirewallRule[] {
-  return /^\*filter/m.test(text) ? parseIptables(text) : parseNft(text);
-}
-
-const directions = { input: 'in', output: 'out', forward: 'forward' } as const;
-
-function parseNft(text: string): readonly FirewallRule[] {
-  const rules: FirewallRule[] = [];
-  let chain = '';
-  let direction: FirewallRule['direction'] | null = null;
-  for (const raw of text.split('\n')) {
-    const line = raw.trim();
-    const head = /^chain (\S+) \{/.exec(line);
-    if (head) {
-      chain = head[1] ?? '';
-      direction = directions[chain.toLowerCase() as keyof typeof directions] ?? null;
-    }
-    const hook = /hook (input|output|forward)\b.*?(?:policy (\w+))?;/.exec(line);
-    if (hook) direction = directions[hook[1] as keyof typeof directions];
-    const action = hook ? (line.includes('policy drop') ? 'drop' : null) : /\b(drop|reject)\b/.exec(line)?.[1];
-    if (!action || direction === null) continue;
-    rules.push({
-      chain,
-      direction,
-      action: action as 'drop' | 'reject',
-      port: numberOf(/tcp dport (\d+)/.exec(line)?.[1]),
-      source: /ip6? saddr (\S+)/.exec(line)?.[1] ?? null,
-      destination: /ip6? daddr (\S+)/.exec(line)?.[1] ?? null,
-      interface: /[io]if(?:name)? "?([^"\s]+)"?/.exec(line)?.[1] ?? null,
-      packets: numberOf(/counter packets (\d+)/.exec(line)?.[1]),
-      text: line,
-    });
-  }
-  return rules;
-}
-
-function parseIptables(text: string): readonly FirewallRule[] {
-  return text.split('\n').flatMap((line) => {
-    const match = /^(?:\[(\d+):\d+\] )?-A (\S+) (.*)-j (DROP|REJECT)\b/.exec(line);
-    if (!match) return [];
-    const [, packets, chain = '', matches = '', action = ''] = match;
-    // Chains of somebody's own hang below INPUT, but for Docker's, which only see what is forwarded.
-    const direction =
-      directions[chain.toLowerCase() as keyof typeof directions] ?? (chain.startsWith('DOCKER') ? 'forward' : 'in');
-    return [
-      {
-        chain,
-        direction,
-        action: action.toLowerCase() as 'drop' | 'reject',
-        port: numberOf(/--dport (\d+)/.exec(matches)?.[1]),
-        source: /-s (\S+)/.exec(matches)?.[1] ?? null,
-        destination: /-d (\S+)/.exec(matches)?.[1] ?? null,
-        interface: /-[io] (\S+)/.exec(matches)?.[1] ?? null,
-        packets: numberOf(packets),
-        text: line,
-      },
-    ];
-  });
-}
-
-function numberOf(text: string | undefined): number | null {
-  return text === undefined ? null : Number(text);
 }

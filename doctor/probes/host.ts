@@ -1,14 +1,8 @@
 // The machine itself: who and what it is, its clock, file systems, addresses, hosts file, name service, packet filter.
 import { type Fact, known, unknown } from '../engine/index.ts';
+import { parseFirewall } from './firewall-output.ts';
 import { epochMs } from './frames.ts';
-import {
-  parseAddresses,
-  parseFirewall,
-  parseHostsFile,
-  parseIdentity,
-  parseMounts,
-  parseNameAnswer,
-} from './host-output.ts';
+import { parseAddresses, parseHostsFile, parseIdentity, parseMounts, parseNameAnswer } from './host-output.ts';
 import { type HostRound, look, read, say } from './probe.ts';
 import { quote, type Section } from './script.ts';
 

@@ -146,14 +146,15 @@ export async function get(
   const { place } = from;
   const began = place.clock.monotonicMs();
   const url = `${of.trust ? 'https' : 'http'}://${of.name}:${of.port}${of.path}`;
-  const none = { url, status: null, headers: {}, body: '' };
+  const nothing = { url, status: null, headers: {}, body: '' };
   const took = (): number => Math.round((place.clock.monotonicMs() - began) * 10) / 10;
   const dialled = await dial(place, of.address, of.port);
   if (!dialled.ok) {
     if (dialled.failure === 'forbidden') return unknown('forward-forbidden', dialled.message);
     const outcome = dialled.failure === 'unresolved' ? 'unreachable' : dialled.failure;
-    return known({ ...none, outcome, milliseconds: took() });
+    return known({ ...nothing, outcome, connected: false, milliseconds: took() });
   }
+  const none = { ...nothing, connected: true };
   let { stream } = dialled;
   try {
     if (of.trust) {
