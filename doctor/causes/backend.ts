@@ -1,7 +1,7 @@
 // Causes in the backend's process and its ports: the rows BE-01 to BE-10 of the catalogue.
 import { anyOf, type CauseRule, defineCause, judge, not, sign, signs, type Tri, type View } from '../engine/index.ts';
 import { backendCommand, backendUnit, deployAgain, on, remedy } from './texts.ts';
-import { bringBack, downSign, downWord, unitDown } from './unit-words.ts';
+import { bringBack, downSign, downWord, neverRan, unitDown } from './unit-words.ts';
 
 const { backend, logs, parts } = signs;
 const port = (view: View) => view.topology.backend.agentsPort;
@@ -112,7 +112,7 @@ const be02 = defineCause({
     ),
   ],
   supports: [parts.processIn(parts.backendPart, 'SD', 'sleeps (state S)')],
-  forbids: [parts.processIn(parts.backendPart, 'Tt', 'is stopped (state T)'), directAnswered],
+  forbids: [parts.processIn(parts.backendPart, 'T', 'is stopped (state T)'), directAnswered],
   lookalikes: [
     { code: 'BE-03', separator: backend.apiAnswers },
     { code: 'BE-04', separator: backend.apiAnswers },
@@ -137,18 +137,18 @@ const be03 = defineCause({
   hop: 'ws-port',
   host: 'be',
   title: 'the backend process is suspended',
-  necessary: [parts.processIn(parts.backendPart, 'Tt', 'is stopped (state T)')],
+  necessary: [parts.processIn(parts.backendPart, 'T', 'is stopped (state T)')],
   signature: [backend.directFails],
   supports: [backendRuns, backend.apiSilent],
   forbids: [backend.directUpgrades],
   lookalikes: [
-    { code: 'BE-04', separator: parts.processIn(parts.backendPart, 'Tt', 'is in state T, not running') },
-    { code: 'BE-02', separator: parts.processIn(parts.backendPart, 'Tt', 'is in state T, not sleeping') },
+    { code: 'BE-04', separator: parts.processIn(parts.backendPart, 'T', 'is in state T, not running') },
+    { code: 'BE-02', separator: parts.processIn(parts.backendPart, 'T', 'is in state T, not sleeping') },
   ],
   predicts: ['backend.api.answers', 'backend.agents.upgrades', 'backend.agents.listens'],
   remedy: (view) =>
     remedy('let the process go on, or restart it', on(view, 'be', `systemctl kill --signal=CONT ${backendUnit(view)}`)),
-  help: `Somebody or something stopped the process (SIGSTOP, a debugger). systemd still says "active"; the kernel says state T, and connections pile up on both ports.`,
+  help: `Somebody or something stopped the process (SIGSTOP). systemd still says "active"; the kernel says state T, and connections pile up on both ports.`,
 });
 
 const be04 = defineCause({
@@ -163,11 +163,11 @@ const be04 = defineCause({
     backend.apiSilent,
     backend.agentsListens,
     backend.directFails,
-    parts.processIn(parts.backendPart, 'RSD', 'is not stopped'),
+    parts.processIn(parts.backendPart, 'RSDt', 'is not stopped'),
   ],
   signature: [parts.processIn(parts.backendPart, 'R', 'is on the processor (state R)')],
   lookalikes: [
-    { code: 'BE-03', separator: parts.processIn(parts.backendPart, 'RSD', 'is not in state T') },
+    { code: 'BE-03', separator: parts.processIn(parts.backendPart, 'RSDt', 'is not in state T') },
     { code: 'BE-02', separator: backend.apiSilent },
   ],
   predicts: ['backend.api.answers', 'backend.agents.upgrades'],
@@ -249,15 +249,7 @@ const be06 = defineCause({
   host: 'be',
   title: 'the backend ends at each start because of its configuration',
   necessary: [parts.crashing(parts.backendPart), configComplaint],
-  forbids: [
-    addressInUse,
-    noSpaceLine,
-    parts.unitIs(
-      parts.backendPart,
-      'cannot run its program',
-      (unit) => unit.mainStatus >= 200 && unit.mainCode !== 'killed',
-    ),
-  ],
+  forbids: [addressInUse, noSpaceLine, parts.unitIs(parts.backendPart, 'cannot run its program', neverRan)],
   lookalikes: [
     { code: 'BE-05', separator: parts.crashing(parts.backendPart) },
     { code: 'BE-07', separator: not('its log does not speak of a port in use', addressInUse) },

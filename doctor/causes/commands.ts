@@ -36,7 +36,7 @@ function canarySays(claim: string, ...codes: readonly string[]): Sign {
   );
 }
 
-const launcherSuspended = parts.processIn(parts.launcherPart, 'Tt', 'is suspended (state T)');
+const launcherSuspended = parts.processIn(parts.launcherPart, 'T', 'is suspended (state T)');
 const launcherDown = sign(
   (view) =>
     launcherSuspended.holds(view) === 'yes'
@@ -94,6 +94,8 @@ const simple = (of: {
   codes: readonly string[];
   title: string;
   claim: string;
+  supports?: readonly Sign[];
+  forbids?: readonly Sign[];
   fix: string;
   commands: (view: View) => readonly string[];
   help: string;
@@ -107,7 +109,8 @@ const simple = (of: {
     host: 'gw',
     title: of.title,
     necessary: [canarySays(of.claim, ...of.codes)],
-    forbids: [launcherDown, gateway.linkDown],
+    supports: of.supports ?? [],
+    forbids: [launcherDown, gateway.linkDown, ...(of.forbids ?? [])],
     lookalikes: [{ code: 'CMD-01', separator: canarySays(of.claim, ...of.codes) }],
     predicts,
     remedy: (view) => remedy(of.fix, of.commands(view)),
@@ -130,15 +133,31 @@ const cmd02 = simple({
     ),
   help: 'The host itself decides what may run on it; the token and the backend cannot overrule its policy.',
 });
+/** The same code refuses what is too much to hold, and then no disk is at fault. */
+const tooManyHeld = sign('the gateway holds as many tasks as it may', (view) => {
+  if (!view.gateway) return 'no';
+  return judge(view, ['canary', 'op', view.gateway.id], (seen) => /\bholds \d+ tasks\b/.test(seen.message));
+});
+const storageComplains = sign(
+  (view) => `its own health page says: ${(view.value('gateway.health', 'gw')?.storage ?? []).join('; ')}`,
+  (view) =>
+    judge(view, ['gateway.health', 'gw'], (seen): Tri => {
+      if (seen.storage === undefined) return 'unknown';
+      return seen.storage.length > 0 ? 'yes' : 'no';
+    }),
+);
+const storageDirs = '/var/lib/viworks/gateway /var/lib/viworks/launcher';
 const cmd03 = simple({
   code: 'CMD-03',
-  name: 'journal cannot be written',
+  name: 'journal or spool cannot be written',
   codes: ['storage_unavailable'],
-  title: 'the gateway cannot write its journal',
-  claim: 'the canary command was refused, since its start could not be recorded',
-  fix: 'free or remount the file system of the journal',
-  commands: (view) => on(view, 'gw', 'df -h /var/lib/viworks', 'mount | grep /var/lib'),
-  help: 'A task is started only after its start was written down durably, so that it never runs twice. Without room for that nothing is started.',
+  title: 'the gateway cannot write its journal or spool',
+  claim: 'the canary command was refused, since it could not be written down',
+  supports: [storageComplains],
+  forbids: [tooManyHeld],
+  fix: 'free or remount the file system that the refusal names',
+  commands: (view) => on(view, 'gw', `df -h ${storageDirs}`, `df -i ${storageDirs}`),
+  help: `A task is started only after its start was written to the journal durably, so that it never runs twice; its output goes to the spool of the launcher. Where one of the two cannot be written (no space, no inodes, read-only), nothing is started. The refusal names which one, where, and the error of the system.`,
 });
 const cmd06 = simple({
   code: 'CMD-06',

@@ -9,12 +9,12 @@ import {
   type Sign,
   sign,
   signs,
-  type Tri,
   type View,
 } from '../engine/index.ts';
 import { notMerelyLatched, saysGaveUp, startLimitLatched } from './gateway-unit.ts';
 import { complainsOfUrlOnly } from './gateway-url.ts';
 import { checkConfig, gatewayUnit, on, remedy } from './texts.ts';
+import { neverRan } from './unit-words.ts';
 
 const { gateway, logs, parts } = signs;
 const place = parts.gatewayPart;
@@ -64,11 +64,7 @@ const placeholder = sign(
   (view) => judge(view, ['agent.config', 'gw', 'gateway'], (seen) => seen.url?.includes('${') ?? false),
 );
 const ranAtAll = sign('the program ran and spoke', (view) =>
-  judge(
-    view,
-    ['unit.state', 'gw', 'gateway'],
-    (unit): Tri => (unit.mainStatus >= 200 && unit.mainCode !== 'killed' ? 'no' : 'yes'),
-  ),
+  judge(view, ['unit.state', 'gw', 'gateway'], (unit) => !neverRan(unit)),
 );
 
 const cfg01 = defineCause({

@@ -116,7 +116,10 @@ const sys23 = defineCause({
 Told from a crash by the result, from a disabled unit (SYS-02) by UnitFileState, from an agent that gave up (SYS-21) by the process, which is not there.`,
 });
 
-const suspended = parts.processIn(place, 'Tt', 'is stopped (state T)');
+/** Only T: a process that is merely traced (t) goes on. */
+const suspended = parts.processIn(place, 'T', 'is stopped (state T)');
+/** The registry and the kernel keep showing a suspended agent's link for a while; its own page answers only if it runs. */
+const answersItself = sign('its own health page answers', (view) => judge(view, ['gateway.health', 'gw'], () => true));
 const sys26 = defineCause({
   code: 'SYS-26',
   name: 'agent suspended',
@@ -126,6 +129,7 @@ const sys26 = defineCause({
   host: 'gw',
   title: 'the gateway agent is suspended',
   necessary: [suspended, parts.runs(place)],
+  forbids: [answersItself],
   lookalikes: [
     { code: 'SYS-21', separator: suspended },
     { code: 'SYS-16', separator: suspended },
@@ -133,7 +137,7 @@ const sys26 = defineCause({
   predicts: ['agents.link.up', 'agents.registry.online', 'agents.canary.returns'],
   remedy: (view) =>
     remedy('let it go on, or restart it', on(view, 'gw', `systemctl kill --signal=CONT ${gatewayUnit(view)}`)),
-  help: `Somebody or something stopped the process (SIGSTOP, a debugger). systemd still says "active" and the kernel keeps its sockets open, so that the backend takes it for connected until the next missed heartbeat; commands are taken by nobody.`,
+  help: `Somebody or something stopped the process (SIGSTOP). systemd still says "active" and the kernel keeps its sockets open, so that the backend takes it for connected until the next missed heartbeat; commands are taken by nobody.`,
 });
 
 export const gatewayDownCauses: readonly CauseRule[] = [sys02, sys03, sys23, sys26];

@@ -3,13 +3,16 @@ import {
   allOf,
   anyOf,
   type CauseRule,
+  type Connection,
   defineCause,
   judge,
   not,
   type Sign,
   sign,
   signs,
+  some,
   type Tri,
+  tri,
   type View,
 } from '../engine/index.ts';
 import { gatewayUnit, on, remedy } from './texts.ts';
@@ -150,9 +153,40 @@ const configuredFails = sign(
   (view) => `dialled from ${parts.hostOf(view, 'gw')}, that URL ${dialText(view)}`,
   configuredDial((seen) => !seen.upgraded),
 );
-/** Another backend takes it in: its own page says up, ours does not know of it. */
+/** Live sockets to the configured port that certainly do not end at our public port: another name may well lead to the same nginx. */
+function foreignLinks(view: View): readonly Connection[] {
+  const own = gateway.configuredUrl(view);
+  const known = [
+    ...(view.value('host.addresses', 'be') ?? []),
+    ...(view.value('dns.answer', 'gw')?.addresses ?? []),
+    view.topology.backend.host.address,
+  ];
+  const isOurs = ({ remoteAddress, remotePort }: Connection): boolean =>
+    known.includes(remoteAddress) && remotePort === view.topology.publicPort;
+  const rows = view.value('tcp.connections', 'gw') ?? [];
+  return rows.filter((row) => row.state === 'ESTABLISHED' && row.remotePort === own?.port && !isOurs(row));
+}
+const isAgents = (view: View, row: Connection): Tri => {
+  const unit = view.gateway?.unit ?? null;
+  return row.unit === null || unit === null ? 'unknown' : tri(row.unit === unit);
+};
+/** As long as our own addresses are not known, no socket is certainly another's. */
+const heldElsewhere = sign('', (view) =>
+  judge(view, ['tcp.connections', 'gw'], (): Tri => {
+    const held = some(foreignLinks(view).map((row) => isAgents(view, row)));
+    const ours = [view.read('host.addresses', 'be'), view.read('dns.answer', 'gw')];
+    return held === 'yes' && ours.some((reading) => reading.status !== 'known') ? 'unknown' : held;
+  }),
+);
+const foreignPlace = (view: View): string => {
+  const row = foreignLinks(view).find((item) => isAgents(view, item) === 'yes');
+  return row ? `${row.remoteAddress}:${row.remotePort}` : 'another place';
+};
+/** Another backend takes it in: the agent holds its link to another place than ours, and ours does not know of it. */
 const connectedElsewhere = allOf(
-  'some backend answers there, and ours lists the gateway as absent',
+  (view) => `some backend answers at ${foreignPlace(view)}, and ours lists the gateway as absent`,
+  parts.runs(parts.gatewayPart),
+  heldElsewhere,
   sign(
     '',
     configuredDial((seen) => seen.upgraded),

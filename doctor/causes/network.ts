@@ -6,40 +6,40 @@ import {
   defineCause,
   type FirewallRule,
   judge,
-  not,
   sign,
   signs,
   type Tri,
   type View,
 } from '../engine/index.ts';
+import { filterText, stoppedBy } from './packet-filter.ts';
 import { on, remedy } from './texts.ts';
 
 const { backend, gateway, nginx, parts } = signs;
 const agentsPort = (view: View) => view.topology.backend.agentsPort;
 const way = ['network.public.connects', 'network.agents.upgrades', 'agents.link.up'];
 
-/** A rule on the backend host that stops packets to the public port, from everywhere or from this gateway. */
-const stopsPublic = (view: View, rule: FirewallRule): boolean => {
-  const own = view.value('host.addresses', 'gw') ?? [];
-  const from = rule.source?.replace(/\/32$/, '') ?? null;
-  return (
-    rule.direction === 'in' &&
-    (rule.action === 'drop' || rule.action === 'reject') &&
-    rule.port === view.topology.publicPort &&
-    (from === null || own.includes(from))
+/** A rule on the backend host that stops this gateway's packets to the public port. */
+const publicStop = (view: View, ...actions: readonly ('drop' | 'reject')[]): FirewallRule | null =>
+  stoppedBy(
+    view.value('firewall.rules', 'be') ?? [],
+    {
+      directions: ['in'],
+      port: view.topology.publicPort,
+      loopback: false,
+      from: view.value('host.addresses', 'gw') ?? [],
+      to: view.value('host.addresses', 'be') ?? [],
+    },
+    ...actions,
   );
-};
-const publicRule = sign(
-  (view) => {
-    const rule = view.value('firewall.rules', 'be')?.find((item) => stopsPublic(view, item));
-    return `a rule of ${parts.hostOf(view, 'be')} does it: ${rule?.text ?? ''}${rule?.packets ? ` (${rule.packets} packets)` : ''}`;
-  },
-  (view) => judge(view, ['firewall.rules', 'be'], (rules) => rules.some((rule) => stopsPublic(view, rule))),
-);
+const publicRule = (...actions: readonly ('drop' | 'reject')[]) =>
+  sign(
+    (view) => `a rule of ${parts.hostOf(view, 'be')} does it: ${filterText(publicStop(view, ...actions))}`,
+    (view) => judge(view, ['firewall.rules', 'be'], () => publicStop(view, ...actions) !== null),
+  );
 const turnedAway = allOf(
   (view) => `a dial of port ${view.topology.publicPort} from ${parts.hostOf(view, 'gw')} is refused, by a rule`,
   gateway.publicDial('gw', 'refused'),
-  publicRule,
+  publicRule('reject'),
 );
 
 const reachedElsewhere = anyOf(
@@ -48,18 +48,24 @@ const reachedElsewhere = anyOf(
   gateway.publicDial('be', 'connected'),
 );
 
-/** A rule of the gateway's own host that keeps it from the public port. One for some users only is no proof: we are another user. */
-const stopsEgress = (view: View, rule: FirewallRule): boolean =>
-  rule.direction === 'out' &&
-  (rule.action === 'reject' || rule.action === 'drop') &&
-  (rule.port === view.topology.publicPort || rule.port === null) &&
-  !/--(uid|gid)-owner|skuid|skgid/.test(rule.text);
+/** A rule of the gateway's own host that keeps it from the public port; one that only drops does not refuse. */
+function egressStop(view: View): FirewallRule | null {
+  const refused = gateway.publicDial('gw', 'refused').holds(view) === 'yes';
+  return stoppedBy(
+    view.value('firewall.rules', 'gw') ?? [],
+    {
+      directions: ['out'],
+      port: view.topology.publicPort,
+      loopback: false,
+      from: view.value('host.addresses', 'gw') ?? [],
+      to: view.value('dns.answer', 'gw')?.addresses ?? [],
+    },
+    ...(refused ? (['reject'] as const) : (['drop', 'reject'] as const)),
+  );
+}
 const egressRule = sign(
-  (view) => {
-    const rule = view.value('firewall.rules', 'gw')?.find((item) => stopsEgress(view, item));
-    return `a rule of ${parts.hostOf(view, 'gw')} itself does it: ${rule?.text ?? ''}${rule?.packets ? ` (${rule.packets} packets)` : ''}`;
-  },
-  (view) => judge(view, ['firewall.rules', 'gw'], (rules) => rules.some((rule) => stopsEgress(view, rule))),
+  (view) => `a rule of ${parts.hostOf(view, 'gw')} itself does it: ${filterText(egressStop(view))}`,
+  (view) => judge(view, ['firewall.rules', 'gw'], () => egressStop(view) !== null),
 );
 /** The gateway's own rule is the nearer explanation; what cannot be read of it forbids nothing. */
 const egressRuleSeen = sign(
@@ -89,7 +95,7 @@ const net05 = defineCause({
     reachedElsewhere,
   ],
   signature: [nginx.publicPortListens],
-  supports: [publicRule],
+  supports: [publicRule('drop', 'reject')],
   forbids: [egressRuleSeen],
   lookalikes: [
     {
@@ -167,19 +173,17 @@ const covered = sign(
       return own.some((row) => ['0.0.0.0', '::', '*', ...reachable].includes(row.address)) ? 'yes' : 'no';
     }),
 );
+/** A rule that stops a dial of a port of the own host, as nginx and this tool make it. */
+const ownDialStop = (view: View, port: number, ...actions: readonly ('drop' | 'reject')[]): FirewallRule | null =>
+  stoppedBy(
+    view.value('firewall.rules', 'be') ?? [],
+    { directions: ['in', 'out'], port, loopback: true, from: ['127.0.0.1'], to: ['127.0.0.1'] },
+    ...actions,
+  );
 const filtered = (action: 'drop' | 'reject') =>
   sign(
-    (view) => {
-      const rule = view
-        .value('firewall.rules', 'be')
-        ?.find((item) => item.action === action && item.port === agentsPort(view));
-      return `a rule does it: ${rule?.text ?? ''}${rule?.packets ? ` (${rule.packets} packets)` : ''}`;
-    },
-    (view) =>
-      judge(view, ['firewall.rules', 'be'], (rules) =>
-        // A dial of the own host passes both of its directions.
-        rules.some((rule) => rule.action === action && rule.port === agentsPort(view) && rule.direction !== 'forward'),
-      ),
+    (view) => `a rule does it: ${filterText(ownDialStop(view, agentsPort(view), action))}`,
+    (view) => judge(view, ['firewall.rules', 'be'], () => ownDialStop(view, agentsPort(view), action) !== null),
   );
 
 const net07 = defineCause({
@@ -220,17 +224,24 @@ const net08 = defineCause({
 
 /** The API port of the backend host, past nginx. */
 const apiPort = (view: View) => view.topology.backend.apiPort;
+const apiDial = (view: View) => view.value('http.response', 'be', 'api-health');
+/** Silence is the work of a rule that drops, a refusal that of one that rejects. */
+const apiStop = (view: View): FirewallRule | null =>
+  ownDialStop(view, apiPort(view), apiDial(view)?.outcome === 'timeout' ? 'drop' : 'reject');
 const apiRule = sign(
-  (view) => {
-    const rule = view.value('firewall.rules', 'be')?.find((item) => stopsApi(view, item));
-    return `a rule does it: ${rule?.text ?? ''}${rule?.packets ? ` (${rule.packets} packets)` : ''}`;
-  },
-  (view) => judge(view, ['firewall.rules', 'be'], (rules) => rules.some((rule) => stopsApi(view, rule))),
+  (view) => `a rule does it: ${filterText(apiStop(view))}`,
+  (view) => judge(view, ['firewall.rules', 'be'], () => apiStop(view) !== null),
 );
-function stopsApi(view: View, rule: FirewallRule): boolean {
-  const stops = rule.action === 'drop' || rule.action === 'reject';
-  return stops && rule.port === apiPort(view) && rule.direction !== 'forward';
-}
+/** A port that takes a connection and then keeps silent is no filter's work. */
+const apiNotReached = sign(
+  (view) => `a dial of the API port does not get through (${apiDial(view)?.outcome ?? 'no answer'})`,
+  (view) =>
+    judge(view, ['http.response', 'be', 'api-health'], (seen): Tri => {
+      if (seen.outcome === 'refused' || seen.outcome === 'unreachable') return 'yes';
+      if (seen.outcome !== 'timeout' || seen.connected === true) return 'no';
+      return seen.connected === false ? 'yes' : 'unknown';
+    }),
+);
 const apiListens = sign(
   (view) => `port ${apiPort(view)} has a LISTEN row`,
   (view) =>
@@ -246,12 +257,7 @@ const net16 = defineCause({
   hop: 'api',
   host: 'be',
   title: (view) => `a packet filter on the backend host stops connections to the API port ${apiPort(view)}`,
-  necessary: [
-    parts.runs(parts.backendPart),
-    not('the API port does not answer', backend.apiAnswers),
-    apiListens,
-    apiRule,
-  ],
+  necessary: [parts.runs(parts.backendPart), apiNotReached, apiListens, apiRule],
   lookalikes: [
     { code: 'BE-04', separator: apiRule },
     { code: 'BE-05', separator: apiListens },

@@ -6,6 +6,7 @@ import {
   judge,
   type Listener,
   type RouteFact,
+  type Sign,
   sign,
   signs,
   type Tri,
@@ -14,7 +15,7 @@ import {
 } from '../engine/index.ts';
 import { agentsLocation, deployAgain, ifVisible, nginxCommand, on, remedy } from './texts.ts';
 
-const { backend, nginx } = signs;
+const { backend, gateway, nginx } = signs;
 const agentsPort = (view: View) => view.topology.backend.agentsPort;
 const apiPort = (view: View) => view.topology.backend.apiPort;
 const predicts = ['nginx.agents.upgrades', 'network.agents.upgrades'];
@@ -147,9 +148,16 @@ const ngx27 = defineCause({
   help: `proxy_pass https:// begins a TLS handshake with the WebSocket port, which expects a plain request: nginx answers 502 ("SSL_do_handshake() failed … wrong version number" in its error log). The same port takes an upgrade without TLS at once.`,
 });
 
-/** The header of the handshake that this route sets, and sets wrongly: a client's own value is never repeated by a literal. */
+/** The header of the handshake that this route sets, and sets to something else than what the agents send there. */
 const overwritten = (route: RouteFact) =>
-  route.handshakeHeaders.find((header) => header.value.toLowerCase() !== `$http_${header.name.replaceAll('-', '_')}`);
+  route.handshakeHeaders.find(
+    ({ name, value }) => ![`$http_${name.replaceAll('-', '_')}`, alwaysSent[name]].includes(value.toLowerCase()),
+  );
+/** Every agent of ours sends these, so that a literal changes nothing. */
+const alwaysSent: Readonly<Record<string, string>> = {
+  'sec-websocket-protocol': 'viworks.agent.v1',
+  'sec-websocket-version': '13',
+};
 
 const ngx28 = defineCause({
   code: 'NGX-28',
@@ -254,25 +262,37 @@ const ngx23 = defineCause({
   help: `A typing error in proxy_pass or in an upstream block: nginx gets "connection refused" from a port that nobody was ever meant to open, or from another address than the one that the backend is bound to, while the right one is open beside it.`,
 });
 
-/** For causes that one vantage sees and another does not: an address that is refused, a limit that is reached by then. */
-export function anySeatGets(...statuses: readonly number[]) {
-  const seats = ['be', 'gw', 'op'] as const;
-  const hit = (view: View) =>
-    seats.find((seat) => statuses.includes(view.value('ws.upgrade', seat, 'public')?.status ?? 0));
+/**
+ * For rules that tell askers apart by their address: only what the gateway gets counts. Where nobody asked from there, the backend host's own
+ * dial speaks for it only if the rule makes no difference between the two.
+ */
+export function gatewayGets(of: {
+  readonly statuses: readonly number[];
+  readonly everybody: (route: RouteFact) => boolean;
+}): Sign {
+  const { statuses, everybody } = of;
+  const speaks = (view: View): 'gw' | 'be' =>
+    (view.value('ws.upgrade', 'gw', 'public')?.status ?? null) === null ? 'be' : 'gw';
   return sign(
+    (view) =>
+      `an upgrade through nginx is answered with ${statuses.join(' or ')} (asked from ${signs.parts.hostOf(view, speaks(view))})`,
     (view) => {
-      const seat = hit(view);
-      return `an upgrade through nginx is answered with ${statuses.join(' or ')}${seat ? ` (asked from ${signs.parts.hostOf(view, seat)})` : ''}`;
-    },
-    (view) => {
-      const seat = hit(view);
-      if (seat) return judge(view, ['ws.upgrade', seat, 'public'], () => 'yes');
-      const known = seats.some((one) => view.value('ws.upgrade', one, 'public') !== null);
-      return known && seats.every((one) => view.read('ws.upgrade', one, 'public').status !== 'unknown')
-        ? 'no'
-        : 'unknown';
+      const seat = speaks(view);
+      const got = judge(view, ['ws.upgrade', seat, 'public'], (seen) => statuses.includes(seen.status ?? 0));
+      if (seat === 'gw' || got === 'no') return got;
+      const route = nginx.routeOf(view);
+      return got === 'yes' && route && everybody(route) ? 'yes' : 'unknown';
     },
   );
 }
+
+/** It came in: by its own dial now, or, where that was not made, by the link that it holds. */
+export const gatewayComesIn = sign(
+  (view) => `${signs.parts.hostOf(view, 'gw')} itself is let in`,
+  (view): Tri => {
+    const own = gateway.gatewayUpgrades.holds(view);
+    return own === 'unknown' ? gateway.linkUp.holds(view) : own;
+  },
+);
 
 export const nginxAnswersCauses: readonly CauseRule[] = [ngx23, ngx25, ngx26, ngx27, ngx28];

@@ -1,6 +1,6 @@
 // Causes in nginx's configuration: it loads, and sends the agents' request the wrong way. Each needs the live probe of the hop to fail.
 import { type CauseRule, defineCause, not, sign, signs, type View } from '../engine/index.ts';
-import { anySeatGets } from './nginx-answers.ts';
+import { gatewayComesIn, gatewayGets } from './nginx-answers.ts';
 import { agentsLocation, ifVisible, nginxCommand, on, remedy } from './texts.ts';
 
 const { backend, nginx } = signs;
@@ -272,6 +272,8 @@ const ngx09 = defineCause({
   help: `Of two server blocks with the same name on the same port nginx uses the first and says "conflicting server name … ignored" while loading. Files are read in the order of their names.`,
 });
 
+const denied = gatewayGets({ statuses: [403], everybody: (route) => route.action === 'denied' });
+
 const ngx10 = defineCause({
   code: 'NGX-10',
   name: 'access rule',
@@ -280,7 +282,7 @@ const ngx10 = defineCause({
   host: 'be',
   title: 'an access rule of nginx refuses the agents',
   necessary: [
-    anySeatGets(403),
+    denied,
     nginx.routeIs(
       (route) => {
         const rule = route.access.find((item) => item.directive === 'deny');
@@ -290,9 +292,10 @@ const ngx10 = defineCause({
     ),
   ],
   signature: [directWorks],
+  forbids: [gatewayComesIn],
   lookalikes: [
     { code: 'WS-03', title: 'the backend refuses the token', separator: directWorks },
-    { code: 'NGX-01', separator: anySeatGets(403) },
+    { code: 'NGX-01', separator: denied },
   ],
   predicts: [...predicts, 'network.agents.upgrades'],
   remedy: (view) =>

@@ -1,6 +1,6 @@
 // More causes in nginx's configuration: limits, loops, swapped routes, and the backend's own route table, which looks like one of them.
 import { allOf, type CauseRule, defineCause, judge, sign, signs, type Tri, type View } from '../engine/index.ts';
-import { anySeatGets } from './nginx-answers.ts';
+import { gatewayComesIn, gatewayGets } from './nginx-answers.ts';
 import { ifVisible, nginxCommand, on, remedy } from './texts.ts';
 
 const { backend, gateway, logs, nginx } = signs;
@@ -16,7 +16,8 @@ const ngx11 = defineCause({
   host: 'be',
   title: 'a connection or request limit of nginx turns the agents away',
   necessary: [
-    anySeatGets(503, 429),
+    // How much of a limit another address has left says nothing about the gateway's.
+    gatewayGets({ statuses: [503, 429], everybody: () => false }),
     nginx.routeIs(
       (route) =>
         `a limit applies to this route: ${route.access.find((item) => item.directive.startsWith('limit_'))?.text ?? ''}`,
@@ -27,6 +28,7 @@ const ngx11 = defineCause({
   ],
   // The log is read before our own requests are sent; only what the gateways met before stands in it.
   signature: [ifVisible(logs.logSays(errorLog, /limiting (connections|requests)/, "nginx's error log says"))],
+  forbids: [gatewayComesIn],
   predicts: [...predicts, 'network.agents.upgrades'],
   remedy: (view) => remedy('raise the limit or exempt the route', on(view, 'be', nginxCommand(view, 'reload'))),
   help: `Every gateway behind one address counts together under limit_conn by address; each tunnel holds its place for as long as it lives.`,

@@ -14,6 +14,7 @@ import {
 } from '../engine/index.ts';
 import { notMerelyLatched } from './gateway-unit.ts';
 import { backendCommand, backendUnit, gatewayUnit, on, remedy } from './texts.ts';
+import { neverRan } from './unit-words.ts';
 
 const { gateway, parts } = signs;
 type Place = typeof parts.gatewayPart;
@@ -82,8 +83,7 @@ const backendPlace = parts.backendPart;
 const isIdentity = (words: LastWords) => words.code === 'VW_GATEWAY_IDENTITY_MISMATCH';
 const isPlain = (words: LastWords) => !toldElsewhere.test(words.code);
 /** What the program was doing when it ended for a reason that systemd has its own word for is of no account. */
-const neverRan = (place: Place) =>
-  parts.unitIs(place, 'cannot be run by systemd', (unit) => unit.mainStatus >= 200 && unit.mainCode !== 'killed');
+const notRun = (place: Place) => parts.unitIs(place, 'cannot be run by systemd', neverRan);
 
 const cfg09 = defineCause({
   code: 'CFG-09',
@@ -97,7 +97,7 @@ const cfg09 = defineCause({
     return `the gateway is configured as ${id ?? 'another gateway'}, and its identity is not that one's`;
   },
   necessary: [parts.crashing(gatewayPlace), ends(gatewayPlace, isIdentity)],
-  forbids: [gateway.linkUp, neverRan(gatewayPlace)],
+  forbids: [gateway.linkUp, notRun(gatewayPlace)],
   lookalikes: [{ code: 'SYS-24', separator: ends(gatewayPlace, isIdentity) }],
   predicts: ['gateway.process.running', 'agents.link.up'],
   remedy: (view) =>
@@ -139,7 +139,7 @@ const endsItself = (of: {
     title: (view) => `${of.who} ends at each start: ${lastWords(view, of.place)?.reason ?? 'its own log says why'}`,
     necessary: [parts.crashing(of.place), ends(of.place, (words) => isPlain(words) && !isIdentity(words))],
     forbids: [
-      neverRan(of.place),
+      notRun(of.place),
       ...(of.place.seat === 'gw'
         ? [gateway.linkUp, not('the start limit is latched, and what made it fail is gone', notMerelyLatched)]
         : [signs.backend.directUpgrades]),

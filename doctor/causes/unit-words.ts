@@ -10,6 +10,11 @@ export function isDisabled(unit: UnitState): boolean {
   return ['disabled', 'linked', 'linked-runtime'].includes(unit.unitFileState);
 }
 
+/** systemd's own statuses for a program that it could not run, systemd.exec(5); what is above them a program can say itself. */
+export function neverRan(unit: UnitState): boolean {
+  return unit.mainStatus >= 200 && unit.mainStatus <= 243 && unit.mainCode !== 'killed';
+}
+
 export function isMasked(unit: UnitState): boolean {
   return unit.loadState === 'masked' || unit.unitFileState.startsWith('masked');
 }

@@ -149,7 +149,7 @@ const probes: readonly HopProbe[] = [
 function processAlive(view: View): Tri {
   const reading = view.read('process.state', 'gw', 'gateway');
   if (reading.status !== 'known') return 'yes';
-  return reading.value.running && !'TtZ'.includes(reading.value.state) ? 'yes' : 'no';
+  return reading.value.running && !'TZ'.includes(reading.value.state) ? 'yes' : 'no';
 }
 
 export function hopStates(scene: Scene, side: GatewayTopology | null): readonly HopReport[] {

@@ -10,10 +10,36 @@ import { containerIs, nginxPart, runs, unitIs } from './parts.ts';
 
 const viewpoints: readonly Seat[] = ['be', 'gw', 'op'];
 
-/** The vantage nearest to nginx whose upgrade through it got any HTTP answer; else the nearest that is known at all. */
+/**
+ * The vantage nearest to nginx whose upgrade through it got any HTTP answer; else the nearest that is known at all. What is refused by who
+ * asks (an allow-list, a limit by address) is meant for the gateways: then their answer counts, or at least one of somebody who is let in.
+ */
 function publicSeat(view: View): Seat | null {
   const known = viewpoints.filter((seat) => view.value('ws.upgrade', seat, 'public') !== null);
-  return known.find((seat) => view.value('ws.upgrade', seat, 'public')?.status !== null) ?? known[0] ?? null;
+  const answered = known.filter((seat) => view.value('ws.upgrade', seat, 'public')?.status !== null);
+  const [nearest] = answered;
+  if (nearest === undefined) return known[0] ?? null;
+  if (!refusedByAddress(view, nearest)) return nearest;
+  if (answered.includes('gw')) return 'gw';
+  return answered.find((seat) => !refusedByAddress(view, seat)) ?? nearest;
+}
+
+const accessRules = ['allow', 'deny'];
+const limits = ['limit_conn', 'limit_req'];
+
+/** The route has a rule that can tell askers apart by their address, and this one got its answer. */
+function refusedByAddress(view: View, seat: Seat): boolean {
+  const status = view.value('ws.upgrade', seat, 'public')?.status ?? 0;
+  const words = status === 403 ? accessRules : status === 503 || status === 429 ? limits : [];
+  if (words.length === 0) return false;
+  const route = routeOf(view);
+  return route === null || route.access.some((item) => words.includes(item.directive));
+}
+
+/** Nothing but a refusal by address is known of the upgrade, and the rule leaves somebody in: what the gateways would get is open. */
+function onlyOthersRefused(view: View): boolean {
+  const seat = publicSeat(view);
+  return seat !== null && seat !== 'gw' && refusedByAddress(view, seat) && routeOf(view)?.action !== 'denied';
 }
 
 function publicSeen(view: View): UpgradeObservation | null {
@@ -207,6 +233,7 @@ const publicPortClosed = sign(
 /** What rules and checks take from here. */
 export const nginxSigns = {
   publicSeat,
+  onlyOthersRefused,
   publicSeen,
   publicUpgrades,
   publicFails,

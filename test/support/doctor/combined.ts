@@ -6,6 +6,7 @@ import { agentGone, backendDown, directGets, offline, publicGets } from './case.
 import { gatewayCases } from './gateway.ts';
 import { healthy, healthyDocker } from './healthy.ts';
 import { site, withoutWsLocation } from './nginx.ts';
+import { tooManyTasks } from './telltale.ts';
 import * as w from './world.ts';
 
 const worldOf = (list: readonly Case[], name: string): w.World =>
@@ -257,5 +258,11 @@ export const uncharted: readonly {
     world: () => offline(publicGets(directGets(healthy(), w.answered(500)), w.answered(500))),
     lastGood: 'ws port',
     firstBad: 'upgrade',
+  },
+  {
+    name: 'the gateway holds as many tasks as it may, and refuses with the code of a full disk',
+    world: tooManyTasks,
+    lastGood: 'registry',
+    firstBad: 'canary',
   },
 ];

@@ -7,6 +7,7 @@ import { networkCases } from './network.ts';
 import { nginxCases } from './nginx.ts';
 import { nginxAnswersCases } from './nginx-answers.ts';
 import { ownWordsCases } from './own-words.ts';
+import { telltaleCases } from './telltale.ts';
 
 export const cases: readonly Case[] = [
   ...backendCases,
@@ -15,6 +16,7 @@ export const cases: readonly Case[] = [
   ...nginxAnswersCases,
   ...ownWordsCases,
   ...networkCases,
+  ...telltaleCases,
   ...combinedCases,
   ...trapCases,
 ];

@@ -37,15 +37,21 @@ function refused(name: string, hint: string): w.World {
 const configured = (url: string) => w.config({ url, gatewayId: w.gatewayId, urlPlace: { key: 'url', line: 3 } });
 
 /** The gateway dials a place that is not the inventory's, and this is what it gets there. */
-function dials(url: string, gets: Parameters<typeof w.upgrade>[0]): w.World {
+export function dials(url: string, gets: Parameters<typeof w.upgrade>[0]): w.World {
   return offline(healthy())
     .put('agent.config', w.gw, 'gateway', configured(url))
     .put('ws.upgrade', w.gw, 'agent-url', w.upgrade({ url, ...gets }));
 }
 
+/** A live socket of the agent. */
+export const linkTo = (remoteAddress: string, remotePort: number) => ({
+  ...{ localAddress: '192.0.2.20', localPort: 40002, remoteAddress, remotePort },
+  ...{ state: 'ESTABLISHED', uid: 998, pid: 500, unit: gatewayUnit },
+});
+
 const unreachable: Partial<ReturnType<typeof w.upgrade>> = { ...w.nothing, reached: 'none', ended: 'unreachable' };
 
-const rule = {
+export const rule = {
   chain: 'INPUT',
   direction: 'in',
   action: 'reject',
@@ -83,13 +89,9 @@ export const ownWordsCases: readonly Case[] = [
     proven: true,
     whenBlind: [],
     world: () =>
-      dials('wss://staging.example.test/ws/agent', {}).put('gateway.health', w.gw, '', {
-        status: 200,
-        healthy: true,
-        link: 'up',
-        launcher: 'up',
-        version: '0.1.0',
-      }),
+      dials('wss://staging.example.test/ws/agent', {})
+        .put('gateway.health', w.gw, '', { status: 200, healthy: true, link: 'up', launcher: 'up', version: '0.1.0' })
+        .put('tcp.connections', w.gw, '', [linkTo('192.0.2.77', 443)]),
   },
   {
     name: 'CFG-11 with the unit stopped on top',
