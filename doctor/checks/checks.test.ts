@@ -2,7 +2,17 @@
 import { expect, test } from 'vitest';
 import { healthy, healthyDocker, healthyLocal, healthyOther } from '../../test/support/doctor/healthy.ts';
 import { cases } from '../../test/support/doctor/index.ts';
-import { emptyWorld, gatewayId, gw, topology, type World } from '../../test/support/doctor/world.ts';
+import {
+  answered,
+  emptyWorld,
+  gatewayId,
+  goodServer,
+  gw,
+  nginxSite,
+  topology,
+  upgrade,
+  type World,
+} from '../../test/support/doctor/world.ts';
 import { causes } from '../causes/index.ts';
 import { hops } from '../engine/index.ts';
 import { renderPlain, renderShort } from '../output/index.ts';
@@ -120,6 +130,18 @@ test.each([
   const page = { url: '', outcome: 'response', status: 503, headers: {}, body, milliseconds: 2 } as const;
   const report = healthy().put('http.response', 'be', 'api-health', page).report();
   expect(report.verdicts.find((item) => item.check === 'backend.health.good')).toMatchObject({ state });
+});
+
+test.each([
+  ['gateways are let in', 101, 'pass'],
+  ['gateways are refused as well, whoever else is let in', 403, 'fail'],
+] as const)('the backend host itself is refused by its address; %s', (_name, status, state) => {
+  const site = goodServer.replace('location /ws/ {', 'location /ws/ { allow 192.0.2.20; deny all;');
+  const world = healthy().put('nginx.files', 'be', '', nginxSite(site));
+  world.put('ws.upgrade', 'be', 'public', upgrade(answered(403)));
+  if (status === 403) world.put('ws.upgrade', gw, 'public', upgrade(answered(403)));
+  const verdict = world.report().verdicts.find((item) => item.check === 'nginx.agents.upgrades');
+  expect(verdict).toMatchObject({ state });
 });
 
 test('every outage check fails in some case, and says how', () => {

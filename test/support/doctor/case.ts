@@ -16,6 +16,13 @@ export interface Case {
   readonly whenBlind?: readonly string[];
 }
 
+/** The world of the first case whose name begins like this. */
+export function worldOf(list: readonly Case[], name: string): w.World {
+  const found = list.find((item) => item.name.startsWith(name));
+  if (!found) throw new Error(`no case ${name}`);
+  return found.world();
+}
+
 /** What the upgrade through nginx gets, from everywhere. */
 export function publicGets(world: w.World, change: Partial<UpgradeObservation>): w.World {
   for (const seat of ['op', 'be', w.gw] as const) world.put('ws.upgrade', seat, 'public', w.upgrade(change));

@@ -2,15 +2,12 @@
 
 import { backendCases, neverOpened } from './backend.ts';
 import type { Case } from './case.ts';
-import { agentGone, backendDown, directGets, offline, publicGets } from './case.ts';
+import { agentGone, backendDown, directGets, offline, publicGets, worldOf } from './case.ts';
 import { gatewayCases } from './gateway.ts';
 import { healthy, healthyDocker } from './healthy.ts';
 import { site, withoutWsLocation } from './nginx.ts';
 import { tooManyTasks } from './telltale.ts';
 import * as w from './world.ts';
-
-const worldOf = (list: readonly Case[], name: string): w.World =>
-  list.find((item) => item.name.startsWith(name))?.world() ?? healthy();
 
 /** The incident: nothing listens on 8081, nginx routes to 8080 (so the 404 is real), the gateway was never installed. */
 export function incident(): w.World {

@@ -1,6 +1,7 @@
 // Cases in which the fact that gives a fault away has a harmless double: a rule of a filter, an address that is let in, a name, a status.
 import { parseFirewall } from '../../../doctor/probes/firewall-output.ts';
-import { agentGone, backendDown, type Case, offline, publicGets } from './case.ts';
+import { backendCases } from './backend.ts';
+import { agentGone, backendDown, type Case, offline, publicGets, worldOf } from './case.ts';
 import { healthy } from './healthy.ts';
 import { dials, linkTo } from './own-words.ts';
 import * as w from './world.ts';
@@ -49,6 +50,8 @@ function apiGets(outcome: 'timeout' | 'refused', rules: ReturnType<typeof nft>):
   return world.write('canary', 'op', w.gatewayId, { status: 'unknown', reason: 'unreachable', detail: '' });
 }
 
+const apiDropped = 'iifname "lo" tcp dport 8080 drop';
+
 const inWs = (...lines: readonly string[]) =>
   w.nginxSite(
     w.goodServer.replace('location /ws/ {', ['location /ws/ {', ...lines].join('\n        ')),
@@ -79,8 +82,7 @@ function canaryRefused(message: string): w.World {
   return healthy().put('canary', 'op', w.gatewayId, { ...refusal, message });
 }
 
-function traced(): w.World {
-  const world = healthy();
+function traced(world: w.World): w.World {
   const seen = world.store().get('process.state', w.gw, 'gateway');
   if (seen.status !== 'known' || !seen.value.running) throw new Error('the healthy agent runs');
   return world.put('process.state', w.gw, 'gateway', { ...seen.value, state: 't' });
@@ -107,7 +109,7 @@ export const telltaleCases: readonly Case[] = [
     name: 'NET-16 the API port is dropped on loopback',
     causes: ['NET-16'],
     proven: true,
-    world: () => apiGets('timeout', nft('input', 'accept', 'iifname "lo" tcp dport 8080 drop')),
+    world: () => apiGets('timeout', nft('input', 'accept', apiDropped)),
   },
   {
     name: 'NGX-10 an allow-list without the gateway',
@@ -140,7 +142,28 @@ export const telltaleCases: readonly Case[] = [
     causes: [],
     world: () => refusedBy(inWs('limit_conn perip 1;'), 503, 'be', 'op'),
   },
-  { name: 'trap: somebody traces the agent', causes: [], world: traced },
+  { name: 'trap: somebody traces the agent', causes: [], world: () => traced(healthy()) },
+  {
+    name: 'NET-05 while somebody traces the agent, whose own page cannot be read',
+    causes: ['NET-05'],
+    proven: true,
+    world: () =>
+      traced(cut('timeout')).write('gateway.health', w.gw, '', {
+        status: 'unknown',
+        reason: 'forward-forbidden',
+        detail: '',
+      }),
+  },
+  {
+    name: 'BE-03 beside a rule for the API port, which took the dial all the same',
+    causes: ['BE-03'],
+    proven: true,
+    world: () => {
+      const none = { url: '', status: null, headers: {}, body: '', milliseconds: 3000 };
+      const world = worldOf(backendCases, 'BE-03').put('firewall.rules', 'be', '', nft('input', 'accept', apiDropped));
+      return world.put('http.response', 'be', 'api-health', { ...none, outcome: 'timeout', connected: true });
+    },
+  },
   {
     name: 'CFG-11 another port of the same address, where a second backend takes it in',
     causes: ['CFG-11'],
