@@ -29,7 +29,9 @@ function configBreak(id: string, what: string, edit: (text: string) => string): 
     inject: (bench) => changeConfig(bench, edit),
     witness: async (bench) => {
       const state = await unit(bench, 'gw1', gatewayUnit);
-      return (await idle(bench))
+      // While systemd is still stopping the old process or starting the new one, the fault has not shown yet.
+      const settled = ['active', 'failed'].includes(state.ActiveState ?? '') || state.SubState === 'auto-restart';
+      return settled && (await idle(bench))
         ? `the gateway has no connection, its unit is ${state.ActiveState} (${state.SubState})`
         : undefined;
     },
