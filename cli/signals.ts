@@ -1,9 +1,7 @@
 // The operator's interrupts: the first one asks the command to end, the second one ends the process.
-import { runtimeErrors } from '../agents/runtime/index.ts';
+import { INTERRUPT_CODES, runtimeErrors } from '../agents/runtime/index.ts';
 
-/** Exit codes of a process ended by a signal: 128 + its number, as shells say it. */
-const ENDINGS = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 } as const;
-type Ending = keyof typeof ENDINGS;
+type Ending = keyof typeof INTERRUPT_CODES;
 
 /** The two signals of an invocation, and `abort` for endings that are not signals (a closed pipe). */
 export interface Interrupts {
@@ -20,16 +18,16 @@ export function listenForInterrupts(): Interrupts {
   const first = new AbortController();
   const second = new AbortController();
   let code: number | undefined;
-  for (const name of Object.keys(ENDINGS) as Ending[]) {
+  for (const name of Object.keys(INTERRUPT_CODES) as Ending[]) {
     process.on(name, () => {
       const reason = runtimeErrors.create('VW_RUNTIME_INTERRUPTED', { signal: name });
       if (!first.signal.aborted) {
-        code = ENDINGS[name];
+        code = INTERRUPT_CODES[name];
         first.abort(reason);
         return;
       }
       second.abort(reason);
-      process.exit(ENDINGS[name]);
+      process.exit(INTERRUPT_CODES[name]);
     });
   }
   return {

@@ -1,6 +1,6 @@
 // `viworks doctor`: finds out which installation is meant, examines or replays it, and hands the same report to one output.
 // The screen is only loaded when it was chosen: ink costs half a second and fifty megabytes.
-import { type CommandSpec, type Invocation, isAbort, ViworksError } from '../agents/runtime/index.ts';
+import { type CommandSpec, type Invocation, interruptCode, isAbort } from '../agents/runtime/index.ts';
 import type { Report, RunEvent } from './engine/index.ts';
 import { explainCommand } from './explain-command.ts';
 import { graphCommand } from './graph-command.ts';
@@ -96,12 +96,7 @@ async function run(invocation: Invocation): Promise<number> {
 /** A stopped run has still reported; that it was stopped is what its exit code says. */
 function exitCode(invocation: Invocation, report: Report): number {
   const { signal } = invocation;
-  return signal.aborted && isAbort(signal.reason) ? interruptCode(invocation) : report.exitCode;
-}
-
-function interruptCode({ signal }: Invocation): number {
-  const name: unknown = signal.reason instanceof ViworksError ? signal.reason.detail.signal : undefined;
-  return name === 'SIGTERM' ? 143 : name === 'SIGHUP' ? 129 : 130;
+  return signal.aborted && isAbort(signal.reason) ? interruptCode(signal.reason) : report.exitCode;
 }
 
 /** Writes the recording; gives its path. Only a place that was asked for may fail the run. */

@@ -30,6 +30,7 @@ export {
   runtimeErrors,
   ViworksError,
 } from './errors.ts';
+export { INTERRUPT_CODES, interruptCode } from './interrupt.ts';
 export { createLogger, LOG_LEVELS, type Logger, silentLogger } from './log.ts';
 export { NODE_FLAGS } from './node-flags.ts';
 export { createNotifier, listenFds, type Notifier } from './notify.ts';

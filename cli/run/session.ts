@@ -1,7 +1,14 @@
 // The life of one `viworks run`: send, show, cancel when asked to, and end as the task ended.
 import type { IncomingMessage } from 'node:http';
 import type { http } from '../../agents/protocol/index.ts';
-import { backoffMs, errnoOf, type Invocation, resolveTarget, ViworksError } from '../../agents/runtime/index.ts';
+import {
+  backoffMs,
+  errnoOf,
+  type Invocation,
+  interruptCode,
+  resolveTarget,
+  ViworksError,
+} from '../../agents/runtime/index.ts';
 import { type ApiClient, createClient, noticeOn } from '../api/client.ts';
 import { followTask } from '../api/follow.ts';
 import { cliErrors } from '../errors.ts';
@@ -23,7 +30,6 @@ const STARTED_MS = 3_000;
 const RETRY = { baseMs: 100, capMs: 2_000, random: Math.random } as const;
 /** 128 + SIGPIPE: what the program itself would have ended with here when its reader went away. */
 const EXIT_BROKEN_PIPE = 141;
-const EXIT_INTERRUPTED = 130;
 
 /** Runs the command line; gives the exit code of the task, or one of RUN_EXIT_CODES. */
 export async function runOnGateway(invocation: Invocation): Promise<number> {
@@ -117,7 +123,7 @@ async function attach(invocation: Invocation, client: ApiClient, request: http.C
       if (!queued) timer.cancel();
       await viewer.show(event);
       if (event.kind !== 'exit') continue;
-      const ending = runEnding(event.task.end, signal.aborted ? interruptCode(signal) : undefined);
+      const ending = runEnding(event.task.end, signal.aborted ? interruptCode(signal.reason) : undefined);
       if (ending.note !== undefined) viewer.note(ending.note);
       return ending.code;
     }
@@ -204,10 +210,4 @@ function uniqueKey(moment: number): string {
 // Nobody listens or the name is unknown: an operator is told at once rather than after ten seconds.
 function neverArrived(error: ViworksError): boolean {
   return ['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH'].includes(errnoOf(error.cause) ?? '');
-}
-
-function interruptCode(signal: AbortSignal): number {
-  const reason: unknown = signal.reason;
-  const name = reason instanceof ViworksError ? reason.detail.signal : undefined;
-  return name === 'SIGTERM' ? 143 : name === 'SIGHUP' ? 129 : EXIT_INTERRUPTED;
 }

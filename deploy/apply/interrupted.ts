@@ -1,5 +1,5 @@
 // What an interrupt leaves behind, host by host, and the next command. Pure.
-import { fromUnknown, ViworksError } from '../../agents/runtime/index.ts';
+import { fromUnknown, interruptCode } from '../../agents/runtime/index.ts';
 
 /** How far the hosts of a deploy got; kept while it runs, for the one who ends it early. */
 export interface Reached {
@@ -44,12 +44,6 @@ export function describeInterrupt({ switched, committed, back, failed, removing,
 }
 
 const VERDICTS: ReadonlySet<string> = new Set(['VW_DEPLOY_HOLD', 'VW_DEPLOY_ROLLED_BACK']);
-
-// 128 + the signal's number, as the process itself ends.
-function interruptCode(reason: unknown): number {
-  const name = reason instanceof ViworksError ? reason.detail.signal : undefined;
-  return name === 'SIGTERM' ? 143 : name === 'SIGHUP' ? 129 : 130;
-}
 
 /** The result of a deploy that was interrupted; undefined when there was no interrupt, or a verdict that it came too late to change. */
 export function interruptedResult(error: unknown, { signal, reached }: { signal: AbortSignal; reached: Reached }) {

@@ -36,8 +36,8 @@ export async function runRetentionLoop(deps: RetentionDeps, signal: AbortSignal)
   }
 }
 
-/** Removes what is over the limits now. Gives how many tasks went. */
-export async function sweep(deps: RetentionDeps, signal: AbortSignal): Promise<number> {
+// Removes what is over the limits now.
+async function sweep(deps: RetentionDeps, signal: AbortSignal): Promise<void> {
   const { store, clock, logger, metrics } = deps;
   const { days, maxBytes } = deps.retention;
   const finishedBefore = days === 0 ? 0 : clock.now() - days * DAY_MS;
@@ -62,5 +62,4 @@ export async function sweep(deps: RetentionDeps, signal: AbortSignal): Promise<n
     metrics.tasksPurged.inc(tasks);
     logger.info(MESSAGES.tasksPurged, { tasks, days, storeBytes: store.usedBytes() });
   }
-  return tasks;
 }
