@@ -24,4 +24,4 @@ if [ "$(id -u)" = 0 ] && [ ! -x /usr/sbin/nginx ] && command -v apt-get > /dev/n
   rm -f "$log"
   [ -z "$made" ] || rm -f /usr/sbin/policy-rc.d
 fi
-exec node_modules/.bin/node test/suites.ts "$@"
+exec sh cli/on-node.sh test/suites.ts "$@"
