@@ -54,7 +54,7 @@ export default tseslint.config(
       '**/*.test.ts',
       '**/*.test.tsx',
       'agents/runtime/clock.ts',
-      'cli/{main,build,terminal,signals,dispatch}.ts',
+      'cli/{main,build,missing-packages,terminal,signals,dispatch}.ts',
       'deploy/host/main.ts',
     ],
     rules: banned,

@@ -64,7 +64,7 @@ explain_npm_failure() {
   registry=$(npm config get registry 2> /dev/null || echo unknown)
   echo "viworks: npm ci failed${code:+ ($code)} after $(($(date +%s) - began)) s" >&2
   case $code in
-    EACCES | EPERM | EROFS) remedy="$(pwd) or npm's cache ($(npm config get cache)) cannot be written by $(id -un): use a directory of your own, or correct the owner" ;;
+    EACCES | EPERM | EROFS | ENOTDIR) remedy="$(pwd) or npm's cache ($(npm config get cache)) cannot be written by $(id -un): use a directory of your own, or correct the owner" ;;
     ENOSPC | EDQUOT) remedy='the disk is full: the packages need about 600 MB here and in the cache of npm' ;;
     EAI_AGAIN | ENOTFOUND) remedy="the registry's name does not resolve ($registry): check the network and the name server" ;;
     ECONNREFUSED | ECONNRESET | ETIMEDOUT | ERR_SOCKET_TIMEOUT | E50?) remedy="the registry does not answer ($registry): check the network and the proxy (npm config get proxy)" ;;

@@ -28,6 +28,13 @@ const skipped: string[] = [];
 // All of them, or those that are named: `npm test -- check unit`.
 const suites = { check, unit: () => vitest('unit'), e2e: () => vitest('e2e') };
 const wanted = process.argv.slice(2);
+const strange = wanted.filter((name) => !Object.hasOwn(suites, name));
+if (strange.length > 0) {
+  process.stderr.write(
+    `viworks: no suite is called ${strange.join(', ')}\n  remedy: one of ${Object.keys(suites).join(', ')}\n`,
+  );
+  process.exit(64);
+}
 const tallies: Tally[] = [];
 for (const [name, run] of Object.entries(suites)) {
   if (wanted.length === 0 || wanted.includes(name)) tallies.push(await run());
