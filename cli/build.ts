@@ -8,6 +8,7 @@ import { build } from 'esbuild';
 import { ASSETS } from '../agents/runtime/index.ts';
 import { bundlePlugins } from './build-plugins.ts';
 import { HELP_INDEX } from './help.ts';
+import { thirdPartyNotices } from './notices.ts';
 
 const ROOT = resolve(import.meta.dirname, '..');
 // CJS dependencies call require() and read __dirname; ESM output has neither unless they are made.
@@ -90,6 +91,7 @@ async function bundle(): Promise<string[]> {
     logLevel: 'warning',
     logOverride: { 'ignored-bare-import': 'silent' },
   });
+  writeFileSync(join(staging, 'THIRD-PARTY-NOTICES.txt'), thirdPartyNotices(Object.keys(metafile.inputs), ROOT));
   const reached = new Set<string>();
   const visit = (output: string): void => {
     if (reached.has(output)) return;

@@ -66,7 +66,9 @@ test('it holds what runs, and no sources', () => {
   const files = execFileSync('tar', ['-tzf', join(home, `viworks-${version}.tgz`)], { encoding: 'utf8' }).split('\n');
   for (const file of [
     'viworks',
+    'cli/node.sh',
     'dist/main.js',
+    'dist/THIRD-PARTY-NOTICES.txt',
     'dist/launcher.pl',
     'dist/launcher-os.pl',
     'dist/launcher-tasks.pl',
