@@ -37,7 +37,7 @@ export const COMMANDS: readonly CommandEntry[] = [
   },
   {
     name: 'doctor',
-    summary: 'name the one root cause, with the evidence and the fix',
+    summary: 'find the root cause, with the evidence and the fix',
     group: 'When it breaks',
     load: async () => (await import('../doctor/command.ts')).doctorCommand,
   },

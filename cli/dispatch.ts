@@ -109,7 +109,7 @@ async function load(entry: CommandEntry): ReturnType<CommandEntry['load']> {
 
 function unknownCommand(name: string): Error {
   if (name.startsWith('-')) {
-    const problem = `${name} is no option of viworks itself; options follow the command`;
+    const problem = `unknown option ${name} (options go after the command)`;
     return runtimeErrors.create('VW_RUNTIME_USAGE', { problem, command: 'viworks' });
   }
   const names = COMMANDS.map((command) => command.name);

@@ -3,7 +3,7 @@ import { defineErrors } from '../agents/runtime/index.ts';
 
 export const cliErrors = defineErrors({
   VW_CLI_UNKNOWN_COMMAND: {
-    message: 'there is no command {name}{nearest}',
+    message: 'unknown command {name}{nearest}',
     hint: 'run `viworks --help` for the list',
     retry: 'never',
     exitCode: 64,
@@ -21,14 +21,14 @@ export const cliErrors = defineErrors({
     exitCode: 64,
   },
   VW_CLI_BROKEN_PIPE: {
-    message: 'nobody reads the output any more',
+    message: 'the reader of the output has gone',
     hint: 'nothing to do',
     retry: 'never',
     exitCode: 0,
   },
   VW_CLI_OUTPUT: {
     message: 'cannot write the output: {reason}',
-    hint: 'make room where it goes, or send it elsewhere; a task whose output was lost was cancelled',
+    hint: 'free space there, or send it elsewhere; the task whose output was lost has been cancelled',
     retry: 'never',
     exitCode: 74,
   },
@@ -70,7 +70,7 @@ export const cliErrors = defineErrors({
   },
   VW_CLI_STREAM_HOLE: {
     message: 'the output stream skipped bytes without saying so: {reason}',
-    hint: 'it is asked for again by itself; if it goes on, report it with the output of `viworks --version`',
+    hint: 'it is fetched again automatically; if this keeps happening, report it with the output of `viworks --version`',
     retry: 'later',
     exitCode: 75,
   },
@@ -100,7 +100,7 @@ export const cliErrors = defineErrors({
   },
   VW_CLI_STDIN_TOO_LARGE: {
     message: 'standard input is larger than {limit} bytes',
-    hint: 'put the data on the host first, or give it in smaller parts',
+    hint: 'put the data on the host first, or send it in smaller parts',
     retry: 'never',
     exitCode: 64,
   },

@@ -15,7 +15,7 @@ export function renderOverview(): string {
     const rows = COMMANDS.filter((command) => command.group === group);
     return [`${group}`, ...rows.map((row) => `  ${row.name.padEnd(width)}${row.summary}`)].join('\n');
   });
-  return `${versionLine()}: two agents, a doctor that names the root cause, a deployer that goes back by itself
+  return `${versionLine()}: two agents, a doctor that names the root cause, a deployer that rolls back automatically
 
 Usage: viworks COMMAND [OPTIONS]
 

@@ -70,7 +70,7 @@ test.each([
   [['a', '--tokn-file', 'x'], /--tokn-file.*Did you mean --token-file/],
   [['a', '--output', 'xml'], /xml.*plain, json/],
   [['a', '--token-file'], /argument missing/],
-  [['a', '--output', 'plian'], /"plian" is no choice; did you mean plain\? \(known: plain, json\)/],
+  [['a', '--output', 'plian'], /"plian" is not one of the choices; did you mean plain\? \(known: plain, json\)/],
   [['a', '--token-file', ''], /--token-file is empty/],
   [[''], /<thing> is empty/],
   [['a', 'b', ''], /<others> is empty/],
@@ -99,9 +99,9 @@ test('subcommands are found, and their own help shows the whole path', () => {
 });
 
 test.each([
-  [['shwo'], 'viworks tree', /no `viworks tree shwo`; did you mean show\? \(known: show, list\)/],
+  [['shwo'], 'viworks tree', /unknown subcommand `viworks tree shwo`; did you mean show\? \(known: show, list\)/],
   [['show'], 'viworks tree show', /missing required argument 'id'/],
-  [['show', '1', '2'], 'viworks tree show', /"2" is one word too many/],
+  [['show', '1', '2'], 'viworks tree show', /unexpected argument "2"/],
   [['list', '--jsno'], 'viworks tree list', /unknown option/],
 ])('%j of a tree is told with the help of %s', (words, path, message) => {
   const thrown = caught(() => parse(words, parent));
@@ -111,7 +111,7 @@ test.each([
 
 test('a word before -- that should stand after it is told so', () => {
   const one = leaf('run', { arguments: [{ name: 'gateway', help: 'where' }], rest: 'CMD' });
-  expect(() => parse(['gw1', 'id'], one)).toThrow(/"id" is one word too many; the command itself goes after --/);
+  expect(() => parse(['gw1', 'id'], one)).toThrow(/unexpected argument "id"; did you forget `--` before the command\?/);
 });
 
 test('a parent that does nothing by itself shows its help', () => {

@@ -136,15 +136,15 @@ function problemOf(error: CommanderError, { leaf, path }: At): string {
     const words = /got \d+: (.*)\.$/.exec(said)?.[1]?.split(', ') ?? [];
     const [word = ''] = words.slice((leaf.arguments ?? []).length);
     const children = (leaf.subcommands ?? []).map((child) => child.name);
-    if (children.length > 0) return `there is no \`${path} ${word}\`${oneOf(word, children)}`;
+    if (children.length > 0) return `unknown subcommand \`${path} ${word}\`${oneOf(word, children)}`;
     if (leaf.rest !== undefined)
-      return `${JSON.stringify(word)} is one word too many; the command itself goes after --`;
-    return `${JSON.stringify(word)} is one word too many`;
+      return `unexpected argument ${JSON.stringify(word)}; did you forget \`--\` before the command?`;
+    return `unexpected argument ${JSON.stringify(word)}`;
   }
   const choice = /^option '(?:.*?)(--[\w-]+).*' argument '(.*)' is invalid\. Allowed choices are (.*)\.$/.exec(said);
   if (choice) {
     const [, flag, value = '', allowed = ''] = choice;
-    return `${flag}: ${JSON.stringify(value)} is no choice${oneOf(value, allowed.split(', '))}`;
+    return `${flag}: ${JSON.stringify(value)} is not one of the choices${oneOf(value, allowed.split(', '))}`;
   }
   return said;
 }

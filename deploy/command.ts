@@ -33,11 +33,11 @@ const MEANINGS = {
   1: 'a step failed before anything live was touched',
   2: 'changes or drift pending',
   3: 'failed, and every host is back on what it ran before (verified)',
-  4: 'held: neither old nor new could be verified; needs a person',
-  5: 'locked: another deploy is at work',
+  4: 'held: neither old nor new could be verified; needs an operator',
+  5: 'locked: another deploy is running',
   6: 'validation refused the release; nothing live was touched',
   8: 'a host cannot be reached; nothing was changed',
-  9: 'a host is not the one that it should be; nothing was changed',
+  9: 'a host is not the expected one; nothing was changed',
   10: 'login, privilege or shell',
   11: 'not enough space',
   12: 'a host lacks something or is too old',
@@ -76,7 +76,7 @@ export const deployCommand: CommandSpec = {
   name: 'deploy',
   summary: 'plan, apply, roll back, show or remove an installation',
   description:
-    'Renders everything from one inventory, ships it over SSH, validates it as if it were switched, switches, verifies, and goes back by itself when the result is not well. Without a subcommand: plan and apply.',
+    'Renders everything from one inventory, ships it over SSH, validates it as if it were switched, switches, verifies, and rolls back automatically when the result is not healthy. Without a subcommand: plan and apply.',
   options: APPLY,
   examples: [
     { command: 'viworks deploy -i viworks.toml', does: 'plan, ask, apply' },
@@ -100,7 +100,7 @@ export const deployCommand: CommandSpec = {
     }),
     subcommand({
       name: 'apply',
-      summary: 'make the hosts what the inventory says',
+      summary: 'bring the hosts in line with the inventory',
       description:
         'Plans, asks (on a terminal), sends, validates as if it were switched, switches, verifies, commits. What fails takes every switched host back. After Ctrl-C, or when this program dies, a host that was switched goes back by itself.',
       options: APPLY,

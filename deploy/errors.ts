@@ -16,7 +16,7 @@ export const deployErrors = defineErrors({
     exitCode: 4,
   },
   VW_DEPLOY_LOCKED: {
-    message: '{host}: another deploy is at work: {holder}',
+    message: '{host}: another deploy is running: {holder}',
     hint: 'wait for it to end, then run the command again; the lock ends with the process that holds it',
     retry: 'later',
     exitCode: 5,
@@ -59,7 +59,7 @@ export const deployErrors = defineErrors({
   },
   VW_DEPLOY_SPACE: {
     message: '{host}: there is {free} free in {directory}, the release needs {needed}',
-    hint: 'make room on that file system (df -h {directory}), then run the command again',
+    hint: 'free space on that file system (df -h {directory}), then run the command again',
     retry: 'never',
     exitCode: 11,
   },
@@ -70,7 +70,7 @@ export const deployErrors = defineErrors({
     exitCode: 12,
   },
   VW_DEPLOY_HAND_EDITED: {
-    message: '{host}: {count} managed file(s) were changed by hand:\n{files}',
+    message: '{host}: managed files were changed by hand ({count}):\n{files}',
     hint: 'put the changes into the inventory, or run: viworks deploy apply --overwrite   (keeps a copy beside each, .viworks-orig)',
     retry: 'never',
     exitCode: 13,

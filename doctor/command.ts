@@ -15,7 +15,7 @@ import { withThreshold } from './run/threshold.ts';
 
 export const doctorCommand: CommandSpec = {
   name: 'doctor',
-  summary: 'name the one root cause, with the evidence and the fix',
+  summary: 'find the root cause, with the evidence and the fix',
   description: `Looks at the backend host and at every gateway over one SSH connection each, sends its own upgrade at every hop, and names the
 cause. Changes nothing anywhere. Without -i it reads ./viworks.toml, then ~/.config/viworks/viworks.toml.`,
   options: [

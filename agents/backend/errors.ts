@@ -70,7 +70,7 @@ export const backendErrors = defineErrors({
   },
   VW_BACKEND_STORE_FULL: {
     message: 'no room is left for the store in {directory}',
-    hint: 'make room, and the service manager starts it again by itself: df -h {directory}; du -xsh {directory}/../*',
+    hint: 'free some space; the service manager then starts it again: df -h {directory}; du -xsh {directory}/../*',
     retry: 'later',
   },
   VW_BACKEND_STORE_NEWER: {

@@ -8,7 +8,7 @@ export const gatewayErrors = defineErrors({
     retry: 'later',
   },
   VW_GATEWAY_LAUNCHER_ABSENT: {
-    message: 'nobody listens on the launcher’s socket {socket}: {reason}',
+    message: 'nothing listens on the launcher’s socket {socket}: {reason}',
     hint: 'start it: systemctl start viworks-launcher; tasks that run are not affected',
     retry: 'later',
   },
@@ -44,12 +44,12 @@ export const gatewayErrors = defineErrors({
   },
   VW_GATEWAY_STORAGE: {
     message: 'cannot write the journal in {dir}: {reason}',
-    hint: 'make room on that file system, or mend it: df {dir}; new tasks are refused until then, running ones go on',
+    hint: 'free space on that file system, or repair it: df {dir}; new tasks are refused until then, running ones go on',
     retry: 'later',
   },
   VW_GATEWAY_SPOOL: {
     message: 'cannot write the spool of the tasks in {dir}: {reason}',
-    hint: 'make room on that file system, or mend it: df {dir}; df -i {dir}; new tasks are refused until then, running ones go on',
+    hint: 'free space on that file system, or repair it: df {dir}; df -i {dir}; new tasks are refused until then, running ones go on',
     retry: 'later',
   },
   VW_GATEWAY_TRUST_UNREADABLE: {

@@ -18,7 +18,11 @@ export const CLOSE = {
   superseded: { code: 4002, comeBack: 'back-off', meaning: 'a newer session of the same gateway took over' },
   slow: { code: 4003, comeBack: 'back-off', meaning: 'the peer read too slowly' },
   no_pong: { code: 4004, comeBack: 'back-off', meaning: 'no sign of life within the deadline' },
-  stale_state: { code: 4005, comeBack: 'back-off', meaning: 'the session state is not known any more; start anew' },
+  stale_state: {
+    code: 4005,
+    comeBack: 'back-off',
+    meaning: 'the session state is no longer known; start a new session',
+  },
   rate_limited: { code: 4006, comeBack: 'back-off', meaning: 'too many frames or too many sessions in a short time' },
   handshake_timeout: {
     code: 4007,

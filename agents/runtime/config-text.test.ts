@@ -30,7 +30,7 @@ test.each<[string, Buffer, object]>([
     Buffer.concat([Buffer.from('x = "ä\uFFFD"\ny = "'), Buffer.from([0xe9, 0x22])]),
     { line: 2, column: 6 },
   ],
-  ['a NUL', Buffer.from('a = "b\0"\n'), { line: 1, column: 7, message: 'the byte 0x00 is no UTF-8 text' }],
+  ['a NUL', Buffer.from('a = "b\0"\n'), { line: 1, column: 7, message: 'not valid UTF-8 (byte 0x00)' }],
   ['cut in the middle of a character', Buffer.from([0x61, 0xe2, 0x82]), { line: 1, column: 2 }],
   ['UTF-16', Buffer.from('\uFEFFa = 1', 'utf16le'), { line: 1, column: 1, message: expect.stringContaining('UTF-16') }],
 ])('%s: %#', async (_what, bytes, expected) => {

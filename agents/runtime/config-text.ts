@@ -45,7 +45,7 @@ export function badBytes(bytes: Buffer): { line: number; column: number; message
   const line = before.split('\n').length;
   const column = before.length - (before.lastIndexOf('\n') + 1) + 1;
   const byte = (bytes[at] ?? 0).toString(16).padStart(2, '0');
-  const message = `the byte 0x${byte} is no UTF-8 text`;
+  const message = `not valid UTF-8 (byte 0x${byte})`;
   return { line, column, message, remedy: 'save it as UTF-8, e.g. from Latin-1: iconv -f LATIN1 -t UTF-8 OLD > NEW' };
 }
 

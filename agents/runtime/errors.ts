@@ -62,7 +62,7 @@ export function defineErrors<const TSpecs extends Record<`VW_${string}`, ErrorSp
 /** The runtime's own rows. */
 export const runtimeErrors = defineErrors({
   VW_RUNTIME_BUG: {
-    message: 'viworks met a state that it does not know: {what}',
+    message: 'viworks reached a state that it does not know: {what}',
     hint: 'report this with the output of `viworks --version` and the log around it',
     retry: 'never',
     exitCode: 70,
@@ -97,13 +97,13 @@ export const runtimeErrors = defineErrors({
     retry: 'later',
   },
   VW_RUNTIME_LOOP_ENDED: {
-    message: 'the loop {loop} ended without being asked',
-    hint: 'the process restarts by itself; look at the log line before this one',
+    message: 'the loop {loop} ended unexpectedly',
+    hint: 'the process restarts automatically; see the log line before this one',
     retry: 'later',
   },
   VW_RUNTIME_CONTEXTS_UNREADABLE: {
     message: 'cannot read the contexts in {file}: {reason}',
-    hint: 'correct the file, or move it away and run `viworks up` or `viworks deploy apply` to have it written anew',
+    hint: 'correct the file, or move it away and run `viworks up` or `viworks deploy apply` to have it written again',
     retry: 'never',
     exitCode: 64,
   },
@@ -114,8 +114,8 @@ export const runtimeErrors = defineErrors({
     exitCode: 64,
   },
   VW_RUNTIME_NO_CONTEXT: {
-    message: 'there is no context {name}; known: {known}',
-    hint: 'name one of them with --context, or give --url and --token-file',
+    message: 'unknown context {name}; known: {known}',
+    hint: 'choose one of them with --context, or give --url and --token-file',
     retry: 'never',
     exitCode: 64,
   },
@@ -132,7 +132,7 @@ export const runtimeErrors = defineErrors({
     exitCode: 64,
   },
   VW_RUNTIME_BAD_URL: {
-    message: '{url} is not a URL of a backend',
+    message: '{url} is not the URL of a backend',
     hint: 'give it as https://HOST[:PORT]',
     retry: 'never',
     exitCode: 64,

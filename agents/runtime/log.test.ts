@@ -59,7 +59,7 @@ test('a failure is one line with code, reason and hint', () => {
     expect.objectContaining({
       level: 'error',
       code: 'VW_RUNTIME_LOOP_ENDED',
-      reason: 'the loop x ended without being asked',
+      reason: 'the loop x ended unexpectedly',
     }),
   ]);
 });

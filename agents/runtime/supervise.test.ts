@@ -40,6 +40,6 @@ test('the first failure ends the others and is thrown', async () => {
 test('a loop that ends without being asked is an error with its name', async () => {
   await expect(supervise([{ name: 'tail', run: async () => {} }], new AbortController().signal)).rejects.toMatchObject({
     code: 'VW_RUNTIME_LOOP_ENDED',
-    message: 'the loop tail ended without being asked',
+    message: 'the loop tail ended unexpectedly',
   });
 });

@@ -48,12 +48,12 @@ function judge(at: Case): Judged {
   if (/escape/.test(said)) {
     const start = line.lastIndexOf('\\', place.column - 1);
     const sequence = /^\\(u\S{0,4}|U\S{0,8}|.)/.exec(line.slice(Math.max(0, start)))?.[0] ?? 'this';
-    const remedy = "a backslash itself is written \\\\; between 'single quotes' nothing has to be escaped";
+    const remedy = "write a backslash as \\\\, or use 'single quotes', where nothing is escaped";
     const backslash = start === -1 ? place : { line: place.line, column: start + 1 };
-    return { place: backslash, message: `${sequence} is no escape sequence of TOML`, remedy };
+    return { place: backslash, message: `${sequence} is not a TOML escape sequence`, remedy };
   }
   if (/leading zero/.test(said)) {
-    return { message: 'a number does not begin with 0', remedy: 'leave the zero out; octal numbers are written 0o755' };
+    return { message: 'numbers must not start with 0', remedy: 'remove the leading zero; octal is written 0o755' };
   }
   if (/losslessly|too (big|large)/.test(said)) {
     return { message: 'this number is too large', remedy: 'the largest is 9007199254740991' };
@@ -68,7 +68,7 @@ function judge(at: Case): Judged {
     const value = /[\w.-]/.test(line[place.column - 2] ?? '') ? valueAt(at) : undefined;
     if (value) return brokenValue(value);
     const rest = line.slice(place.column - 1).trim();
-    return { message: `${quote(rest || 'a lone carriage return')} does not belong into this line`, remedy: ONE_A_LINE };
+    return { message: `${quote(rest || 'a lone carriage return')} is not allowed here`, remedy: ONE_A_LINE };
   }
   return { message: said, remedy: ONE_A_LINE };
 }
@@ -78,7 +78,7 @@ function valueAt(at: Case): Case | undefined {
   return before === undefined ? undefined : { ...at, place: { line: at.place.line, column: before + 1 } };
 }
 
-const ONE_A_LINE = 'write one KEY = VALUE a line; texts stand in "quotes", comments after #';
+const ONE_A_LINE = 'write one KEY = VALUE per line; quote strings with "…"; comments start with #';
 
 // A text that runs into the end of its line: what matters is where it began.
 function openString({ place, line }: Case): Judged | undefined {
@@ -88,8 +88,8 @@ function openString({ place, line }: Case): Judged | undefined {
   const mark = line[start] as string;
   return {
     place: { line: place.line, column: start + 1 },
-    message: `the text that begins here is not closed: the line ends first`,
-    remedy: `put ${mark} at its end; a text of several lines stands between ${mark.repeat(3)} and ${mark.repeat(3)}`,
+    message: `unterminated string: the line ends before the closing quote`,
+    remedy: `add ${mark} at its end; for a multi-line string use ${mark.repeat(3)}`,
   };
 }
 
@@ -109,7 +109,7 @@ function openQuote(line: string): number | undefined {
 function controlCharacter({ place, line }: Case): Judged {
   const code = (line.codePointAt(place.column - 1) ?? 0).toString(16).padStart(4, '0');
   return {
-    message: `a control character (U+${code.toUpperCase()}) stands in a text`,
+    message: `a control character (U+${code.toUpperCase()}) is not allowed in a string`,
     remedy: `write it as \\u${code}`,
   };
 }
@@ -117,7 +117,7 @@ function controlCharacter({ place, line }: Case): Judged {
 function unfinished({ place, line }: Case): Judged {
   const rest = line.slice(place.column - 1);
   const mark = /^("""|'''|"|')/.exec(rest)?.[0] ?? '"';
-  return { message: 'the text that begins here is never closed', remedy: `put ${mark} at its end` };
+  return { message: 'unterminated string', remedy: `add ${mark} at its end` };
 }
 
 function twice({ place, lines, line }: Case): Judged {
@@ -125,11 +125,11 @@ function twice({ place, lines, line }: Case): Judged {
   const name = header ?? /^\s*([^=]+?)\s*=/.exec(line)?.[1] ?? line.trim();
   const earlier =
     header === undefined ? earlierKey(lines, place.line - 1, name) : earlierTable(lines, place.line - 1, name);
-  const where = earlier === undefined ? '' : `; it was in line ${earlier + 1} already`;
+  const where = earlier === undefined ? '' : `; first defined on line ${earlier + 1}`;
   const what = header === undefined ? name : `[${header}]`;
   const remedy =
-    header === undefined ? 'keep one of the two' : `put everything of ${what} below one heading; keep one of the two`;
-  return { message: `${what} is there a second time${where}`, remedy };
+    header === undefined ? 'remove one of the two' : `put all keys of ${what} below one heading and remove the other`;
+  return { message: `${what} is a duplicate ${header === undefined ? 'key' : 'table'}${where}`, remedy };
 }
 
 function earlierTable(lines: readonly string[], before: number, name: string): number | undefined {
@@ -210,15 +210,15 @@ function brokenKey({ place, line, text }: Case): Judged {
     return {
       place: { line: place.line, column: indent + colon.length },
       message: 'a key and its value are joined by =, not by :',
-      remedy: `write ${key} = VALUE; texts stand in "quotes"`,
+      remedy: `write ${key} = VALUE; quote strings with "…"`,
     };
   }
   if (!trimmed.includes('=')) {
-    return { place: here, message: `${quote(trimmed)} is no KEY = VALUE and no [heading]`, remedy: ONE_A_LINE };
+    return { place: here, message: `${quote(trimmed)} is neither KEY = VALUE nor a [table]`, remedy: ONE_A_LINE };
   }
   return {
-    message: 'this character may not stand in a key',
-    remedy: 'keys are made of A-Z a-z 0-9 _ -; others stand in "quotes"',
+    message: 'this character is not allowed in a key',
+    remedy: 'keys consist of A-Z a-z 0-9 _ -; quote any other key',
   };
 }
 
@@ -228,17 +228,17 @@ function brokenValue({ place, line }: Case): Judged {
   const key = /^\s*([^=]+?)\s*=/.exec(line)?.[1] ?? 'KEY';
   if (word === '') {
     const empty = { line: place.line, column: Math.min(place.column, line.length) };
-    return { place: empty, message: `${key} has no value`, remedy: `write one after =, or take the line away` };
+    return { place: empty, message: `${key} has no value`, remedy: `write one after =, or delete the line` };
   }
   if (/^(true|false)$/i.test(word))
-    return { place, message: `${word} is no value`, remedy: `write ${key} = ${word.toLowerCase()}` };
+    return { place, message: `${word} is not a value`, remedy: `write ${key} = ${word.toLowerCase()}` };
   if (/^[“”„«»‘’]/.test(word)) return { message: 'these are typographic quotes', remedy: 'use the straight ones: "' };
   if (/^(null|nil|none|undefined)$/i.test(word))
-    return { message: `TOML has no ${word}`, remedy: 'take the line away to have the default' };
+    return { message: `TOML has no ${word}`, remedy: 'delete the line to get the default' };
   return {
     place,
-    message: `${quote(word)} is no value`,
-    remedy: `a text stands in quotes: ${key} = ${JSON.stringify(word)}`,
+    message: `${quote(word)} is not a value`,
+    remedy: `quote strings: ${key} = ${JSON.stringify(word)}`,
   };
 }
 

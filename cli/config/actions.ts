@@ -27,7 +27,7 @@ export async function checkFiles(invocation: Invocation): Promise<number> {
   for (const { file, kind } of files) {
     try {
       const { spec } = await load(file, { kind, env: invocation.env });
-      terminal.stdout.write(`${file}: right (${spec.name})\n`);
+      terminal.stdout.write(`${file}: OK (${spec.name})\n`);
     } catch (error) {
       if (!(error instanceof ViworksError)) throw error;
       const told = error.message.includes('\n  remedy: ');
@@ -93,7 +93,7 @@ function kindNamed(name: string): ConfigKind {
   if (found) return found;
   const guess = nearest(name, names);
   throw usage(
-    `there is no configuration ${name}${guess ? `; did you mean ${guess}?` : `; known: ${names.join(', ')}`}`,
+    `unknown configuration ${name}${guess ? `; did you mean ${guess}?` : `; known: ${names.join(', ')}`}`,
     'explain',
   );
 }

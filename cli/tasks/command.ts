@@ -76,7 +76,7 @@ export const tasksCommand: CommandSpec = {
       ],
       examples: [
         { command: 'viworks tasks logs ID > out 2> err', does: 'what there is now' },
-        { command: 'viworks tasks logs -f ID', does: 'live; Ctrl-C stops looking, not the task' },
+        { command: 'viworks tasks logs -f ID', does: 'live; Ctrl-C stops following, not the task' },
       ],
       exitCodes: [
         { code: 0, means: 'shown' },
@@ -91,12 +91,12 @@ export const tasksCommand: CommandSpec = {
       summary: 'end a task with its whole process tree',
       arguments: [TASK],
       options: [
-        { flags: '--grace <duration>', help: 'from the polite signal to the forced end (default: the task’s own)' },
+        { flags: '--grace <duration>', help: 'time between SIGTERM and SIGKILL (default: the task’s own)' },
         JSON_OPTION,
         ...TARGET_OPTIONS,
       ],
       examples: [{ command: 'viworks tasks cancel ID --grace 1s', does: 'forced after a second' }],
-      exitCodes: [{ code: 0, means: 'asked for, or it had ended already' }, NOT_FOUND, ...CLIENT_EXIT_CODES],
+      exitCodes: [{ code: 0, means: 'requested, or it had already ended' }, NOT_FOUND, ...CLIENT_EXIT_CODES],
       run: action('cancelTask'),
     },
   ],

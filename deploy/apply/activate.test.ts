@@ -57,7 +57,7 @@ test('left on the way back: why it went back, who is back for certain and who wi
   );
   expect(error).toBe(interrupted);
   expect(describeInterrupt(reached)).toBe(
-    `interrupted · back (verified): gw1 · switched, going back by itself now: be1
+    `interrupted · back (verified): gw1 · switched, rolling back automatically now: be1
 failed before: gw1: verification: it is not linked
 look in a few seconds: viworks deploy status; then again: viworks deploy apply`,
   );
@@ -91,7 +91,9 @@ test('a host that is held is told, whoever leaves; one that was not waited for i
   );
   expect(error).toMatchObject({
     code: 'VW_DEPLOY_HOLD',
-    message: expect.stringMatching(/new: .*not linked\n {2}old: gw1: the old one .*\n +be1: .*goes back by itself/),
+    message: expect.stringMatching(
+      /new: .*not linked\n {2}old: gw1: the old one .*\n +be1: .*rolls back automatically/,
+    ),
   });
 });
 
@@ -105,5 +107,5 @@ test('what failed while another host is waited for is told, and what failed by t
   const { error, reached } = await activate({ be1: {}, gw1: { verify: notLinked }, gw2: { verify: cut } }, interrupt);
   expect(error).toBe(interrupted);
   expect([...reached.failed]).toEqual(['gw1: verification: it is not linked']);
-  expect(describeInterrupt(reached)).toContain('going back by itself now: be1, gw1, gw2\nfailed before: gw1');
+  expect(describeInterrupt(reached)).toContain('rolling back automatically now: be1, gw1, gw2\nfailed before: gw1');
 });

@@ -201,7 +201,7 @@ async function takeBack(switched: readonly JudgedHost[], cause: unknown, context
   context.progress.flush();
   const host = String(failure.detail.host ?? switched.at(-1)?.name ?? '');
   if (held.length > 0) {
-    const old = [...held, ...left.map((name) => `${name}: was interrupted, and goes back by itself`)];
+    const old = [...held, ...left.map((name) => `${name}: was interrupted, and rolls back automatically`)];
     const both = `  new: ${reasonOf(cause)}\n  old: ${old.join('\n       ')}`;
     return deployErrors.create('VW_DEPLOY_HOLD', { host, reason: both }, cause);
   }

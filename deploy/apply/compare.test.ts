@@ -136,10 +136,10 @@ test('the plan in words', () => {
   expect(bare).toContain('plan for acme · viworks 1.0.0 (abc)');
   expect(bare).toContain('nothing installed → 20261120T171502Z-aaaaaaaaaaaa');
   expect(bare).toContain('runtime 126 MB to send · app layer 1.2 MB to send · installs nginx');
-  expect(bare).toContain('way back      what was there before');
+  expect(bare).toContain('rollback      to what was there before');
   const still = describePlan(title, [{ ...planned, change: compare(facts()) }]).join('\n');
   expect(still).toContain('no changes');
-  expect(still).not.toContain('way back');
+  expect(still).not.toContain('rollback');
   const edited = compare(facts({ drift: [{ path: '/etc/x', what: 'edited' }] }));
   const drifted = describePlan(title, [{ ...planned, change: edited }]).join('\n');
   expect(drifted).toContain('! /etc/x (edited on the host)');

@@ -34,7 +34,7 @@ export function describePlan(
   if (back.length > 0) {
     const first = back.every((id) => id === null);
     lines.push(
-      `  way back      ${first ? 'what was there before; a host goes back by itself if this program dies' : 'the release that runs now; a host goes back by itself if this program dies'}`,
+      `  rollback      ${first ? 'to what was there before' : 'to the release that runs now'}; automatic if this program dies`,
     );
   }
   return lines;

@@ -12,11 +12,11 @@ test('after the switch, who stays and who goes back, and the next command', () =
   const reached = nothingReached();
   for (const host of ['be1', 'gw1']) reached.switched.add(host);
   expect(describeInterrupt(reached)).toMatch(
-    /^interrupted · switched, going back by itself now: be1, gw1\n.*deploy status/,
+    /^interrupted · switched, rolling back automatically now: be1, gw1\n.*deploy status/,
   );
   reached.committed.add('be1');
   expect(describeInterrupt(reached)).toMatch(
-    /^interrupted · committed: be1 · switched, going back by itself now: gw1\n/,
+    /^interrupted · committed: be1 · switched, rolling back automatically now: gw1\n/,
   );
   const leaving = { ...nothingReached(), removing: new Set(['gw1', 'be1']), removed: new Set(['gw1']) };
   expect(describeInterrupt(leaving)).toMatch(

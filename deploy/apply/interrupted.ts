@@ -35,7 +35,7 @@ export function describeInterrupt({ switched, committed, back, failed, removing,
     ...(removed.size > 0 ? [`removed from: ${[...removed].join(', ')}`] : []),
     ...(going.length > 0 ? [`removing, carried to its end by the host: ${going.join(', ')}`] : []),
     ...(back.size > 0 ? [`back (verified): ${[...back].join(', ')}`] : []),
-    ...(open.length > 0 ? [`switched, going back by itself now: ${open.join(', ')}`] : []),
+    ...(open.length > 0 ? [`switched, rolling back automatically now: ${open.join(', ')}`] : []),
   ];
   const why = [...failed].map((reason) => `\nfailed before: ${reason}`).join('');
   if (parts.length === 0) return `interrupted: nothing live was changed${why}`;

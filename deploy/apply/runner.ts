@@ -149,7 +149,7 @@ function tellStrays(hosts: readonly JudgedHost[], { inventory, progress }: Deplo
     inventory,
   );
   for (const gateway of strays) {
-    const detail = `gateway ${gateway} is connected, and not of this inventory`;
+    const detail = `gateway ${gateway} is connected but not in this inventory`;
     progress.event({ phase: 'plan', step: 'stray', status: 'note', detail });
   }
   if (strays.length > 0) progress.text(describeStrays(strays, inventory));

@@ -17,7 +17,7 @@ test('those of the inventory are none, and nothing is said without any', () => {
 
 test('several are one quiet remark', () => {
   const [first, second, ...more] = describeStrays(['mine', 'old'], inventory());
-  expect(first).toBe('· connected, and not of this inventory: mine, old (fine when enrolled by hand)');
+  expect(first).toBe('· connected but not in this inventory: mine, old (fine when enrolled by hand)');
   expect([second?.startsWith('  '), more]).toEqual([true, []]);
 });
 

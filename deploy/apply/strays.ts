@@ -22,7 +22,7 @@ export function describeStrays(strays: readonly string[], inventory: Known): str
       ? `${here}; when it is elsewhere, ${bring} first`
       : `${bring}, then: viworks deploy remove --host NAME`;
   return [
-    `· connected, and not of this inventory: ${strays.join(', ')} (fine when enrolled by hand)`,
+    `· connected but not in this inventory: ${strays.join(', ')} (fine when enrolled by hand)`,
     `  to take one off that was deployed here: ${way}`,
   ];
 }

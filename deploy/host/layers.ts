@@ -153,6 +153,6 @@ async function collect(stream: AsyncIterable<Buffer>): Promise<Buffer> {
 function refuse(what: string): Error {
   return deployErrors.create('VW_DEPLOY_ARTEFACT', {
     what,
-    remedy: 'run the deploy again; if it stays, build the release anew: npm run build',
+    remedy: 'run the deploy again; if it happens again, rebuild the release: npm run build',
   });
 }

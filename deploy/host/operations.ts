@@ -142,7 +142,7 @@ async function putSecrets({
 }): Promise<void> {
   await prepareDirectories();
   for (const { name, content, ifMissing } of files) {
-    if (!/^[a-z0-9][a-z0-9._-]{0,100}$/.test(name)) throw new Error(`${name} is no name for a secret`);
+    if (!/^[a-z0-9][a-z0-9._-]{0,100}$/.test(name)) throw new Error(`${name} is not a valid name for a secret`);
     const file = join(LAYOUT.credentials, name);
     const kept = await readFile(file, 'utf8').catch(() => undefined);
     if (kept === content || (ifMissing && kept !== undefined)) continue;

@@ -42,7 +42,7 @@ test('children are ended in reverse order, and an end that nobody asked for is t
   const third = await children.start('third', ['sh', '-c', 'echo last words >&2; exit 9']);
   await expect(third.unexpectedEnd).rejects.toMatchObject({
     code: 'VW_UP_CHILD_ENDED',
-    message: expect.stringMatching(/third ended by itself \(exit 9\)[\s\S]*last words/),
+    message: expect.stringMatching(/third ended unexpectedly \(exit 9\)[\s\S]*last words/),
   });
   for (const name of ['first', 'second'])
     while (!lastWords(join(home, `${name}.log`)).includes('up')) await systemClock.sleep(5);

@@ -27,7 +27,7 @@ export const upCommand: CommandSpec = {
   ],
   exitCodes: [
     { code: 0, means: 'stopped as asked; with --once: healthy' },
-    { code: 1, means: 'a part did not start, or ended by itself' },
+    { code: 1, means: 'a part did not start, or ended unexpectedly' },
     { code: 3, means: 'with --once: the doctor found a fault' },
     { code: 64, means: 'usage, a port is taken, or it is running already' },
   ],

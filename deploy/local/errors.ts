@@ -21,7 +21,7 @@ export const localErrors = defineErrors({
     exitCode: 64,
   },
   VW_UP_CHILD_ENDED: {
-    message: 'the {name} ended by itself ({ending}); its last words:\n{words}',
+    message: 'the {name} ended unexpectedly ({ending}); its last words:\n{words}',
     hint: 'the whole log is in {log}',
     retry: 'later',
   },

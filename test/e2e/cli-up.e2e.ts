@@ -189,7 +189,7 @@ describe('its life', () => {
     const outcome = await made.outcome;
     expect([outcome.code, outcome.stderr]).toEqual([
       1,
-      expect.stringMatching(/the gateway ended by itself \(SIGKILL\)/),
+      expect.stringMatching(/the gateway ended unexpectedly \(SIGKILL\)/),
     ]);
     expect(system.alive()).toEqual([]);
   });

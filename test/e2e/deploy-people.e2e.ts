@@ -102,7 +102,7 @@ describe.skipIf(obstacle !== undefined)(`the deployer among people${obstacle ? `
     const second = await viworks(['deploy', 'apply', '-i', heartbeat(9), '--yes']);
     expect([second.code, second.err]).toEqual([
       5,
-      expect.stringMatching(/another deploy is at work: \w+@\S+, project lab, since \S+ \(apply\)/),
+      expect.stringMatching(/another deploy is running: \w+@\S+, project lab, since \S+ \(apply\)/),
     ]);
     // The loser shares the gateway's release with the winner, and must not take it away from under it.
     const shared = await on('gw1', 'readlink -f /opt/viworks/current');
@@ -126,7 +126,10 @@ describe.skipIf(obstacle !== undefined)(`the deployer among people${obstacle ? `
     });
     interrupted.child.kill('SIGTERM');
     const left = await interrupted.ended;
-    expect([left.code, left.out]).toEqual([143, expect.stringContaining('switched, going back by itself now: be1')]);
+    expect([left.code, left.out]).toEqual([
+      143,
+      expect.stringContaining('switched, rolling back automatically now: be1'),
+    ]);
     expect(JSON.parse(left.out.trim().split('\n').at(-1) ?? '')).toMatchObject({ type: 'result', exitCode: 143 });
     const soon = file.replace(/[^/]+$/, 'soon.toml');
     writeFileSync(soon, readFileSync(file, 'utf8').replace('soak_seconds = 60', 'soak_seconds = 1'));
@@ -152,7 +155,9 @@ describe.skipIf(obstacle !== undefined)(`the deployer among people${obstacle ? `
     expect(left.code, left.err).toBe(130);
     expect(JSON.parse(left.out.trim().split('\n').at(-1) ?? '')).toMatchObject({
       exitCode: 130,
-      summary: expect.stringMatching(/going back by itself now: be1\nfailed before: be1: .*viworks-backend-agent/),
+      summary: expect.stringMatching(
+        /rolling back automatically now: be1\nfailed before: be1: .*viworks-backend-agent/,
+      ),
     });
     await expect
       .poll(() => on('be1', 'grep phase /var/lib/viworks/deploy/state.json'), { timeout: 30_000, interval: 250 })
@@ -191,7 +196,7 @@ describe.skipIf(obstacle !== undefined)(`the deployer among people${obstacle ? `
       const told = await viworks(['deploy', command, '-i', without]);
       expect([told.code, told.err]).toEqual([
         0,
-        expect.stringMatching(/· connected, and not of this inventory: gw-lab .*\n.*deploy remove --host gw1;/),
+        expect.stringMatching(/· connected but not in this inventory: gw-lab .*\n.*deploy remove --host gw1;/),
       ]);
     }
     expect((await viworks(['deploy', 'remove', '--host', 'gw2', '-i', without, '--yes'])).code).toBe(64);

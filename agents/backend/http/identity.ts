@@ -92,7 +92,7 @@ export function identityRoutes(app: App, deps: HttpDeps): void {
         const gatewayId = await deps.enrolment.enrol(request.body);
         await deps.registry.refresh(gatewayId);
         // Whoever held a session with the old key must prove that it has the new one.
-        deps.registry.link(gatewayId)?.close('stale_state', 'the gateway was enrolled anew');
+        deps.registry.link(gatewayId)?.close('stale_state', 'the gateway was enrolled again');
         logger.info(MESSAGES.gatewayEnrolled, { gateway: gatewayId, remote: request.ip });
         return { gatewayId, serverTime: deps.clock.now() };
       } catch (error) {
