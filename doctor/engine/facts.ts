@@ -32,6 +32,7 @@ import type {
   UnitState,
 } from './observations.ts';
 import type { RouteFact } from './route.ts';
+import type { UnitSetup } from './unit-setup.ts';
 
 /**
  * From where something was seen. `op` = where the doctor runs; `be` = the backend host; `be/ns:nginx`, `be/ns:agent` = the network
@@ -104,6 +105,8 @@ export interface FactTypes {
 
   /** be, gw:ID · Part · systemctl show NAME (NAME from the topology). Not applicable where supervision is not systemd. */
   readonly 'unit.state': UnitState;
+  /** be, gw:ID · Part · systemctl show and status of the unit, and the files that `systemctl cat` prints. As for unit.state. */
+  readonly 'unit.setup': UnitSetup;
   /** be, gw:ID · Part · /proc/PID of the unit's MainPID (or of the container's or hand-started process). */
   readonly 'process.state': ProcessState;
   /** be, gw:ID · Part · journalctl -u, nginx's error log (part `nginx-error`), docker logs. Unknown(no-permission) without the right. */

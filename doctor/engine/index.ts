@@ -78,5 +78,6 @@ export { createFactStore } from './store.ts';
 export type { GatewayTopology, HostRef, Supervision, Topology } from './topology.ts';
 export type { Tri } from './tri.ts';
 export { every, negate, some, tri } from './tri.ts';
+export type { RelatedUnit, RuntimeVariable, UnitSetting, UnitSetup } from './unit-setup.ts';
 export type { Seat, View } from './view.ts';
 export { createView } from './view.ts';

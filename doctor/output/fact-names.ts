@@ -14,6 +14,7 @@ export const factNames: Readonly<Record<FactKey, string>> = {
   'tcp.connections': "the gateway's sockets to the backend",
   'tcp.connect': 'a dial of the port',
   'unit.state': 'what systemd says of the unit',
+  'unit.setup': "the unit's files, conditions and dependencies",
   'process.state': 'the process in /proc',
   'log.tail': 'the log since the last start',
   'nginx.files': "nginx's configuration on disk",

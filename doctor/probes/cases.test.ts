@@ -9,6 +9,7 @@ import { parseAddresses, parseHostsFile, parseIdentity, parseMounts, parseNameAn
 import { nginxProcesses, parseErrorLog, parseNginxFiles, parseNginxTest } from './nginx-output.ts';
 import { parseJournal, parseProcesses, parseUnits } from './service-output.ts';
 import { parseListenCounters, parseProcSockets, parseSs } from './socket-output.ts';
+import { parseSetups } from './unit-setup-output.ts';
 
 interface Captured {
   /** Where and when it was printed. */
@@ -34,6 +35,7 @@ const parsers: Readonly<Record<string, (text: string) => unknown>> = {
   'proc-sockets': parseProcSockets,
   counters: parseListenCounters,
   units: (text) => parseUnits(text, later),
+  'unit-setup': (text) => Object.fromEntries(parseSetups(text)),
   processes: (text) => parseProcesses(text, all),
   journal: (text) => parseJournal(text, { sinceMs: null, cut: false, max: 120 }),
   'nginx-files': (text) => {

@@ -48,7 +48,8 @@ function windowOf(state: UnitState, leftInactiveMs: number | null, nowMs: number
   return starts.length > 0 ? Math.max(...starts) : state.changedAtMs;
 }
 
-function fieldsOf(block: string): Fields {
+/** `Name=value` lines of one block. */
+export function fieldsOf(block: string): Fields {
   const fields: Record<string, string> = {};
   for (const line of block.split('\n')) {
     const at = line.indexOf('=');
@@ -86,7 +87,7 @@ function unitState(fields: Fields): UnitState {
 }
 
 /** `Fri 2026-11-20 16:03:27.123456 UTC`, or without the fraction. */
-function timeOf(text: string | undefined): number | null {
+export function timeOf(text: string | undefined): number | null {
   const match = /(\d{4}-\d\d-\d\d) (\d\d:\d\d:\d\d)(\.\d{1,3})?\d* UTC/.exec(text ?? '');
   return match ? Date.parse(`${match[1]}T${match[2]}${match[3] ?? ''}Z`) : null;
 }

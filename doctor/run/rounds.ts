@@ -28,6 +28,7 @@ import { runRound } from '../probes/round.ts';
 import type { Section } from '../probes/script.ts';
 import { cpuSection, type PartUnit, serviceFacts, serviceSections } from '../probes/services.ts';
 import { connectionsFact, connectionsSection, countersFact, listenersFact, socketSections } from '../probes/sockets.ts';
+import { setupFacts, setupSection } from '../probes/unit-setup.ts';
 import type { RunLog } from './run-log.ts';
 import type { Site } from './sites.ts';
 import type { Hints } from './topology.ts';
@@ -134,6 +135,7 @@ function backendPlan({ topology, hints }: RoundContext): Plan {
       ...hostSections(topology.serverName),
       ...socketSections,
       ...serviceSections(units, [...ports, topology.publicPort]),
+      setupSection(units),
       ...(docker || guessed ? [containersSection, innerSection] : []),
       ...containers.map((part) => containerLogSection(part)),
       ...(withNginx ? nginxSections : []),
@@ -169,6 +171,7 @@ function gatewayPlan({ topology, hints }: RoundContext, id: Site['id']): Plan {
       ...socketSections,
       connectionsSection(linkPorts(topology)),
       ...serviceSections(units, [hints.gatewayApiPort]),
+      setupSection(units),
       configSection(config),
       trustSection(config),
       cpuSection,
@@ -195,7 +198,7 @@ function backendView(context: RoundContext, { site, round, plan, nonce }: Seen &
     ...part,
     name: part.name ?? findContainer(containers, part)?.name ?? null,
   }));
-  log.facts([listenersFact(round, owners), countersFact(round), ...services.facts]);
+  log.facts([listenersFact(round, owners), countersFact(round), ...services.facts, ...setupFacts(round, plan.units)]);
   if (parts.length > 0) log.facts(dockerFacts(round, parts, innerProcessesOf(round)));
   else
     log.fact(
@@ -247,7 +250,11 @@ function notInContainer(
 function notSystemd(round: HostRound, supervision: string, part: Part): readonly Fact[] {
   if (supervision === 'systemd') return [];
   const reading = notApplicable(`it is not run by systemd (${supervision})`);
-  return [say(round, { key: 'unit.state', subject: part, section: 'unit.state', command: '', lines: [], reading })];
+  const of = { subject: part, command: '', lines: [], reading };
+  return [
+    say(round, { key: 'unit.state', section: 'unit.state', ...of }),
+    say(round, { key: 'unit.setup', section: 'unit.setup', ...of }),
+  ];
 }
 
 function gatewayView(context: RoundContext, { site, round, plan }: Seen): SiteView {
@@ -259,6 +266,7 @@ function gatewayView(context: RoundContext, { site, round, plan }: Seen): SiteVi
     countersFact(round),
     connectionsFact(round, services.owners, linkPorts(topology)),
     ...services.facts,
+    ...setupFacts(round, plan.units),
     configFact(round, plan.config),
     ...notSystemd(round, gateway?.supervision ?? 'systemd', 'gateway'),
   ]);

@@ -1,0 +1,134 @@
+// How a unit is set up: what systemd says of its conditions, dependencies and load errors, and its files with their line numbers.
+import { type Fact, known, notApplicable, type UnitSetup, unknown } from '../engine/index.ts';
+import { type HostRound, look, say } from './probe.ts';
+import { quote, type Section } from './script.ts';
+import type { PartUnit } from './services.ts';
+import { parseSetups } from './unit-setup-output.ts';
+
+const properties = [
+  'Id',
+  'LoadError',
+  'ConditionResult',
+  'AssertResult',
+  'ConditionTimestamp',
+  'AssertTimestamp',
+  'FragmentPath',
+  'DropInPaths',
+  'StatusErrno',
+  'Job',
+  'FreezerState',
+  'EnvironmentFiles',
+  'ExecCondition',
+  'ExecStartPre',
+  'ExecStartPost',
+  'Requires',
+  'Requisite',
+  'BindsTo',
+  'PartOf',
+  'Conflicts',
+  'ConflictedBy',
+  'WantedBy',
+  'RequiredBy',
+].join(',');
+
+const relatedProperties = 'Id,Names,LoadState,ActiveState,SubState,Result,ActiveEnterTimestamp,InactiveEnterTimestamp';
+const relations = 'Requires|Requisite|BindsTo|PartOf|Conflicts|ConflictedBy|WantedBy|RequiredBy';
+
+/** Variables that decide whether a runtime starts at all; the values of all others stay on the host. */
+const steering =
+  '^(NODE_[A-Z_]*|UV_[A-Z_]*|LD_[A-Z_]*|PERL5[A-Z_]*|PERLLIB|PATH|HOME|TMPDIR|MALLOC_[A-Z_]*|GLIBC_TUNABLES|SSL_CERT_[A-Z]*|OPENSSL_[A-Z_]*|JAVA_TOOL_OPTIONS|PYTHON[A-Z]*)$';
+
+// Lines keep their numbers. Only assignments are printed; of variables that steer no runtime only the name.
+const lister = `list() { awk -v keep='${steering}' '
+  function shown(word,  at, name, mark) {
+    mark = ""
+    if (word ~ /^["\\047]/) { mark = substr(word, 1, 1); word = substr(word, 2) }
+    at = index(word, "="); if (at == 0) return held ? mark word : mark "…"
+    name = substr(word, 1, at - 1); held = name ~ keep
+    return held ? mark word : mark name "=…"
+  }
+  { line = $0; body = line; sub(/^[ \\t]+/, "", body)
+    if (!more) masked = body ~ /^(Environment|SetCredential|SetCredentialEncrypted)[ \\t]*=/
+    else if (body ~ /^[#;]/) next
+    if (body == "" || body ~ /^[#;]/) next
+    if (masked) {
+      held = 0; at = more ? 0 : index(body, "="); head = substr(body, 1, at); rest = substr(body, at + 1); out = head
+      end = rest ~ /\\\\$/ ? "\\\\" : ""; sub(/\\\\$/, "", rest)
+      n = split(rest, words, /[ \\t]+/)
+      for (i = 1; i <= n; i++) if (words[i] != "") out = out (out == head ? "" : " ") shown(words[i])
+      body = out end
+    }
+    print NR ": " body
+    more = line ~ /\\\\$/
+  }' "$1" 2>/dev/null; }`;
+
+/** One section for all units that can have a cause of their own. */
+export function setupSection(units: readonly PartUnit[]): Section {
+  const names = units.flatMap(({ part, unit }) => (unit === null || part === 'docker' ? [] : [quote(unit)]));
+  return {
+    id: 'unit.setup',
+    title: 'how the units are set up',
+    capBytes: 96 * 1024,
+    body: `[ -d /run/systemd/system ] || { echo '!absent this host does not run systemd'; return; }
+${lister}
+all=
+for u in ${names.join(' ')}; do
+  shown=$(TZ=UTC $T systemctl show --no-pager -p ${properties} "$u" 2>/dev/null) || continue
+  echo "--unit $u"; printf '%s\\n' "$shown"
+  cg=$($T systemctl show -p ControlGroup --value "$u" 2>/dev/null)
+  [ -n "$cg" ] && sed -n 's/^frozen \\([01]\\)$/CgroupFrozen=\\1/p' "/sys/fs/cgroup$cg/cgroup.events" 2>/dev/null
+  # The only place where every systemd says which of several conditions was the one.
+  $T systemctl status --no-pager -l -n 0 "$u" 2>/dev/null | sed -n 's/^.*─ *\\(.*\\) was not met$/Unmet=\\1/p'
+  for f in $(printf '%s\\n' "$shown" | sed -n 's/^\\(FragmentPath\\|DropInPaths\\)=//p'); do
+    [ -e "$f" ] || continue
+    if [ -r "$f" ]; then echo "--file $f"; list "$f"; else echo "--unreadable $f"; fi
+  done
+  printf '%s\\n' "$shown" | sed -n 's/^EnvironmentFiles=\\(.*\\) (ignore_errors=.*/\\1/p' | while read -r f; do
+    if [ -r "$f" ]; then echo "--env $f"; grep -nE '^[[:space:]]*(export )?[A-Z_0-9]+=' "$f" | while IFS= read -r l; do
+      n=\${l#*:}; n=\${n#export }; printf '%s\\n' "\${n%%=*}" | grep -qE '${steering}' && printf '%s\\n' "$l"; done
+    elif [ -d "\${f%/*}" ] && [ -x "\${f%/*}" ] && ! [ -e "$f" ]; then echo "--gone $f"
+    elif ! [ -e "\${f%/*}" ] && [ "$(id -u)" = 0 ]; then echo "--gone $f"; fi
+  done
+  all="$all $(printf '%s\\n' "$shown" | sed -n -E 's/^(${relations})=//p' | tr '\\n' ' ')"
+done
+echo "--related"
+TZ=UTC $T systemctl show --no-pager -p ${relatedProperties} $(printf '%s\\n' $all | sort -u | grep -v '^shutdown.target$') 2>/dev/null`,
+  };
+}
+
+/** One fact for each part that has a unit. */
+export function setupFacts(round: HostRound, parts: readonly PartUnit[]): readonly Fact[] {
+  const looked = look(round, 'unit.setup');
+  const setups = looked.ok && !looked.text.startsWith('!absent') ? parseSetups(looked.text) : null;
+  return parts.flatMap(({ part, unit }): Fact[] => {
+    if (unit === null || part === 'docker') return [];
+    const setup = setups?.get(unit);
+    const absent = looked.ok && looked.text.startsWith('!absent');
+    const complete = looked.ok && !looked.truncated;
+    return [
+      say(round, {
+        key: 'unit.setup',
+        subject: part,
+        section: 'unit.setup',
+        command: `systemctl cat ${unit}; systemctl show ${unit}`,
+        lines: setup ? linesOf(setup) : [],
+        reading: absent
+          ? notApplicable('this host does not run systemd')
+          : !looked.ok
+            ? unknown(looked.reason, looked.detail)
+            : setup && complete
+              ? known(setup)
+              : unknown('unparsed', complete ? `no answer for ${unit}` : 'the answer was cut'),
+      }),
+    ];
+  });
+}
+
+function linesOf(setup: UnitSetup): readonly string[] {
+  return [
+    ...(setup.loadError ? [setup.loadError] : []),
+    ...setup.unmet.map((item) => `${item} was not met`),
+    ...setup.failedCommands.map((item) => `${item.setting}=${item.command}: status ${item.status}`),
+    ...setup.dropIns.map((file) => `drop-in ${file}`),
+  ];
+}
