@@ -46,7 +46,7 @@ const rules = rooms.flatMap((row) => {
       comment: `${row.room} is entered through its index.ts only`,
       severity: 'error',
       from: { pathNot: [inRoom(row.room), tests, '^test/', '^bench/', '^docs/'] },
-      to: { path: inRoom(row.room), pathNot: `^${quote(row.room)}/index\\.ts$` },
+      to: { path: inRoom(row.room), pathNot: `^${quote(row.room)}/(index|messages)\\.ts$` },
     });
   }
   return list;
@@ -55,6 +55,13 @@ const rules = rooms.flatMap((row) => {
 module.exports = {
   forbidden: [
     ...rules,
+    {
+      name: 'messages are data',
+      comment: 'what our agents say by code is read by the pure rooms of the doctor too: it may bring nothing along',
+      severity: 'error',
+      from: { path: '^agents/.*/messages\\.ts$' },
+      to: { path: '.' },
+    },
     { name: 'no cycles', severity: 'error', from: {}, to: { circular: true } },
     {
       name: 'nothing imports tests',

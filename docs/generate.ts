@@ -5,6 +5,7 @@ import { checksPage } from './pages/checks.ts';
 import { cliPage } from './pages/cli.ts';
 import { configPage } from './pages/config.ts';
 import { errorsPage } from './pages/errors.ts';
+import { logsPage } from './pages/logs.ts';
 import { roomsPage } from './pages/rooms.ts';
 import { wirePage } from './pages/wire.ts';
 
@@ -15,6 +16,7 @@ const pages = [
   configPage(await Promise.all(CONFIG_KINDS.map((kind) => kind.load()))),
   await cliPage(),
   checksPage(),
+  logsPage(),
   roomsPage(root),
 ];
 const stale = pages.filter(

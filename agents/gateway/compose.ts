@@ -27,6 +27,7 @@ import { createLinkClient, type LinkClient } from './link/client.ts';
 import { type GatewaySnapshot, healthOf, metricsOf } from './local-api/health.ts';
 import { renderMetrics } from './local-api/metrics.ts';
 import { openLocalApi } from './local-api/server.ts';
+import { MESSAGES } from './messages.ts';
 import { createExecutor } from './tasks/executor.ts';
 import { createLauncher } from './tasks/launcher-client.ts';
 import { createLauncherWatch, type LauncherWatch } from './tasks/launcher-watch.ts';
@@ -178,11 +179,11 @@ export async function composeGateway(options: ComposeOptions, scope: Scope, life
       asked,
     ),
   );
-  logger.info('local API listening', { bind: config.local_api.bind, port: api.port });
+  logger.info(MESSAGES.apiListening, { bind: config.local_api.bind, port: api.port });
 
   await launcherAnswers({ config, clock, logger, notifier, watch }, asked);
   await executor.recover(asked);
-  logger.info('gateway ready', {
+  logger.info(MESSAGES.ready, {
     gateway: config.gateway_id,
     incarnation: journal.ledger.incarnation,
     cgroup: watch.abilities.cgroup,
@@ -207,7 +208,7 @@ export async function composeGateway(options: ComposeOptions, scope: Scope, life
       every('launcher', LAUNCHER_PING_MS, (signal) => watch.ping(signal).catch(() => signal.throwIfAborted())),
     ],
     async drain() {
-      logger.info('gateway draining', { running: executor.counts().running });
+      logger.info(MESSAGES.draining, { running: executor.counts().running });
       executor.drain();
       link.goodbye();
     },
@@ -241,7 +242,7 @@ async function launcherAnswers(
       signal.throwIfAborted();
       const failure = fromUnknown(error);
       if (failure.retry === 'never') throw failure;
-      if (attempt === 0) deps.logger.failure('waiting for the launcher', failure);
+      if (attempt === 0) deps.logger.failure(MESSAGES.launcherAwaited, failure);
       deps.notifier.status(`waiting for the launcher on ${deps.config.launcher_socket}`);
       await deps.clock.sleep(LAUNCHER_RETRY_MS, signal);
     }

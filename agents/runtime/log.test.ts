@@ -2,6 +2,7 @@ import { PassThrough } from 'node:stream';
 import { expect, test } from 'vitest';
 import { runtimeErrors } from './errors.ts';
 import { createLogger } from './log.ts';
+import { RUNTIME_MESSAGES } from './messages.ts';
 import { Secret } from './secret.ts';
 
 function capture(): { stream: PassThrough; lines: () => Record<string, unknown>[] } {
@@ -18,11 +19,12 @@ test('one JSON line with a constant message and fields beside it', () => {
   const { stream, lines } = capture();
   createLogger({ level: 'info', stream, name: 'backend' })
     .child({ gateway: 'gw-1' })
-    .info('HELLO accepted', { session: 's' });
+    .info({ code: 'BE_HELLO_ACCEPTED', text: 'HELLO accepted' }, { session: 's' });
   expect(lines()).toEqual([
     expect.objectContaining({
       level: 'info',
       program: 'backend',
+      event: 'BE_HELLO_ACCEPTED',
       msg: 'HELLO accepted',
       gateway: 'gw-1',
       session: 's',
@@ -32,32 +34,36 @@ test('one JSON line with a constant message and fields beside it', () => {
 
 test('secrets do not reach the line', () => {
   const { stream, lines } = capture();
-  createLogger({ level: 'info', stream }).info('x', {
-    token: 'abc-secret',
-    wrapped: new Secret('abc-secret'),
-    auth: { password: 'abc-secret' },
-  });
+  createLogger({ level: 'info', stream }).info(
+    { code: 'X_X', text: 'x' },
+    {
+      token: 'abc-secret',
+      wrapped: new Secret('abc-secret'),
+      auth: { password: 'abc-secret' },
+    },
+  );
   expect(JSON.stringify(lines())).not.toContain('abc-secret');
 });
 
 test('the level changes while it runs', () => {
   const { stream, lines } = capture();
   const logger = createLogger({ level: 'warn', stream });
-  logger.info('quiet');
+  logger.info({ code: 'X_QUIET', text: 'quiet' });
   logger.setLevel('debug');
-  logger.debug('loud');
+  logger.debug({ code: 'X_LOUD', text: 'loud' });
   expect(lines().map((line) => line.msg)).toEqual(['loud']);
 });
 
 test('a failure is one line with code, reason and hint', () => {
   const { stream, lines } = capture();
   createLogger({ level: 'info', stream }).failure(
-    'the program ends',
+    RUNTIME_MESSAGES.programEnds,
     runtimeErrors.create('VW_RUNTIME_LOOP_ENDED', { loop: 'x' }),
   );
   expect(lines()).toEqual([
     expect.objectContaining({
       level: 'error',
+      event: 'RT_PROGRAM_ENDS',
       code: 'VW_RUNTIME_LOOP_ENDED',
       reason: 'the loop x ended unexpectedly',
     }),

@@ -1,4 +1,5 @@
-// The Logger that every room is handed, bound to pino. Messages are constants; data goes into fields.
+// The Logger that every room is handed, bound to pino. A message is a row of its program's messages.ts: its code becomes the field `event`,
+// its sentence `msg`; data goes into fields.
 import type { Writable } from 'node:stream';
 import { pino } from 'pino';
 import type { ViworksError } from './errors.ts';
@@ -10,14 +11,20 @@ export type LogLevel = (typeof LOG_LEVELS)[number];
 /** Fields beside a message. Never put a secret here; Secret values print as [redacted]. */
 export type LogFields = Readonly<Record<string, unknown>>;
 
+/** One sentence of a program: its code, which machines read and which keeps its meaning, and its words, which are for people. */
+export interface LogMessage {
+  readonly code: string;
+  readonly text: string;
+}
+
 /** Structured logging. `error`: someone must act; `warn`: degraded, heals; `info`: an operator's timeline; `debug`: the rest. */
 export interface Logger {
-  debug(message: string, fields?: LogFields): void;
-  info(message: string, fields?: LogFields): void;
-  warn(message: string, fields?: LogFields): void;
-  error(message: string, fields?: LogFields): void;
+  debug(message: LogMessage, fields?: LogFields): void;
+  info(message: LogMessage, fields?: LogFields): void;
+  warn(message: LogMessage, fields?: LogFields): void;
+  error(message: LogMessage, fields?: LogFields): void;
   /** One line for a failure at the boundary that handled it: message, code, hint. */
-  failure(message: string, error: ViworksError, fields?: LogFields): void;
+  failure(message: LogMessage, error: ViworksError, fields?: LogFields): void;
   child(fields: LogFields): Logger;
   setLevel(level: LogLevel): void;
   readonly level: LogLevel;
@@ -43,12 +50,15 @@ export function createLogger(options: { level: LogLevel; stream: Writable; name?
 
 function bind(target: pino.Logger, root: pino.Logger): Logger {
   return {
-    debug: (message, fields) => target.debug(fields ?? {}, message),
-    info: (message, fields) => target.info(fields ?? {}, message),
-    warn: (message, fields) => target.warn(fields ?? {}, message),
-    error: (message, fields) => target.error(fields ?? {}, message),
+    debug: (message, fields) => target.debug({ event: message.code, ...fields }, message.text),
+    info: (message, fields) => target.info({ event: message.code, ...fields }, message.text),
+    warn: (message, fields) => target.warn({ event: message.code, ...fields }, message.text),
+    error: (message, fields) => target.error({ event: message.code, ...fields }, message.text),
     failure: (message, error, fields) =>
-      target.error({ ...fields, code: error.code, reason: error.message, hint: error.hint }, message),
+      target.error(
+        { event: message.code, ...fields, code: error.code, reason: error.message, hint: error.hint },
+        message.text,
+      ),
     child: (fields) => bind(target.child({ ...fields }), root),
     setLevel(level) {
       root.level = level;

@@ -2,6 +2,7 @@
 import type { Clock } from './clock.ts';
 import { fromUnknown, isAbort, runtimeErrors } from './errors.ts';
 import type { Logger } from './log.ts';
+import { RUNTIME_MESSAGES } from './messages.ts';
 import type { Notifier } from './notify.ts';
 import { createScope, type Scope } from './scope.ts';
 import { type Loop, supervise } from './supervise.ts';
@@ -48,7 +49,7 @@ export async function runProgram(options: ProgramOptions): Promise<number> {
       draining.abort(runtimeErrors.create('VW_RUNTIME_INTERRUPTED', { signal: 'SIGTERM' }));
       const limit = clock.after(options.drainMs, () => stopping.abort(draining.signal.reason));
       await parts.drain(stopping.signal).catch((error: unknown) => {
-        if (!isAbort(error)) logger.failure('draining failed', fromUnknown(error));
+        if (!isAbort(error)) logger.failure(RUNTIME_MESSAGES.drainFailed, fromUnknown(error));
       });
       limit.cancel();
       stopping.abort(draining.signal.reason);
@@ -58,7 +59,7 @@ export async function runProgram(options: ProgramOptions): Promise<number> {
   } catch (error) {
     if (!isAbort(error)) {
       const failure = fromUnknown(error);
-      logger.failure('the program ends', failure);
+      logger.failure(RUNTIME_MESSAGES.programEnds, failure);
       code = failure.exitCode;
     }
   }
@@ -66,7 +67,7 @@ export async function runProgram(options: ProgramOptions): Promise<number> {
   try {
     await scope.close();
   } catch (error) {
-    logger.failure('some parts did not close', fromUnknown(error), { pending: scope.pending() });
+    logger.failure(RUNTIME_MESSAGES.partsOpen, fromUnknown(error), { pending: scope.pending() });
     code ||= 1;
   }
   pings.cancel();

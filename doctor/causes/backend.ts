@@ -1,4 +1,5 @@
 // Causes in the backend's process and its ports: the rows BE-01 to BE-10 of the catalogue.
+import { MESSAGES } from '../../agents/backend/messages.ts';
 import { anyOf, type CauseRule, defineCause, judge, not, sign, signs, type Tri, type View } from '../engine/index.ts';
 import { backendCommand, backendUnit, deployAgain, on, remedy } from './texts.ts';
 import { bringBack, downSign, downWord, neverRan, unitDown } from './unit-words.ts';
@@ -50,7 +51,7 @@ export const publishedByDocker = sign(
 
 const claimsToListen = logs.logSays(
   parts.backendPart,
-  /websocket server (started|listening|running)/i,
+  { event: MESSAGES.agentsListening.code, elsewhere: logs.listeningPattern },
   'its log claims otherwise, and the kernel outranks the log',
 );
 

@@ -1,4 +1,5 @@
 // More causes in nginx's configuration: limits, loops, swapped routes, and the backend's own route table, which looks like one of them.
+import { MESSAGES } from '../../agents/gateway/messages.ts';
 import { allOf, type CauseRule, defineCause, judge, sign, signs, type Tri, type View } from '../engine/index.ts';
 import { gatewayComesIn, gatewayGets } from './nginx-answers.ts';
 import { ifVisible, nginxCommand, on, remedy } from './texts.ts';
@@ -153,7 +154,7 @@ const cutsIdle = nginx.routeIs(
 /** Its sessions open and are lost, again and again. */
 const flaps = sign('the gateway loses one session after the other', (view) =>
   judge(view, ['log.tail', 'gw', 'gateway'], (tail): Tri => {
-    const lost = tail.lines.filter((line) => line.text.includes('session lost')).length;
+    const lost = tail.lines.filter((line) => logs.spokenBy(line)?.event === MESSAGES.sessionLost.code).length;
     if (lost >= 2) return tail.sinceMs === null ? 'unknown' : 'yes';
     return tail.truncated ? 'unknown' : 'no';
   }),

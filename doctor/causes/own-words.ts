@@ -1,5 +1,7 @@
 // Causes that an agent of ours names itself: it ends with a coded error, or the backend refuses its HELLO with a coded close. The log line
-// of the program outranks guesses; the kernel and systemd have to agree that it does not run, or that the link is down.
+// of the program, read by its code, outranks guesses; the kernel and systemd have to agree that it does not run, or that the link is down.
+import { MESSAGES } from '../../agents/gateway/messages.ts';
+import { RUNTIME_MESSAGES } from '../../agents/runtime/messages.ts';
 import {
   type CauseRule,
   defineCause,
@@ -16,7 +18,7 @@ import { notMerelyLatched } from './gateway-unit.ts';
 import { backendCommand, backendUnit, gatewayUnit, on, remedy } from './texts.ts';
 import { neverRan } from './unit-words.ts';
 
-const { gateway, parts } = signs;
+const { gateway, logs, parts } = signs;
 type Place = typeof parts.gatewayPart;
 
 /** The last words of a program of ours: its code, why, and what its own catalogue says to do. */
@@ -24,16 +26,6 @@ interface LastWords {
   readonly code: string;
   readonly reason: string;
   readonly hint: string;
-}
-
-function parsed(line: LogLine): Readonly<Record<string, unknown>> | null {
-  if (!line.text.startsWith('{')) return null;
-  try {
-    const value: unknown = JSON.parse(line.text);
-    return typeof value === 'object' && value !== null ? (value as Readonly<Record<string, unknown>>) : null;
-  } catch {
-    return null;
-  }
 }
 
 const text = (value: unknown): string => (typeof value === 'string' ? value : '');
@@ -44,17 +36,17 @@ const toldElsewhere = /^VW_(RUNTIME_CONFIG|BACKEND_BIND)\b/;
 function lastWords(view: View, place: Place): LastWords | null {
   const lines = view.value('log.tail', place.seat, place.part)?.lines ?? [];
   for (const [index, line] of [...lines.entries()].reverse()) {
-    const fields = parsed(line);
-    if (fields && text(fields.msg) === 'the program ends' && text(fields.code).startsWith('VW_'))
-      return { code: text(fields.code), reason: text(fields.reason), hint: text(fields.hint) };
+    const spoken = logs.spokenBy(line);
+    if (spoken?.event === RUNTIME_MESSAGES.programEnds.code && text(spoken.fields.code).startsWith('VW_'))
+      return { code: text(spoken.fields.code), reason: text(spoken.fields.reason), hint: text(spoken.fields.hint) };
     const code = /^exit \d+ \((VW_[A-Z_]+)\)/.exec(line.text)?.[1];
-    if (code !== undefined) return spoken(code, lines.slice(Math.max(0, index - 6), index));
+    if (code !== undefined) return printed(code, lines.slice(Math.max(0, index - 6), index));
   }
   return null;
 }
 
 /** As it is told on a terminal, before there is a log: the sentence, then its remedy, then the exit code with the error's. */
-function spoken(code: string, before: readonly LogLine[]): LastWords {
+function printed(code: string, before: readonly LogLine[]): LastWords {
   const own = before.map((line) => line.text.trim());
   const remedyAt = own.findLastIndex((line) => line.startsWith('remedy: '));
   const reason = own[remedyAt < 0 ? own.length - 1 : remedyAt - 1] ?? code;
@@ -180,11 +172,12 @@ const be20 = endsItself({
 function refusal(view: View): { readonly name: string; readonly hint: string } | null {
   const lines = view.value('log.tail', 'gw', 'gateway')?.lines ?? [];
   for (const line of [...lines].reverse()) {
-    const fields = parsed(line);
-    if (!fields) continue;
-    if (fields.msg === 'session open') return null;
-    if (fields.msg === 'backend refuses this gateway') return { name: text(fields.name), hint: text(fields.hint) };
-    if (fields.msg === 'session refused' && fields.code === 4107) return { name: 'too_many', hint: '' };
+    const spoken = logs.spokenBy(line);
+    if (!spoken) continue;
+    const { event, fields } = spoken;
+    if (event === MESSAGES.sessionOpen.code) return null;
+    if (event === MESSAGES.gatewayRefused.code) return { name: text(fields.name), hint: text(fields.hint) };
+    if (event === MESSAGES.sessionRefused.code && fields.code === 4107) return { name: 'too_many', hint: '' };
   }
   return null;
 }

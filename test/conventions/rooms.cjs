@@ -17,6 +17,14 @@ const lazyConfigs = [
   'deploy/inventory/index.ts',
 ];
 
+// What our agents say, by code: pure data, which the doctor reads their logs by (decision 0013).
+const messages = [
+  'agents/backend/messages.ts',
+  'agents/gateway/messages.ts',
+  'agents/gateway/launcher/messages.ts',
+  'agents/runtime/messages.ts',
+];
+
 const room = (name, row) => ({ room: name, rooms: [], packages: [], node: false, door: false, files: [], ...row });
 const agentRooms = ['agents/protocol', 'agents/runtime'];
 
@@ -41,7 +49,7 @@ module.exports = [
   room('agents/gateway', { rooms: agentRooms, packages: ['zod', 'ws', '@types/ws', 'execa'], node: true }),
   room('doctor/engine', { door: true }),
   room('doctor/checks', { rooms: ['doctor/engine'] }),
-  room('doctor/causes', { rooms: ['doctor/engine'] }),
+  room('doctor/causes', { rooms: ['doctor/engine'], files: messages }),
   room('doctor/nginx', { rooms: ['doctor/engine'] }),
   room('doctor/output', { rooms: ['doctor/engine'] }),
   room('doctor/ui', {

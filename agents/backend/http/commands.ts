@@ -6,6 +6,7 @@ import { BUILT_IN_VERBS, http, limits } from '../../protocol/index.ts';
 import type { CreatedCommand, NewCommand } from '../commands/engine.ts';
 import { viewTask } from '../commands/viewer.ts';
 import { backendErrors } from '../errors.ts';
+import { MESSAGES } from '../messages.ts';
 import { toCommandBody, toTaskBody } from './bodies.ts';
 import { type App, callerOf, type HttpDeps, requires } from './context.ts';
 import { openEventStream } from './stream.ts';
@@ -94,7 +95,7 @@ async function streamCommand(deps: HttpDeps, reply: FastifyReply, created: Creat
     );
   } catch (error) {
     // The headers are out: all that is left is to end without `exit`, which a client reads as "resume".
-    deps.logger.debug('stream ended early', { command: command.commandId, reason: String(error) });
+    deps.logger.debug(MESSAGES.streamEnded, { command: command.commandId, reason: String(error) });
   } finally {
     stream.end();
   }

@@ -2,6 +2,7 @@
 import * as z from 'zod';
 import { http } from '../../protocol/index.ts';
 import { viewTask } from '../commands/viewer.ts';
+import { MESSAGES } from '../messages.ts';
 import { toTaskBody } from './bodies.ts';
 import { type App, callerOf, type HttpDeps, requires } from './context.ts';
 import { openEventStream, parsePosition } from './stream.ts';
@@ -79,7 +80,7 @@ export function taskRoutes(app: App, deps: HttpDeps): void {
         const ended = await viewTask(deps, stream, { taskId, from, follow: follow === '1', signal });
         if (ended) stream.end({ name: 'exit', data: { task: toTaskBody(ended, command) } });
       } catch (error) {
-        deps.logger.debug('stream ended early', { task: taskId, reason: String(error) });
+        deps.logger.debug(MESSAGES.streamEnded, { task: taskId, reason: String(error) });
       } finally {
         stream.end();
       }

@@ -272,7 +272,7 @@ export function createConnection(
 
   socket.on('message', (data, isBinary) => receive(data as Buffer, isBinary));
   socket.on('ping', () => dispatch({ kind: 'noise', at: clock.monotonicMs() }));
-  socket.on('error', (error) => logger.debug('link error', { remote, reason: error.message }));
+  socket.on('error', (error) => logger.debug(MESSAGES.linkError, { remote, reason: error.message }));
   socket.on('close', (code) => closed(code));
   if (!peer.quiet) logger.info(MESSAGES.linkOpened, { remote });
   outbox.send({

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { limits } from '../../protocol/index.ts';
 import { backoffMs, type Clock, fromUnknown, type Logger, readSecretFile, ViworksError } from '../../runtime/index.ts';
 import { gatewayErrors } from '../errors.ts';
+import { MESSAGES } from '../messages.ts';
 import { enrol } from './enrol.ts';
 import { type Identity, markEnrolled } from './identity.ts';
 
@@ -58,14 +59,14 @@ export async function ensureEnrolled(deps: EnrolmentDeps, signal: AbortSignal): 
         signal,
       );
       await markEnrolled(deps.stateDir, deps.clock.now(), signal);
-      logger.info('gateway enrolled', { gateway: identity.gatewayId });
+      logger.info(MESSAGES.enrolled, { gateway: identity.gatewayId });
       return undefined;
     } catch (error) {
       signal.throwIfAborted();
       if (!(error instanceof ViworksError)) throw error;
       if (error.code === 'VW_GATEWAY_ENROLMENT_REFUSED') return error;
       if (error.retry === 'never') throw error;
-      if (attempt === 0) logger.failure('enrolment will be tried again', fromUnknown(error));
+      if (attempt === 0) logger.failure(MESSAGES.enrolmentRetried, fromUnknown(error));
       const growth = { baseMs: limits.RECONNECT_BASE_MS, capMs: limits.RECONNECT_CAP_MS, random: deps.random };
       await deps.clock.sleep(backoffMs(attempt, growth), signal);
     }

@@ -3,6 +3,7 @@ import { type FileHandle, mkdir, open, readdir, readFile, rename, unlink } from 
 import { join } from 'node:path';
 import { type Clock, describe, errnoOf, type Logger, type ViworksError } from '../../runtime/index.ts';
 import { gatewayErrors } from '../errors.ts';
+import { MESSAGES } from '../messages.ts';
 import { apply, emptyLedger, type Ledger, prune, snapshot } from './ledger.ts';
 import { encodeRecord, type JournalRecord, scanSegment } from './records.ts';
 
@@ -111,7 +112,7 @@ export async function openJournal(options: {
       }
       const failure = fail(error);
       if (journal.healthy) {
-        logger.failure('journal cannot be written', failure);
+        logger.failure(MESSAGES.journalUnwritable, failure);
         since = clock.now();
       }
       trouble = describe(failure);
@@ -120,7 +121,7 @@ export async function openJournal(options: {
     }
     commitMs = clock.monotonicMs() - began;
     if (!journal.healthy) {
-      logger.info('journal can be written again');
+      logger.info(MESSAGES.journalWritable);
       since = clock.now();
     }
     trouble = '';
@@ -129,7 +130,7 @@ export async function openJournal(options: {
       entry.done.resolve();
     }
     if (bytes > SEGMENT_BYTES)
-      await compact().catch((error: unknown) => logger.warn('journal was not compacted', { reason: describe(error) }));
+      await compact().catch((error: unknown) => logger.warn(MESSAGES.journalNotCompacted, { reason: describe(error) }));
   }
 
   async function commitAll(): Promise<void> {
@@ -221,9 +222,9 @@ async function load(
       damaged = true;
       const kept = `${path}.damaged`;
       await rename(path, kept);
-      logger.warn('journal segment is damaged', { file: kept, goodBytes: scan.goodBytes, bytes: content.length });
+      logger.warn(MESSAGES.journalDamaged, { file: kept, goodBytes: scan.goodBytes, bytes: content.length });
     } else if (scan.state === 'torn') {
-      logger.info('journal ends in a torn record', { file: path, goodBytes: scan.goodBytes, bytes: content.length });
+      logger.info(MESSAGES.journalTorn, { file: path, goodBytes: scan.goodBytes, bytes: content.length });
     }
   }
   return { lastSegment: numbers.at(-1) ?? 0, damaged, usable };

@@ -57,7 +57,7 @@ sub main {
     my (%idle, $refill_at);
     my $spawn = sub { my $pid = fork() // return; $pid ? ($idle{$pid} = 1) : (close($pool_in), close($signals), worker()) };
     $spawn->() for 1 .. IDLE_WORKERS;
-    say_json('info', 'launcher listening', socket => $socket_path, tasksDir => $tasks, cgroup => $cg_kill ? 'kill' : defined $cg ? 'group' : 'none', cgroupPath => $cg // '', taskUser => $opt{'--task-user'} // '');
+    say_json('info', [LA_LISTENING => 'launcher listening'], socket => $socket_path, tasksDir => $tasks, cgroup => $cg_kill ? 'kill' : defined $cg ? 'group' : 'none', cgroupPath => $cg // '', taskUser => $opt{'--task-user'} // '');
     syswrite($notify, "READY=1\nSTATUS=starts tasks; cgroup: " . ($cg // 'none, ends trees by sweep')) if $notify;
     my $every = $watchdog_us ? $watchdog_us / 2e6 : 1;    # also how soon a failed fork is tried again
     while (1) {
@@ -78,7 +78,7 @@ sub main {
     kill 'KILL', keys %idle;    # idle ones only: waiters and their tasks live on
     remove_ready("$tasks/.ready-$_") for keys %idle;
     unlink $socket_path unless %listen;
-    say_json('info', 'launcher stopped');
+    say_json('info', [LA_STOPPED => 'launcher stopped']);
     exit 0;
 }
 
@@ -260,7 +260,7 @@ sub close_foreign {
 
 sub say_json {
     my ($level, $message, @fields) = @_;
-    my @all = (level => $level, time => POSIX::strftime('%Y-%m-%dT%H:%M:%SZ', gmtime), program => 'launcher', @fields, msg => $message);
+    my @all = (level => $level, time => POSIX::strftime('%Y-%m-%dT%H:%M:%SZ', gmtime), program => 'launcher', event => $message->[0], @fields, msg => $message->[1]);
     my @pairs;
     while (my ($key, $value) = splice @all, 0, 2) { $value =~ s/(["\\])/\\$1/g; $value =~ s/([\x00-\x1f])/sprintf '\\u%04x', ord $1/ge; push @pairs, "\"$key\":\"$value\"" }
     syswrite(STDOUT, '{' . join(',', @pairs) . "}\n");

@@ -10,6 +10,7 @@ import {
   type Logger,
   ViworksError,
 } from '../../runtime/index.ts';
+import { MESSAGES } from '../messages.ts';
 import { type Conversation, converse, type LinkEnd } from './conversation.ts';
 import { type DialFailure, type Dialled, dial } from './dial.ts';
 import type { NextOutput, Outbox } from './outbox.ts';
@@ -100,7 +101,7 @@ export function createLinkClient(deps: LinkDeps): LinkClient {
         hello: (challenge) => hello(dialled, challenge),
         opened(welcome, link) {
           outbox = link;
-          logger.info('session open', {
+          logger.info(MESSAGES.sessionOpen, {
             session: welcome.sessionId,
             epoch: welcome.sessionEpoch,
             backend: welcome.version,
@@ -151,13 +152,13 @@ export function createLinkClient(deps: LinkDeps): LinkClient {
         if (spec?.comeBack === 'operator') deps.refused(end.code);
         if (end.openMs > 0) {
           lastSaid = '';
-          logger.warn('session lost', { code, reason, durationMs: Math.round(end.openMs) });
+          logger.warn(MESSAGES.sessionLost, { code, reason, durationMs: Math.round(end.openMs) });
           set({ losses: status.losses + 1 });
         }
         if (spec?.comeBack === 'operator') {
           delayMs = limits.TERMINAL_RETRY_MS * (0.9 + 0.2 * deps.random());
           say(`code ${code}`, () =>
-            logger.error('backend refuses this gateway', {
+            logger.error(MESSAGES.gatewayRefused, {
               code,
               name: spec.name,
               reason,
@@ -169,7 +170,7 @@ export function createLinkClient(deps: LinkDeps): LinkClient {
           delayMs = deps.random() * end.spreadMs;
         } else {
           delayMs = delay(attempt++);
-          if (end.openMs === 0) say(`code ${code}`, () => logger.warn('session refused', { code, reason }));
+          if (end.openMs === 0) say(`code ${code}`, () => logger.warn(MESSAGES.sessionRefused, { code, reason }));
         }
       } catch (error) {
         if (signal.aborted || isAbort(error)) break;
@@ -178,10 +179,10 @@ export function createLinkClient(deps: LinkDeps): LinkClient {
         code = failure?.kind ?? fromUnknown(error).code;
         reason = failure?.message ?? describe(error);
         delayMs = delay(attempt++);
-        say(`dial ${code}`, () => logger.warn('backend cannot be reached', { url: deps.url, code, reason }));
+        say(`dial ${code}`, () => logger.warn(MESSAGES.backendUnreachable, { url: deps.url, code, reason }));
       }
       set({ up: false, message: `${deps.url}: ${reason} (${code})` });
-      logger.info('reconnecting', { attempt, delayMs: Math.round(delayMs), code });
+      logger.info(MESSAGES.reconnecting, { attempt, delayMs: Math.round(delayMs), code });
       await clock.sleep(delayMs, signal);
     }
     signal.throwIfAborted();

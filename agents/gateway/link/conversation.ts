@@ -2,6 +2,7 @@
 import type { RawData, WebSocket } from 'ws';
 import { CLOSE, type CloseName, decodeFrame, type Frame, type FrameOf } from '../../protocol/index.ts';
 import type { Clock, Logger } from '../../runtime/index.ts';
+import { MESSAGES } from '../messages.ts';
 import { createOutbox, type NextOutput, type Outbox } from './outbox.ts';
 import { initialSession, reduceSession, type SessionEffect, type SessionInput, type WorkFrame } from './session.ts';
 
@@ -83,13 +84,13 @@ export function converse(
         break;
       case 'go_away':
         spreadMs = effect.spreadMs;
-        logger.info('backend goes away', { reason: effect.reason, spreadMs });
+        logger.info(MESSAGES.backendLeaving, { reason: effect.reason, spreadMs });
         break;
       case 'refused':
         said = { code: effect.code, reason: `${effect.name}: ${effect.message}` };
         break;
       case 'skipped':
-        logger.debug('unknown frame type skipped', { frameType: effect.frameType });
+        logger.debug(MESSAGES.unknownFrame, { frameType: effect.frameType });
         break;
       case 'close':
         shut(CLOSE[effect.name].code, effect.message);

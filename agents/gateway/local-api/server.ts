@@ -4,6 +4,7 @@ import type { AddressInfo } from 'node:net';
 import type { http } from '../../protocol/index.ts';
 import { describe, LOG_LEVELS, type Logger } from '../../runtime/index.ts';
 import { gatewayErrors } from '../errors.ts';
+import { MESSAGES } from '../messages.ts';
 
 const MAX_CONNECTIONS = 100;
 const REQUEST_MS = 30_000;
@@ -87,7 +88,7 @@ function setLogLevel(deps: LocalApiDeps, request: IncomingMessage, response: Ser
       return;
     }
     deps.logger.setLevel(level);
-    deps.logger.info('log level changed', { level });
+    deps.logger.info(MESSAGES.logLevelChanged, { level });
     send(response, 200, { level });
   });
 }

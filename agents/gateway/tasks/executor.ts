@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { type FrameOf, limits, type Refusal } from '../../protocol/index.ts';
 import { describe, isAbort } from '../../runtime/index.ts';
 import type { WorkFrame } from '../link/session.ts';
+import { MESSAGES } from '../messages.ts';
 import type { ExecutorDeps } from './deps.ts';
 import { createLifecycle, type Lifecycle } from './lifecycle.ts';
 import { createOutflow, type Outflow } from './outflow.ts';
@@ -56,7 +57,7 @@ export function createExecutor(deps: ExecutorDeps): Executor {
       const task = [...tasks.values()].find((candidate) => candidate.flow === flow);
       if (!task) return;
       gaps += 1;
-      deps.logger.warn('output lost', { task: task.taskId, stream, ...range });
+      deps.logger.warn(MESSAGES.outputLost, { task: task.taskId, stream, ...range });
       deps.link.send({ type: 'task.gap', taskId: task.taskId, stream, ...range, reason: 'spool_truncated' });
     },
   });
@@ -79,7 +80,8 @@ export function createExecutor(deps: ExecutorDeps): Executor {
 
   function background(work: Promise<void>): void {
     work.catch((error: unknown) => {
-      if (!isAbort(error) && !deps.stopping.aborted) deps.logger.error('task step failed', { reason: describe(error) });
+      if (!isAbort(error) && !deps.stopping.aborted)
+        deps.logger.error(MESSAGES.stepFailed, { reason: describe(error) });
     });
   }
 
@@ -94,7 +96,7 @@ export function createExecutor(deps: ExecutorDeps): Executor {
 
   function refuse(frame: FrameOf<'task.run'>, code: Refusal, message: string): void {
     refused.set(code, (refused.get(code) ?? 0) + 1);
-    deps.logger.info('task refused', { task: frame.taskId, verb: frame.verb, code, reason: message });
+    deps.logger.info(MESSAGES.taskRefused, { task: frame.taskId, verb: frame.verb, code, reason: message });
     const { taskId, fence } = frame;
     deps.link.send({ type: 'task.refused', taskId, fence, code, message: message.slice(0, 1024) });
   }
@@ -220,7 +222,7 @@ export function createExecutor(deps: ExecutorDeps): Executor {
       return;
     }
     task.orphan = true;
-    deps.logger.warn('task is not known to the backend', { task: task.taskId });
+    deps.logger.warn(MESSAGES.taskUnknown, { task: task.taskId });
     background(lifecycle.end(task, graceMs));
   }
 

@@ -2,6 +2,7 @@
 import { getSystemErrorMap } from 'node:util';
 import { type Clock, describe, fromUnknown, isAbort, type Logger, type ViworksError } from '../../runtime/index.ts';
 import { gatewayErrors } from '../errors.ts';
+import { MESSAGES } from '../messages.ts';
 import type { Launcher } from './launcher-client.ts';
 import type { LauncherAbilities } from './launcher-protocol.ts';
 
@@ -51,20 +52,20 @@ export function createLauncherWatch(deps: {
     async ping(signal) {
       try {
         abilities = await deps.launcher.ping(signal);
-        if (gone) logger.info('launcher answers again');
+        if (gone) logger.info(MESSAGES.launcherUp);
         gone = false;
         launcher = next(launcher, '');
       } catch (error) {
         if (isAbort(error) || signal.aborted) throw error;
         const failure = fromUnknown(error);
-        if (launcher.up) logger.failure('launcher does not answer', failure);
+        if (launcher.up) logger.failure(MESSAGES.launcherDown, failure);
         gone ||= launcher.up;
         launcher = next(launcher, describe(failure));
         throw failure;
       }
       const failure = abilities.spool === '' ? undefined : spoolFailure(deps.tasksDir, abilities.spool);
-      if (failure && spool.up) logger.failure('spool cannot be written', failure);
-      if (!failure && !spool.up) logger.info('spool can be written again', { dir: deps.tasksDir });
+      if (failure && spool.up) logger.failure(MESSAGES.spoolDown, failure);
+      if (!failure && !spool.up) logger.info(MESSAGES.spoolUp, { dir: deps.tasksDir });
       spool = next(spool, failure ? describe(failure) : '');
     },
   };

@@ -2,6 +2,7 @@
 import type { Refusal, TaskResult } from '../../protocol/index.ts';
 import { describe, fromUnknown, isAbort, ViworksError } from '../../runtime/index.ts';
 import { apply, foundEntry, type LedgerEntry } from '../journal/ledger.ts';
+import { MESSAGES } from '../messages.ts';
 import type { ExecutorDeps } from './deps.ts';
 import type { Ending, Evidence, StartRequest } from './launcher-protocol.ts';
 import { spoolFailure } from './launcher-watch.ts';
@@ -61,7 +62,7 @@ export function createLifecycle(deps: ExecutorDeps, around: Surroundings): Lifec
         return await ask(signal);
       } catch (error) {
         if (signal.aborted || isAbort(error)) throw error;
-        if (attempt === 4) logger.failure('launcher does not answer', fromUnknown(error));
+        if (attempt === 4) logger.failure(MESSAGES.launcherDown, fromUnknown(error));
         await clock.sleep(RETRY_MS, signal);
       }
     }
@@ -90,7 +91,7 @@ export function createLifecycle(deps: ExecutorDeps, around: Surroundings): Lifec
     } catch (error) {
       if (stopping.aborted) return; // the next start of the agent looks at the evidence
       if (isAbsent(error)) return refuse(task, 'start_failed', describe(error));
-      logger.warn('start was not answered', { task: task.taskId, reason: describe(error) });
+      logger.warn(MESSAGES.startUnanswered, { task: task.taskId, reason: describe(error) });
       // It may have started or not; from here on it either has, or never will.
       evidence = await insist((signal) => launcher.seal(task.taskId, signal), stopping);
     }
@@ -145,7 +146,7 @@ export function createLifecycle(deps: ExecutorDeps, around: Surroundings): Lifec
         link.pump();
       },
       end: () => lookForEnd(task),
-      failed: (error) => logger.debug('spool cannot be watched', { task: task.taskId, reason: describe(error) }),
+      failed: (error) => logger.debug(MESSAGES.spoolUnwatched, { task: task.taskId, reason: describe(error) }),
     });
     task.flow.dirty = true;
     link.pump();
@@ -187,7 +188,7 @@ export function createLifecycle(deps: ExecutorDeps, around: Surroundings): Lifec
     task.finishing = true;
     if (ending.unwritten !== undefined) {
       const reason = describe(spoolFailure(task.folder, ending.unwritten));
-      logger.warn('task ended, its result is held in memory', { task: task.taskId, reason });
+      logger.warn(MESSAGES.resultHeld, { task: task.taskId, reason });
     }
     const totals = await totalsOf(task);
     await report(task, resultOf(ending, totals, task.flow.out.truncations + task.flow.err.truncations));
@@ -215,7 +216,7 @@ export function createLifecycle(deps: ExecutorDeps, around: Surroundings): Lifec
     task.watch?.close();
     const key = `${verb} ${result.outcome}`;
     finished.set(key, (finished.get(key) ?? 0) + 1);
-    logger.info('task finished', {
+    logger.info(MESSAGES.taskFinished, {
       task: taskId,
       verb,
       outcome: result.outcome,
@@ -240,7 +241,7 @@ export function createLifecycle(deps: ExecutorDeps, around: Surroundings): Lifec
     const { taskId, fence } = task;
     task.refusal = { code, message: message.slice(0, 1024) };
     task.phase = 'refused';
-    logger.info('task refused', { task: taskId, verb: task.verb, code, reason: message });
+    logger.info(MESSAGES.taskRefused, { task: taskId, verb: task.verb, code, reason: message });
     await journal.append([{ kind: 'refused', taskId, ...task.refusal }]).catch(() => undefined);
     if (task.orphan) await settle(task);
     else link.send({ type: 'task.refused', taskId, fence, ...task.refusal });
@@ -275,7 +276,7 @@ export function createLifecycle(deps: ExecutorDeps, around: Surroundings): Lifec
     const hold = task.held ? waiting > deps.spoolCapBytes / 2 : waiting > deps.spoolCapBytes;
     if (hold === task.held) return;
     task.held = hold;
-    logger.debug(hold ? 'task held until its output is taken' : 'task goes on', { task: task.taskId, bytes: waiting });
+    logger.debug(hold ? MESSAGES.taskHeld : MESSAGES.taskResumed, { task: task.taskId, bytes: waiting });
     background(insist((signal) => launcher.hold(task.taskId, task.held, signal), stopping).then(() => undefined));
   }
 
@@ -293,7 +294,7 @@ export function createLifecycle(deps: ExecutorDeps, around: Surroundings): Lifec
     for (const [taskId, evidence] of seen) {
       if (journal.ledger.entries.has(taskId)) continue;
       // Its record was lost, with a damaged journal or with the state directory. Nobody may think that it never ran.
-      logger.warn('task without a record', { task: taskId, state: evidence.state });
+      logger.warn(MESSAGES.taskUnrecorded, { task: taskId, state: evidence.state });
       if (evidence.state === 'not_started' || evidence.state === 'start_failed') await forget(taskId, signal);
       else {
         apply(journal.ledger, { ...foundEntry(taskId), kind: 'received' });
@@ -314,7 +315,7 @@ export function createLifecycle(deps: ExecutorDeps, around: Surroundings): Lifec
     }
     const evidence = await insist((inner) => launcher.seal(task.taskId, inner), how.signal);
     const verdict = judgeTask(entry.state, evidence, how.sameBoot);
-    logger.info('task found again', {
+    logger.info(MESSAGES.taskFound, {
       task: task.taskId,
       was: entry.state,
       state: evidence.state,

@@ -3,23 +3,40 @@ import type { LogLine } from '../observations.ts';
 import { judge, type Sign, sign } from '../sign.ts';
 import type { Tri } from '../tri.ts';
 import type { View } from '../view.ts';
+import { configErrorPattern, gaveUpPattern, listeningPattern, OLDER_RELEASES } from './foreign-words.ts';
 import type { PartPlace } from './parts.ts';
 
-/** Newest line of the window that matches; null when there is none or the log could not be read. */
-export function lineOf(view: View, place: PartPlace, pattern: RegExp): LogLine | null {
-  const tail = view.value('log.tail', place.seat, place.part);
-  return tail?.lines.findLast((line) => pattern.test(line.text)) ?? null;
+/** A log line of a program of ours: which of its sentences it is, by its code, and the fields beside it. */
+export interface SpokenLine {
+  readonly event: string;
+  readonly fields: Readonly<Record<string, unknown>>;
 }
 
-function logSays(place: PartPlace, pattern: RegExp, claim: string): Sign {
+/** What to look for: an event of our programs, and how others word the same; or words alone, of systemd, nginx, the kernel or the system. */
+export type Wording = RegExp | { readonly event: string; readonly elsewhere: RegExp };
+
+/** A line of ours is read by its code alone, so that no sentence of it can be taken for another program's. */
+function matches(line: LogLine, wording: Wording): boolean {
+  if (wording instanceof RegExp) return wording.test(line.text);
+  const spoken = spokenBy(line);
+  return spoken ? spoken.event === wording.event : wording.elsewhere.test(line.text);
+}
+
+/** Newest line of the window that matches; null when there is none or the log could not be read. */
+export function lineOf(view: View, place: PartPlace, wording: Wording): LogLine | null {
+  const tail = view.value('log.tail', place.seat, place.part);
+  return tail?.lines.findLast((line) => matches(line, wording)) ?? null;
+}
+
+function logSays(place: PartPlace, wording: Wording, claim: string): Sign {
   return sign(
     (view) => {
-      const line = lineOf(view, place, pattern);
+      const line = lineOf(view, place, wording);
       return line ? `${claim}: ${excerpt(line.text)}` : claim;
     },
     (view) =>
       judge(view, ['log.tail', place.seat, place.part], (tail): Tri => {
-        const found = tail.lines.some((line) => pattern.test(line.text));
+        const found = tail.lines.some((line) => matches(line, wording));
         if (found) return tail.sinceMs === null ? 'unknown' : 'yes';
         return tail.truncated ? 'unknown' : 'no';
       }),
@@ -32,39 +49,44 @@ export function excerpt(text: string): string {
   return message.length > 240 ? `${message.slice(0, 237)}…` : message;
 }
 
-function messageOf(text: string): string {
-  if (!text.startsWith('{')) return text;
+/** The fields of a JSON line; null for any other line. */
+function fieldsOf(text: string): Readonly<Record<string, unknown>> | null {
+  if (!text.startsWith('{')) return null;
   try {
     const line: unknown = JSON.parse(text);
-    if (typeof line !== 'object' || line === null) return text;
-    const fields = line as Record<string, unknown>;
-    const shown = ['msg', 'message', 'code', 'err', 'error', 'problems', 'reason', 'hint'].flatMap((name) => {
-      const value = fields[name];
-      if (typeof value === 'string') return [value];
-      if (typeof value === 'object' && value !== null && 'message' in value) return [String(value.message)];
-      return [];
-    });
-    return shown.length > 0 ? shown.join(' · ') : text;
+    return typeof line === 'object' && line !== null ? (line as Readonly<Record<string, unknown>>) : null;
   } catch {
-    return text;
+    return null;
   }
 }
 
-/**
- * A configuration that cannot work, as our agents (VW_…CONFIG…, `file:line:col  key: …`), serde (`missing field`), and usual loggers word it.
- * Kept narrow: a line that merely names a configuration file must not match.
- */
-const configErrorPattern =
-  /VW_[A-Z_]*CONFIG\b|\.(toml|ya?ml|json|conf):\d+:\d+\s+\S*:? ?(missing|unknown key|expected|invalid)|missing (required )?(configuration |config )?(field|key|setting|value|parameter)|(config|configuration|setting)[\w .:"'`-]{0,40}(error|invalid|missing|is required|not set|cannot be empty|validation failed)|(invalid|missing|failed to (load|read|parse))[\w .:"'`-]{0,30}(config|configuration)\b|TOML parse error/i;
+/** The code of what a program of ours says with this line, and the fields beside it; null for any other line. */
+function spokenBy(line: LogLine): SpokenLine | null {
+  const fields = fieldsOf(line.text);
+  if (fields === null) return null;
+  const event = typeof fields.event === 'string' ? fields.event : OLDER_RELEASES[String(fields.msg)];
+  return event === undefined ? null : { event, fields };
+}
 
-/** What an agent says when it will not try again. */
-const gaveUpPattern = /giving up|gave up|max(imum)?[ _]?reconnect|no more (re)?connect|reconnect attempts exhausted/i;
+function messageOf(text: string): string {
+  const fields = fieldsOf(text);
+  if (fields === null) return text;
+  const shown = ['msg', 'message', 'code', 'err', 'error', 'problems', 'reason', 'hint'].flatMap((name) => {
+    const value = fields[name];
+    if (typeof value === 'string') return [value];
+    if (typeof value === 'object' && value !== null && 'message' in value) return [String(value.message)];
+    return [];
+  });
+  return shown.length > 0 ? shown.join(' · ') : text;
+}
 
 /** What rules and checks take from here. */
 export const logSigns = {
+  spokenBy,
   lineOf,
   logSays,
   excerpt,
   configErrorPattern,
   gaveUpPattern,
+  listeningPattern,
 };

@@ -1,4 +1,5 @@
 // Cases of the backend, its host and its container.
+import { MESSAGES } from '../../../agents/backend/messages.ts';
 import type { Case } from './case.ts';
 import { backendDown, directGets, offline, publicGets } from './case.ts';
 import { backendContainer, healthy, healthyDocker, nginxContainer } from './healthy.ts';
@@ -156,7 +157,7 @@ export const backendCases: readonly Case[] = [
     causes: ['BE-10'],
     proven: true,
     world: () => {
-      const world = neverOpened(healthy()).put('log.tail', 'be', 'backend', w.log('WebSocket server listening'));
+      const world = neverOpened(healthy()).put('log.tail', 'be', 'backend', w.log(w.said(MESSAGES.agentsListening)));
       world.put('tcp.listeners', 'be', '', [
         w.sshd,
         w.https,

@@ -1,4 +1,5 @@
 // Cases of nginx where the request never reaches the right door, and of TLS that cannot even begin.
+import { MESSAGES } from '../../../agents/gateway/messages.ts';
 import { type Case, offline, publicGets } from './case.ts';
 import { healthy } from './healthy.ts';
 import * as w from './world.ts';
@@ -105,8 +106,8 @@ export const nginxAnswersCases: readonly Case[] = [
     proven: true,
     world: () => {
       const world = offline(site((text) => text.replace('proxy_read_timeout 3600s', 'proxy_read_timeout 2s')));
-      const lost = '{"msg":"session lost","code":1006}';
-      return world.put('log.tail', w.gw, 'gateway', w.log(lost, '{"msg":"session open"}', lost));
+      const lost = w.said(MESSAGES.sessionLost, { code: 1006 });
+      return world.put('log.tail', w.gw, 'gateway', w.log(lost, w.said(MESSAGES.sessionOpen), lost));
     },
   },
   {

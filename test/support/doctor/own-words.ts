@@ -1,4 +1,6 @@
 // Cases of the gateway's one URL, of units that nobody runs, of agents that say themselves why they end or are refused, and of filters.
+import { MESSAGES } from '../../../agents/gateway/messages.ts';
+import { RUNTIME_MESSAGES } from '../../../agents/runtime/messages.ts';
 import type { UnitState } from '../../../doctor/engine/index.ts';
 import { agentGone, backendDown, type Case, offline } from './case.ts';
 import { healthy } from './healthy.ts';
@@ -14,7 +16,7 @@ const restarting: Partial<UnitState> = {
 };
 
 const lastWords = (code: string, reason: string, hint: string) =>
-  JSON.stringify({ level: 'error', code, reason, hint, msg: 'the program ends' });
+  w.said(RUNTIME_MESSAGES.programEnds, { level: 'error', code, reason, hint });
 
 function gatewayEnds(...lines: readonly string[]): w.World {
   return agentGone(healthy())
@@ -30,8 +32,8 @@ function backendEnds(change: Partial<UnitState>, ...lines: readonly string[]): w
 
 /** Refused HELLOs: the path is fine, the gateway waits until somebody acts. */
 function refused(name: string, hint: string): w.World {
-  const line = { code: 4100, name, reason: name, hint, msg: 'backend refuses this gateway' };
-  return offline(healthy(), { trying: false }).put('log.tail', w.gw, 'gateway', w.log(JSON.stringify(line)));
+  const line = w.said(MESSAGES.gatewayRefused, { code: 4100, name, reason: name, hint });
+  return offline(healthy(), { trying: false }).put('log.tail', w.gw, 'gateway', w.log(line));
 }
 
 const configured = (url: string) => w.config({ url, gatewayId: w.gatewayId, urlPlace: { key: 'url', line: 3 } });
@@ -306,13 +308,10 @@ export const ownWordsCases: readonly Case[] = [
     name: 'BE-14 as many gateways as allowed',
     causes: ['BE-14'],
     proven: true,
-    world: () =>
-      offline(healthy()).put(
-        'log.tail',
-        w.gw,
-        'gateway',
-        w.log(JSON.stringify({ code: 4107, reason: 'too_many', msg: 'session refused' }), '{"msg":"reconnecting"}'),
-      ),
+    world: () => {
+      const lines = [w.said(MESSAGES.sessionRefused, { code: 4107 }), w.said(MESSAGES.reconnecting)];
+      return offline(healthy()).put('log.tail', w.gw, 'gateway', w.log(...lines));
+    },
   },
   {
     name: 'NET-05 dropped for everybody but the host itself',

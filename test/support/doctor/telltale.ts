@@ -1,4 +1,5 @@
 // Cases in which the fact that gives a fault away has a harmless double: a rule of a filter, an address that is let in, a name, a status.
+import { RUNTIME_MESSAGES } from '../../../agents/runtime/messages.ts';
 import { parseFirewall } from '../../../doctor/probes/firewall-output.ts';
 import { backendCases } from './backend.ts';
 import { agentGone, backendDown, type Case, offline, publicGets, worldOf } from './case.ts';
@@ -196,7 +197,11 @@ export const telltaleCases: readonly Case[] = [
     causes: ['SYS-24'],
     proven: true,
     world: () =>
-      ends('gw', 255, '{"code":"VW_GATEWAY_CA","reason":"cannot read the certificates","msg":"the program ends"}'),
+      ends(
+        'gw',
+        255,
+        w.said(RUNTIME_MESSAGES.programEnds, { code: 'VW_GATEWAY_CA', reason: 'cannot read the certificates' }),
+      ),
   },
   {
     name: 'CMD-03 the spool of the tasks',
