@@ -22,16 +22,17 @@ export function configSection(place: ConfigPlace): Section {
     id: `agent.config.${place.part}`,
     title: `configuration of the ${place.part}`,
     body: `f=${quote(place.file ?? '')}
-${place.container === null ? 'r=' : `r=/proc/$($T docker inspect -f '{{.State.Pid}}' "$(${containerName(place.container)})" 2>/dev/null)/root`}
+${place.container === null ? 'r= P=' : `P=$($T docker inspect -f '{{.State.Pid}}' "$(${containerName(place.container)})" 2>/dev/null); r=/proc/$P/root`}
 u=${unit}
 if [ -z "$f" ] && [ -n "$u" ] && have systemctl; then
   f=$($T systemctl show --no-pager -p ExecStart "$u" | tr ' ' '\\n' | grep -E '\\.(toml|json|ya?ml|conf)$' | tail -n 1)
 fi
 [ -n "$f" ] || for c in ${usual}; do [ -e "$r$c" ] && { f=$c; break; }; done
 [ -n "$f" ] || { echo '!absent no configuration file is named'; return; }
-if [ ! -e "$r$f" ] && [ -x "$r\${f%/*}" ]; then echo "--missing $f"; return; fi
-[ -r "$r$f" ] || { echo "!permission $f"; return; }
-echo "--file $(mtime "$r$f") $f"; cat "$r$f"`,
+if [ ! -e "$r$f" ] && [ ! -L "$r$f" ] && [ -x "$r\${f%/*}" ]; then echo "--missing $f"; return; fi
+w=; [ -n "$u" ] && have systemctl && w=$($T systemctl show --no-pager -p User "$u" 2>/dev/null | sed -n 's/^User=//p')
+b=$(take "$r$f" "$w" "$P")
+case $b in +*) echo "--file $(printf '%s\\n' "$b" | sed 's/^+//; s/ .*//; q') $f"; printf '%s\\n' "$b" | sed 1d;; *) echo "!permission $f: \${b#!refused }";; esac`,
   };
 }
 
@@ -46,7 +47,10 @@ ${configSection(config).body}
 }
 f=$(config_text 2>/dev/null | sed -n 's/^[[:space:]]*\\(trust_file\\|ca_file\\|ca_cert\\|ca_bundle\\)[[:space:]]*=[[:space:]]*["'\\'']\\([^"'\\'']*\\).*/\\2/p' | head -n 1)
 [ -n "$f" ] || f=$($T systemctl show --no-pager -p Environment ${quote(config.unit ?? 'viworks-gateway-agent.service')} 2>/dev/null | tr ' ' '\\n' | sed -n 's/.*NODE_EXTRA_CA_CERTS=//p')
-if [ -n "$f" ]; then [ -r "$f" ] || { echo "!permission $f"; return; }; echo "--file bundle $f"; sed -n '/BEGIN CERT/,/END CERT/p' "$f"
+if [ -n "$f" ]; then
+  w=$($T systemctl show --no-pager -p User ${quote(config.unit ?? 'viworks-gateway-agent.service')} 2>/dev/null | sed -n 's/^User=//p')
+  b=$(take "$f" "\${w:-root}" '' certs 0 by)
+  case $b in +*) echo "--file bundle $f"; printf '%s\\n' "$b" | sed 1d;; *) echo "!permission $f: \${b#!refused }";; esac
 else for f in /etc/ssl/certs/ca-certificates.crt /etc/pki/tls/certs/ca-bundle.crt /etc/ssl/cert.pem; do [ -r "$f" ] && { echo "--file system $f"; cat "$f"; return; }; done; fi`,
   };
 }

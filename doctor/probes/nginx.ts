@@ -22,7 +22,9 @@ import { parseProcesses, type SeenProcess } from './service-output.ts';
 export interface NginxPlace {
   /** Its container, or null on the host itself. */
   readonly container: ContainerRef | null;
-  /** Its main file when it is not the usual one (a private nginx of `viworks up`). */
+  /** The unit that runs it; null where nothing does. */
+  readonly unit: string | null;
+  /** Its main file when it is not the usual one (a private nginx of `viworks up`, which runs as its user). */
   readonly entry: string | null;
 }
 
@@ -30,25 +32,66 @@ export interface NginxPlace {
 const LOG_BYTES = 16 * 1024;
 
 /**
- * Shell functions: `nginx_conf` prints every file that the configuration consists of, following includes through globs as nginx does.
- * In a container the files are read through /proc/PID/root, so nothing is started in it; absolute links would lead out of it there and are
- * followed by hand. Of a stopped container only bind mounts can be read.
+ * Shell functions. `nginx_pids` prints nginx's processes: masters are the unit's main process and what root runs, workers are their
+ * children or in the unit's cgroup, and the program of each is a file that only root can change, as far as it can be seen; what others
+ * call nginx is not looked at. `nginx_conf` prints every file that the configuration consists of, following includes through globs as
+ * nginx does; each file goes through `take`. In a container the files are read through /proc/PID/root, so nothing is started in it;
+ * absolute links would lead out of it there and are followed by hand. Of a stopped container only bind mounts can be read.
  */
 export function nginxPrelude(place: NginxPlace): string {
   const container = place.container === null ? '' : `$(${containerName(place.container)})`;
   return `C=${container}
+NU=${quote(place.unit ?? '')} NE=${quote(place.entry ?? '')}
 nginx_root() {
   R=; P=
   [ -n "$C" ] || return 0
   P=$($T docker inspect -f '{{.State.Pid}}' "$C" 2>/dev/null)
   [ "\${P:-0}" -gt 0 ] && R=/proc/$P/root
 }
+nginx_proven() {
+  for p in $1; do
+    program_of "$p"
+    case $? in 0) case \${x##*/} in nginx*|openresty) echo "$p";; esac;; 2) echo "$p";; esac
+  done
+}
+nginx_pids() {
+  set -- $(grep -lx nginx /proc/[0-9]*/comm 2>/dev/null | sed 's/comm$/status/')
+  [ $# -gt 0 ] || return 0
+  if [ -n "$C" ]; then
+    i=$($T docker inspect -f '{{.Id}}' "$C" 2>/dev/null)
+    [ -n "$i" ] && grep -l "$i" $(echo "$@" | sed 's/status/cgroup/g') 2>/dev/null | tr -dc '0-9\\n' | head -n 64
+    return 0
+  fi
+  m=; [ -n "$NU" ] && have systemctl && m=$($T systemctl show --no-pager -p MainPID "$NU" 2>/dev/null | sed -n 's/^MainPID=//p')
+  o=0; [ -n "$NE" ] && o="0|$ME"
+  q="$(echo "$@" | tr ' ' '\\n' | grep -x "/proc/\${m:-0}/status") $(grep -lE "^Uid:[[:space:]]+($o)[[:space:]]" "$@" 2>/dev/null)"
+  q=$(nginx_proven "$(echo "$q" | tr -dc '0-9\\n ' | head -n 32)")
+  [ -n "$q" ] || return 0
+  w=$(grep -lE "^PPid:[[:space:]]+($(echo $q | tr ' ' '|'))$" "$@" 2>/dev/null | tr -dc '0-9\\n')
+  [ -n "$NU" ] && w="$w $(grep -lE "^(0:|[0-9]+:name=systemd):.*/system.slice/$NU$" $(echo "$@" | sed 's/status/cgroup/g') 2>/dev/null | tr -dc '0-9\\n')"
+  w=$(nginx_proven "$(echo $w | tr ' ' '\\n' | head -n 64)")
+  for p in $q $w; do echo "$p"; done | sort -un
+}
 nginx_entry() {
-  E=${quote(place.entry ?? '')}
+  E=$NE
   [ -n "$E" ] && return 0
-  E=$(for p in $(grep -lx nginx /proc/[0-9]*/comm 2>/dev/null | sed -n 's#/proc/\\([0-9]*\\)/.*#\\1#p'); do
-    [ -z "$R" ] && tr '\\0' ' ' </proc/$p/cmdline 2>/dev/null | sed -n 's/.*master process.* -c \\([^ ]*\\).*/\\1/p'; done | head -n 1)
+  E=$([ -n "$C" ] || for p in $NP; do
+    grep -q '^NSpid:.*[0-9][[:space:]][[:space:]]*[0-9]' "/proc/$p/status" && continue
+    tr '\\0' ' ' </proc/$p/cmdline 2>/dev/null | sed -n 's/.*master process.* -c \\([^ ]*\\).*/\\1/p'; done | head -n 1)
   [ -n "$E" ] || E=/etc/nginx/nginx.conf
+}
+# The user that nginx's workers run as: what lies in his directories is read only as far as he could read it.
+nginx_user() {
+  for p in $NP; do tr '\\0' ' ' </proc/$p/cmdline 2>/dev/null | grep -q '^nginx: worker' && { uid_of "$p"; return; }; done
+  printf '%s\\n' "$NF" | sed -n 's/^[[:space:]]*user[[:space:]]\\{1,\\}\\([^ ;]*\\).*/\\1/p' | head -n 1
+}
+# Prints the file $2 under the name $1. $3: somebody other than root named it; $4: the name that is told when it is not read.
+nginx_show() {
+  b=$(take "$2" "$W" "$P" all 0 "$3")
+  case $b in
+    +*) m=$(printf '%s\\n' "$b" | head -n 1); printf '\\n--%s %s %s\\n' "$N" "$(echo "$m" | sed 's/^+//; s/ .*//')" "$1"; printf '%s\\n' "$b" | sed 1d;;
+    *) printf '\\n--%s - %s\\n!unreadable %s\\n' "$N" "\${4:-$1}" "\${b#!refused }"; b=; m=;;
+  esac
 }
 nginx_file() {
   case "$S" in *"|$1|"*) return 0;; esac
@@ -58,30 +101,32 @@ nginx_file() {
     L=$(readlink "$F")
     case $L in /*) F=$R$L;; *) F=\${F%/*}/$L;; esac
   fi
-  printf '\\n--%s %s %s\\n' "$N" "$(mtime "$F")" "$1"
-  { [ -f "$F" ] && [ -r "$F" ]; } || { echo '!unreadable'; return 0; }
-  cat "$F"
+  nginx_show "$1" "$F" "$2" "$3"
+  [ -n "$b" ] || return 0
+  # Positional parameters are the only local ones: what follows calls itself.
+  if [ -n "$P" ] || [ "\${m##* }" = 0 ]; then set -- "$1" "$2"; else set -- "$1" by; fi
   IFS='
 '
-  for i in $(sed 's/#.*//' "$F" | tr ';{}' '\\n\\n\\n' | sed -n 's/^[[:space:]]*include[[:space:]]\\{1,\\}//p' | tr -d "'\\""); do
-    case $i in /*) g=$i;; *) g=\${E%/*}/$i;; esac
-    for f in $R$g; do
-      if [ -e "$f" ] || [ -L "$f" ]; then nginx_file "\${f#"$R"}"; else case $f in *[*?[]*) ;; *) nginx_file "\${f#"$R"}";; esac; fi
+  for i in $(printf '%s\\n' "$b" | sed 1d | sed 's/#.*//' | tr ';{}' '\\n\\n\\n' | sed -n 's/^[[:space:]]*include[[:space:]]\\{1,\\}//p' | tr -d "'\\""); do
+    case $i in /*) set -- "$1" "$2" "$i";; *) set -- "$1" "$2" "\${E%/*}/$i";; esac
+    for f in $R$3; do
+      if [ -e "$f" ] || [ -L "$f" ]; then nginx_file "\${f#"$R"}" "$2" "$3"; else case $f in *[*?[]*) ;; *) nginx_file "\${f#"$R"}" "$2" "$3";; esac; fi
     done
   done
 }
 nginx_conf() {
-  S=; nginx_root; nginx_entry
+  S=; nginx_root; W=$(nginx_user); nginx_entry
   if [ -n "$C" ] && [ -z "$R" ]; then
+    P=
     $T docker inspect -f '{{range .Mounts}}{{.Source}} {{.Destination}}{{println}}{{end}}' "$C" 2>/dev/null | while read -r s d; do
-      case $d in /etc/nginx*) for f in "$s" "$s"/*.conf; do
-        [ -f "$f" ] && { printf '\\n--%s %s %s\\n' "$N" "$(mtime "$f")" "$d\${f#"$s"}"; cat "$f"; }; done;; esac
+      case $d in /etc/nginx*) for f in "$s" "$s"/*.conf; do [ -f "$f" ] && nginx_show "$d\${f#"$s"}" "$f"; done;; esac
     done
     return 0
   fi
   [ -e "$R$E" ] || { echo "!tool there is no $E"; return 0; }
   nginx_file "$E"
 }
+NP=$(nginx_pids </dev/null)
 NF=$(nginx_conf 2>/dev/null </dev/null)`;
 }
 
@@ -91,8 +136,9 @@ export const nginxSections: readonly Section[] = [
   {
     id: 'nginx.processes',
     title: "nginx's processes",
-    body: `for p in $(grep -lx nginx /proc/[0-9]*/comm 2>/dev/null | sed -n 's#/proc/\\([0-9]*\\)/.*#\\1#p' | head -n 64); do
+    body: `for p in $(nginx_pids); do
   echo "--pid $p"; grep -E '^(State|PPid|NSpid):' /proc/$p/status 2>/dev/null
+  program_of "$p"; [ $? = 2 ] && echo 'program unseen'
   echo "stat $(cat /proc/$p/stat 2>/dev/null)"; echo "cmdline $(tr '\\0' ' ' </proc/$p/cmdline 2>/dev/null)"
   echo cgroup; cat /proc/$p/cgroup 2>/dev/null
 done
@@ -111,25 +157,28 @@ if [ -n "$C" ]; then
   $T nsenter -t "$P" -m -n -p nginx -t 2>&1; return
 fi
 have nginx || { echo '!tool nginx'; return; }
-grep -qlx nginx /proc/[0-9]*/comm 2>/dev/null || { echo '!tool nginx does not run, and testing would create its pid file'; return; }
+[ -n "$NP" ] || { echo '!tool nginx does not run, and testing would create its pid file'; return; }
 $T nginx -t -c "$E" 2>&1`,
   },
   {
     id: 'nginx.error-log',
     title: "nginx's error log",
-    body: `nginx_root
+    body: `nginx_root; w=$(nginx_user)
 for l in $(printf '%s\\n' "$NF" | sed -n 's/^[[:space:]]*error_log[[:space:]]\\{1,\\}\\([^ ;]*\\).*/\\1/p' | sort -u | head -n 4); do
   case $l in /dev/*|stderr) continue;; /*) ;; *) l=/usr/share/nginx/$l;; esac
   [ -L "$R$l" ] && [ ! -f "$R$l" ] && continue
-  if [ -f "$R$l" ] && [ -r "$R$l" ]; then printf '\\n--file %s\\n' "$l"; tail -c ${LOG_BYTES} "$R$l"; elif [ -e "$R$l" ] || [ ! -x "\${l%/*}" ]; then echo "!permission $l is not readable"; fi
+  [ -e "$R$l" ] || { [ -x "\${l%/*}" ] || echo "!permission $l is not readable"; continue; }
+  b=$(take "$R$l" "$w" "$P" tail ${LOG_BYTES})
+  case $b in +*) printf '\\n--file %s\\n' "$l"; printf '%s\\n' "$b" | sed 1d;; *) echo "!permission $l was not read: \${b#!refused }";; esac
 done`,
   },
   {
     id: 'nginx.certificates',
     title: 'certificate files',
-    body: `nginx_root
+    body: `nginx_root; w=$(nginx_user)
 for c in $(printf '%s\\n' "$NF" | sed -n 's/^[[:space:]]*ssl_certificate[[:space:]]\\{1,\\}\\([^ ;]*\\).*/\\1/p' | sort -u | head -n 8); do
-  [ -f "$R$c" ] && [ -r "$R$c" ] && { printf '\\n--file %s %s\\n' "$(mtime "$R$c")" "$c"; sed -n '/BEGIN CERT/,/END CERT/p' "$R$c"; }
+  b=$(take "$R$c" "$w" "$P" certs)
+  case $b in +*) printf '\\n--file %s %s\\n' "$(printf '%s\\n' "$b" | sed 's/^+//; s/ .*//; q')" "$c"; printf '%s\\n' "$b" | sed 1d;; esac
 done`,
   },
 ];
@@ -156,7 +205,9 @@ export function nginxFacts(
       key: 'nginx.processes',
       section: 'nginx.processes',
       command: 'ps -C nginx -o pid,lstart,args',
-      lines: own.map((item) => `${item.pid} ${item.commandLine}`),
+      lines: own.map(
+        (item) => `${item.pid} ${item.commandLine}${item.unseen ? ' (known by its user and parent)' : ''}`,
+      ),
       reading: processes,
     }),
     say(round, {

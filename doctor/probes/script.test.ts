@@ -33,8 +33,8 @@ const sections: readonly Section[] = [
   trustSection({ part: 'gateway', unit, file: null, container: null }),
 ];
 const preludes = [
-  nginxPrelude({ container: null, entry: null }),
-  nginxPrelude({ container: { part: 'nginx', name: 'n' }, entry: null }),
+  nginxPrelude({ container: null, unit: 'nginx.service', entry: null }),
+  nginxPrelude({ container: { part: 'nginx', name: 'n' }, unit: null, entry: null }),
 ];
 const program = bundleScript(sections, 'nonce', preludes);
 
@@ -43,7 +43,8 @@ const allowed = new Set(
   `cat cut date df docker echo emit exec export false for getconf getent grep have head id ip journalctl ls nft nginx nsenter printf read
   readlink return sed set sh shift sort ss stat systemctl tail test tr true uname unset wc while xargs case if then else elif fi do done esac in
   [ { } : main continue break local command exit iptables-nft-save
-  mtime nginx_root nginx_entry nginx_file nginx_conf config_text`
+  mtime nginx_root nginx_entry nginx_file nginx_conf nginx_show nginx_user nginx_pids nginx_proven config_text
+  take uid_of parent_of program_of users_of viworks_pids no store ours may ways`
     .split(/\s+/)
     .filter(Boolean),
 );

@@ -1,5 +1,6 @@
 // Makes one POSIX sh program of many read-only sections, framed by a nonce, so that a whole round costs one channel.
 // It is piped into `sh -s`: nothing is written on the host, and banners, odd exit codes or binary output cannot confuse the frames.
+import { PROOF } from './proof.ts';
 
 /** One part of a round: a body of shell text whose output is captured, capped and framed. */
 export interface Section {
@@ -43,7 +44,7 @@ export function bundleScript(sections: readonly Section[], nonce: string, prelud
     (section, index) => `o=$(s${index} 2>&1); emit ${section.id} $? ${section.capBytes ?? DEFAULT_CAP_BYTES}`,
   );
   // Everything is read before the first command runs, and commands get an empty stdin: none can eat the rest of the program.
-  return `N=${nonce}\n${[PROLOGUE, ...prelude, ...functions].join('\n')}\nmain() {\n${calls.join('\n')}\nprintf '\\n@%s end 0 0\\n' "$N"\n}\nmain </dev/null\nexit 0\n`;
+  return `N=${nonce}\n${[PROLOGUE, PROOF, ...prelude, ...functions].join('\n')}\nmain() {\n${calls.join('\n')}\nprintf '\\n@%s end 0 0\\n' "$N"\n}\nmain </dev/null\nexit 0\n`;
 }
 
 /** Quotes one word for sh. */

@@ -98,6 +98,13 @@ export type SeenProcess = Omit<Extract<ProcessState, { readonly running: true }>
   readonly parent: number;
   /** Its pid in its own pid namespace; another number than `pid` means a container. */
   readonly innerPid: number;
+  /**
+   * It runs as a user that a part may run as (root, the units' users, ourselves), and nobody else could have put its program there.
+   * What a process calls itself proves nothing.
+   */
+  readonly vouched: boolean;
+  /** The kernel did not let us see its program: then its user and parent are all that speaks for it. */
+  readonly unseen: boolean;
 };
 
 /** The blocks that begin with `--pid N`. */
@@ -124,9 +131,11 @@ export function parseProcesses(
     return [
       {
         pid,
-        name: nameOf(commandLine, exe, stat.name),
+        name: nameOf({ commandLine, exe, comm: stat.name, odd: /^program odd$/m.test(block) }),
         parent: Number(/^PPid:\s+(\d+)/m.exec(block)?.[1] ?? 0),
         innerPid: Number(inner ?? pid),
+        vouched: /^vouched$/m.test(block),
+        unseen: /^program unseen$/m.test(block),
         state: /^State:\s+(\w)/m.exec(block)?.[1] ?? stat.state,
         startedAtMs: about.bootMs === null ? null : Math.round(about.bootMs + (stat.startTicks / ticks) * 1000),
         commandLine,
@@ -141,11 +150,15 @@ export function parseProcesses(
   });
 }
 
-// The kernel's name of a node process is that of its main thread; the program's file says more.
-function nameOf(commandLine: string, exe: string | undefined, comm: string): string {
-  if (comm !== 'MainThread') return comm;
-  const program = (exe ?? commandLine.split(' ')[0] ?? '').replace(/ \(deleted\)$/, '');
-  return program.slice(program.lastIndexOf('/') + 1) || comm;
+// The program's file says more than a name that the process may have chosen itself; one that anybody could have put there is named in full.
+function nameOf(of: { commandLine: string; exe: string | undefined; comm: string; odd: boolean }): string {
+  const program = (of.exe ?? '').replace(/ \(deleted\)$/, '');
+  if (of.odd && program !== '') return program;
+  const file = program.slice(program.lastIndexOf('/') + 1);
+  if (file !== '') return file.startsWith(of.comm) ? of.comm : file;
+  if (of.comm !== 'MainThread') return of.comm;
+  const first = of.commandLine.split(' ')[0] ?? '';
+  return first.slice(first.lastIndexOf('/') + 1) || of.comm;
 }
 
 /** /proc/PID/stat; the name may hold blanks and brackets, so everything is counted from its last bracket. */

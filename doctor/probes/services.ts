@@ -61,19 +61,24 @@ export function serviceSections(units: readonly PartUnit[], ports: readonly numb
     {
       id: 'process.state',
       title: 'processes',
-      body: `pids=$( {
+      // The order matters where there are too many: nobody can push the units' own processes out with processes of his.
+      body: `users=$(users_of ${names} | sort -un | tr '\\n' '|' | sed 's/|*$//')
+pids=$( {
   [ -d /run/systemd/system ] && $T systemctl show --no-pager -p MainPID ${names} | sed -n 's/^MainPID=//p'
   have ss && $T ss -ltnp '( ${portFilter} )' 2>/dev/null | sed -n 's/.*pid=\\([0-9]*\\).*/\\1/p'
-  grep -la viworks /proc/[0-9]*/cmdline 2>/dev/null | sed -n 's#/proc/\\([0-9]*\\)/.*#\\1#p'
-  } | sort -un | grep -vx 0 | head -n 24 )
+  viworks_pids "$users"
+  } | grep -vx 0 | head -n 32 | sort -un )
 for p in $pids; do
   [ "$p" = $$ ] && continue
   echo "--pid $p"; cat /proc/$p/status 2>/dev/null | grep -E '^(State|PPid|Uid|NSpid|VmRSS):'
+  program_of "$p"; v=$?
+  case $v in 1) echo 'program odd';; 2) echo 'program unseen';; esac
+  [ $v != 1 ] && grep -qE "^Uid:[[:space:]]+($users)[[:space:]]" /proc/$p/status 2>/dev/null && echo vouched
   echo "stat $(cat /proc/$p/stat 2>/dev/null)"
-  echo "cmdline $(tr '\\0' ' ' </proc/$p/cmdline 2>/dev/null)"
+  echo "cmdline $($T tr '\\0' ' ' </proc/$p/cmdline 2>/dev/null)"
   echo "cgroup"; cat /proc/$p/cgroup 2>/dev/null
   grep '^Max open files' /proc/$p/limits 2>/dev/null
-  e=$(readlink /proc/$p/exe 2>/dev/null) && { echo "exe $e"; echo "mtime $(mtime "\${e% (deleted)}")"; }
+  e=$(readlink /proc/$p/exe 2>/dev/null) && { echo "exe $e"; [ $v = 1 ] || echo "mtime $(mtime "\${e% (deleted)}")"; }
   [ -r /proc/$p/fd ] && echo "fds $(ls /proc/$p/fd 2>/dev/null | wc -l)"
 done
 echo "--now $(cat /proc/uptime)"; getconf CLK_TCK 2>/dev/null || echo 100`,
@@ -94,7 +99,7 @@ $T journalctl -q --no-pager -o short-unix -n ${LOG_LINES} -u ${quote(unit.unit)}
 export const cpuSection: Section = {
   id: 'process.cpu',
   title: 'processor time',
-  body: `for p in $(grep -la viworks /proc/[0-9]*/cmdline 2>/dev/null | sed -n 's#/proc/\\([0-9]*\\)/.*#\\1#p' | head -n 16); do
+  body: `for p in $(viworks_pids "$(users_of 'viworks*' | tr '\\n' '|' | sed 's/|*$//')" | head -n 16); do
   cat /proc/$p/stat 2>/dev/null; done; echo "--now $(cat /proc/uptime)"`,
 };
 
@@ -207,12 +212,14 @@ function handStarted(part: Part, state: UnitState | undefined, processes: readon
   const role = new RegExp(`viworks\\S*(.*\\s${part}\\b|[-_/]${part})`);
   // The launcher's command line names the agent's user; it is not the agent.
   const other = /\blauncher\b/;
-  return processes?.find((seen) => role.test(seen.commandLine) && !other.test(seen.commandLine) && seen.name !== 'sh');
+  return processes?.find(
+    (seen) => seen.vouched && role.test(seen.commandLine) && !other.test(seen.commandLine) && seen.name !== 'sh',
+  );
 }
 
 /** The fact's value of a process that was seen. */
 export function processState(seen: SeenProcess): ProcessState {
-  const { name: _name, parent: _parent, innerPid: _inner, ...value } = seen;
+  const { name: _name, parent: _parent, innerPid: _inner, vouched: _vouched, unseen: _unseen, ...value } = seen;
   return { running: true, ...value };
 }
 

@@ -130,7 +130,7 @@ function backendPlan({ topology, hints }: RoundContext): Plan {
     units,
     containers,
     config,
-    prelude: withNginx ? [nginxPrelude({ container: inContainer, entry: hints.nginxEntry })] : [],
+    prelude: withNginx ? [nginxPrelude({ container: inContainer, unit: nginx.unit, entry: hints.nginxEntry })] : [],
     sections: [
       ...hostSections(topology.serverName),
       ...socketSections,

@@ -1,0 +1,97 @@
+// What root reads for somebody else: plain files of those who may decide, and nothing else, however it is named.
+import { execFileSync } from 'node:child_process';
+import { chmodSync, chownSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, onTestFinished, test } from 'vitest';
+import { PROOF } from './proof.ts';
+
+const root = process.getuid?.() === 0;
+const stranger = 54_321;
+
+function scratch(): string {
+  const dir = mkdtempSync(join(tmpdir(), 'viworks-proof-'));
+  onTestFinished(() => rmSync(dir, { recursive: true, force: true }));
+  return dir;
+}
+
+/** `take` with its arguments as words of sh. */
+function take(...words: readonly string[]): string {
+  const call = words.map((word) => `'${word}'`).join(' ');
+  const script = `T='timeout 2'; LC_ALL=C; export LC_ALL\n${PROOF}\ntake ${call}`;
+  return execFileSync('/bin/sh', ['-s'], { input: script }).toString();
+}
+
+function file(name: string, text = 'user nobody;\n'): string {
+  const path = join(scratch(), name);
+  writeFileSync(path, text, { mode: 0o644 });
+  return path;
+}
+
+test('a plain file comes with its time and its owner', () => {
+  expect(take(file('nginx.conf'))).toMatch(new RegExp(`^\\+[\\d.]+ ${process.getuid?.()}\nuser nobody;\n$`));
+});
+
+test.each(['server.key', 'privkey.pem', 'deploy-token', '.htpasswd', 'launcher.token'])('%s is a secret', (name) => {
+  expect(take(file(name))).toBe('!refused secrets are kept there\n');
+});
+
+test.each(['/etc/shadow', '/proc/self/environ', '/dev/null', '/run/credentials/x.service/token'])('not %s', (path) => {
+  expect(take(path)).toMatch(/^!refused/);
+});
+
+test('a link is judged by what it leads to', () => {
+  const dir = scratch();
+  symlinkSync('/etc/shadow', join(dir, 'a.conf'));
+  symlinkSync('/proc/self/environ', join(dir, 'b.conf'));
+  for (const name of ['a.conf', 'b.conf']) expect(take(join(dir, name))).toMatch(/^!refused/);
+});
+
+test('a FIFO does not hang it, a directory and a missing file are refused', () => {
+  const dir = scratch();
+  execFileSync('sh', ['-c', 'mkfifo "$0"', join(dir, 'pipe.conf')]);
+  for (const name of ['pipe.conf', '.', 'missing.conf'])
+    expect(take(join(dir, name))).toBe('!refused it is not a regular file\n');
+});
+
+test('what anybody may write is not believed, neither a file nor a directory', () => {
+  const open = file('open.conf');
+  chmodSync(open, 0o666);
+  expect(take(open)).toBe('!refused anybody may write it\n');
+  const dir = join(scratch(), 'open');
+  mkdirSync(dir);
+  writeFileSync(join(dir, 'a.conf'), 'x');
+  chmodSync(dir, 0o777);
+  expect(take(join(dir, 'a.conf'))).toBe('!refused anybody may write a directory on its way\n');
+});
+
+test.runIf(root)('a file of a stranger, or in his directory, is not read', () => {
+  const own = file('own.conf');
+  chownSync(own, stranger, stranger);
+  expect(take(own)).toBe(`!refused it lies in the hands of uid ${stranger}\n`);
+  const dir = scratch();
+  writeFileSync(join(dir, 'a.conf'), 'x');
+  chownSync(dir, stranger, stranger);
+  expect(take(join(dir, 'a.conf'))).toBe(`!refused it lies in the hands of uid ${stranger}\n`);
+});
+
+test.runIf(root)('for the service user only what he could read himself, wherever he leads', () => {
+  const dir = scratch();
+  const secret = join(scratch(), 'secret.txt');
+  writeFileSync(secret, 'root only\n', { mode: 0o600 });
+  symlinkSync(secret, join(dir, 'error.log'));
+  writeFileSync(join(dir, 'own.log'), 'his\n', { mode: 0o600 });
+  chownSync(join(dir, 'own.log'), stranger, stranger);
+  chmodSync(dir, 0o755);
+  chownSync(dir, stranger, stranger);
+  expect(take(join(dir, 'error.log'), `${stranger}`)).toMatch(/^!refused who put it there/);
+  expect(take(join(dir, 'own.log'), `${stranger}`)).toMatch(/\nhis\n$/);
+  expect(take(secret, `${stranger}`, '', 'all', '0', 'by')).toMatch(/^!refused who put it there/);
+  expect(take(secret, '')).toMatch(/\nroot only\n$/);
+});
+
+test('of a file with certificates nothing else comes, of a log only its end', () => {
+  const pem = file('chain.pem', '-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\nkey material\n');
+  expect(take(pem, '', '', 'certs')).not.toContain('key material');
+  expect(take(file('error.log', 'a'.repeat(100)), '', '', 'tail', '10')).toMatch(/\na{10}$/);
+});
