@@ -15,6 +15,7 @@ export const MESSAGES = {
   sessionSuperseded: { code: 'BE_SESSION_SUPERSEDED', text: 'session superseded' },
   identityConflict: { code: 'BE_IDENTITY_CONFLICT', text: 'identity conflict' },
   probeAnswered: { code: 'BE_PROBE_ANSWERED', text: 'probe answered' },
+  probeRefused: { code: 'BE_PROBE_REFUSED', text: 'probe answered with a refusal' },
   commandCreated: { code: 'BE_COMMAND_CREATED', text: 'command created' },
   cancelRequested: { code: 'BE_CANCEL_REQUESTED', text: 'cancel requested' },
   taskLost: { code: 'BE_TASK_LOST', text: 'task lost sight of' },

@@ -140,7 +140,8 @@ export interface FactTypes {
   readonly 'gateway.health': GatewayHealth;
   /** op (or be, over loopback) stored at `op` · gateway id · GET /api/v1/gateways/ID with a token. */
   readonly 'registry.entry': RegistryEntry;
-  /** op · gateway id · canary command through the API. Not applicable for kind `other`; unknown(no-token) without a token. */
+  /** op · gateway id · canary command through the API. Not applicable for kind `other`; unknown(no-token) without a token,
+   *  unknown(peer-unproven) where the API port is not proven to be held by the backend. */
   readonly canary: CanaryResult;
 
   /** be, gw:ID · '' · docker ps -a + inspect. Not applicable without Docker in the topology. */
@@ -159,6 +160,8 @@ export type UnknownReason =
   | 'unreachable'
   | 'unparsed'
   | 'no-token'
+  /** The other end of a connection was not proven to be the backend, so that no token was sent. */
+  | 'peer-unproven'
   | 'forward-forbidden';
 
 export type Known<T> = { readonly status: 'known'; readonly value: T };

@@ -35,6 +35,7 @@ export type {
   Part,
   Reading,
   Target,
+  Unknown,
   UnknownReason,
   UpgradeTarget,
   Vantage,

@@ -9,12 +9,13 @@ import {
   known,
   type Reading,
   type RegistryEntry,
-  type UnknownReason,
+  type Unknown,
   unknown,
 } from '../engine/index.ts';
-import { dial } from './dial.ts';
-import { exchange, readBody } from './http.ts';
+import { ANSWER_MS } from './dial.ts';
+import { type NoAnswer, readBody } from './http.ts';
 import { type Endpoint, get, type NetworkVantage } from './network.ts';
+import { type Credential, type PeerLook, VerifiedStream } from './peer.ts';
 
 /** A canary brings back this many random bytes: more than one packet, less than a credit. */
 const CANARY_BYTES = 4096;
@@ -68,8 +69,7 @@ function healthOf(status: number, body: string): Reading<GatewayHealth> {
 
 /** GET /api/v1/gateways/ID. */
 export async function registryFact(from: NetworkVantage, of: ApiCall): Promise<Fact> {
-  const path = `/api/v1/gateways/${encodeURIComponent(of.gateway)}`;
-  const reading = of.token === undefined ? noToken() : await askRegistry(from, { ...of, token: of.token }, path);
+  const reading = await askRegistry(from, of);
   const entry = reading.status === 'known' ? reading.value : null;
   return apiFact(from, 'registry.entry', {
     subject: of.gateway,
@@ -82,17 +82,59 @@ export async function registryFact(from: NetworkVantage, of: ApiCall): Promise<F
 export interface ApiCall {
   readonly endpoint: Endpoint;
   readonly gateway: string;
-  readonly token: string | undefined;
+  readonly credential: Credential | undefined;
+  /** Who holds the port, asked once the connection is there. */
+  readonly look: PeerLook;
 }
 
-type Authorised = ApiCall & { readonly token: string };
+type Said =
+  | { readonly outcome: 'response'; readonly status: number; readonly body: string }
+  | { readonly outcome: NoAnswer };
 
-async function askRegistry(from: NetworkVantage, of: Authorised, path: string): Promise<Reading<RegistryEntry>> {
-  const headers = { Authorization: `Bearer ${of.token}` };
-  const reading = await get(from, { ...of.endpoint, path, headers, bodyLimit: 256 * 1024 });
-  if (reading.status !== 'known') return reading;
-  const { outcome, status, body } = reading.value;
-  if (outcome !== 'response') return unknown('unreachable', `the API did not answer: ${outcome}`);
+interface Question {
+  readonly method: 'GET' | 'POST';
+  readonly path: string;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: string;
+  readonly answerMs: number;
+  /** In bytes; what follows is not read. */
+  readonly bodyLimit: number;
+}
+
+/** One question to the backend itself, with the credential; unknown where that is not proven to be the backend. */
+async function ask(from: NetworkVantage, of: ApiCall, question: Question): Promise<Said | Unknown> {
+  if (!of.credential) return unknown('no-token', 'needs a token: --token-file, or a context made by viworks deploy');
+  const { place } = from;
+  const peer = await VerifiedStream.dialBackend(place, of.endpoint, of.look);
+  if (!(peer instanceof VerifiedStream)) return peer;
+  try {
+    const { method, path, body, answerMs } = question;
+    const headers = { Connection: 'close', 'User-Agent': from.userAgent('api'), ...question.headers };
+    const { clock, signal } = place;
+    const answer = await of.credential.ask(peer, {
+      method,
+      path,
+      host: of.endpoint.name,
+      headers,
+      body,
+      clock,
+      signal,
+      answerMs,
+    });
+    if (answer.kind !== 'response') return { outcome: answer.kind === 'none' ? answer.why : 'protocol' };
+    const text = await readBody(answer.message, { limit: question.bodyLimit, clock, ms: answerMs });
+    return { outcome: 'response', status: answer.message.statusCode ?? 0, body: text };
+  } finally {
+    peer.stream.destroy();
+  }
+}
+
+async function askRegistry(from: NetworkVantage, of: ApiCall): Promise<Reading<RegistryEntry>> {
+  const path = `/api/v1/gateways/${encodeURIComponent(of.gateway)}`;
+  const said = await ask(from, of, { method: 'GET', path, answerMs: ANSWER_MS, bodyLimit: 256 * 1024 });
+  if ('reason' in said) return said;
+  if (said.outcome !== 'response') return unknown('unreachable', `the API did not answer: ${said.outcome}`);
+  const { status, body } = said;
   // Only a backend of ours can say that it does not know a gateway; any other server's 404 says nothing.
   if (status === 404 && bodies.errorBody.safeParse(json(body)).success)
     return known({ listed: false, state: '', online: false, lastSeenAtMs: null, address: null });
@@ -111,7 +153,7 @@ async function askRegistry(from: NetworkVantage, of: Authorised, path: string): 
 
 /** A command's exit code and bytes come back: nothing less is called connected. */
 export async function canaryFact(from: NetworkVantage, of: ApiCall): Promise<Fact> {
-  const reading = of.token === undefined ? noToken() : await runCanary(from, { ...of, token: of.token });
+  const reading = await runCanary(from, of);
   const result = reading.status === 'known' ? reading.value : null;
   const code = result?.code ? ` ${result.code}` : '';
   return apiFact(from, 'canary', {
@@ -147,12 +189,9 @@ export function apiNotAsked(from: NetworkVantage, gateway: string, why: string):
   ];
 }
 
-async function runCanary(from: NetworkVantage, of: Authorised): Promise<Reading<CanaryResult>> {
-  const { place } = from;
-  const began = place.clock.monotonicMs();
-  const dialled = await dial(place, of.endpoint.address, of.endpoint.port);
-  if (!dialled.ok)
-    return unknown(dialled.failure === 'forbidden' ? 'forward-forbidden' : 'unreachable', dialled.message);
+async function runCanary(from: NetworkVantage, of: ApiCall): Promise<Reading<CanaryResult>> {
+  const { clock } = from.place;
+  const began = clock.monotonicMs();
   const request: bodies.CommandRequest = {
     verb: 'canary',
     args: { bytes: CANARY_BYTES },
@@ -160,30 +199,17 @@ async function runCanary(from: NetworkVantage, of: Authorised): Promise<Reading<
     timeoutMs: CANARY_MS,
     ttlMs: CANARY_MS,
   };
-  try {
-    const answer = await exchange(dialled.stream, {
-      method: 'POST',
-      path: '/api/v1/commands',
-      host: of.endpoint.name,
-      headers: {
-        Connection: 'close',
-        Accept: 'text/event-stream',
-        Authorization: `Bearer ${of.token}`,
-        'Content-Type': 'application/json',
-        'User-Agent': from.userAgent('canary'),
-      },
-      body: JSON.stringify(request),
-      clock: place.clock,
-      signal: place.signal,
-      answerMs: CANARY_MS,
-    });
-    const took = (): number => Math.round(place.clock.monotonicMs() - began);
-    if (answer.kind !== 'response') return unknown('unreachable', 'the API did not answer');
-    const text = await readBody(answer.message, { limit: 1024 * 1024, clock: place.clock, ms: CANARY_MS });
-    return judgeCanary(answer.message.statusCode ?? 0, text, took());
-  } finally {
-    dialled.stream.destroy();
-  }
+  const said = await ask(from, of, {
+    method: 'POST',
+    path: '/api/v1/commands',
+    headers: { Accept: 'text/event-stream', 'Content-Type': 'application/json' },
+    body: JSON.stringify(request),
+    answerMs: CANARY_MS,
+    bodyLimit: 1024 * 1024,
+  });
+  if ('reason' in said) return said;
+  if (said.outcome !== 'response') return unknown('unreachable', `the API did not answer: ${said.outcome}`);
+  return judgeCanary(said.status, said.body, Math.round(clock.monotonicMs() - began));
 }
 
 /** The stream of one canary, read as a whole. Pure. */
@@ -230,10 +256,6 @@ function json(text: string): unknown {
   } catch {
     return undefined;
   }
-}
-
-function noToken(): { readonly status: 'unknown'; readonly reason: UnknownReason; readonly detail: string } {
-  return unknown('no-token', 'needs a token: --token-file, or a context made by viworks deploy');
 }
 
 function apiFact<K extends 'registry.entry' | 'canary'>(

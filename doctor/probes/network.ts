@@ -139,7 +139,6 @@ export async function get(
   from: NetworkVantage,
   of: Endpoint & {
     readonly path: string;
-    readonly headers?: Readonly<Record<string, string>>;
     readonly bodyLimit?: number;
   },
 ): Promise<Reading<HttpObservation>> {
@@ -167,7 +166,7 @@ export async function get(
       method: 'GET',
       path: of.path,
       host: of.name,
-      headers: { Connection: 'close', 'User-Agent': from.userAgent('http'), ...of.headers },
+      headers: { Connection: 'close', 'User-Agent': from.userAgent('http') },
       clock: place.clock,
       signal: place.signal,
       answerMs: ANSWER_MS,
@@ -194,7 +193,6 @@ export async function get(
 
 export interface UpgradeRequest extends Endpoint {
   readonly path: string;
-  readonly token: string | undefined;
   readonly onStall?: (() => Promise<void>) | undefined;
 }
 
@@ -208,7 +206,6 @@ export async function upgradeFact(from: NetworkVantage, target: UpgradeTarget, o
     path: of.path,
     trust: of.trust,
     userAgent: from.userAgent(`upgrade-${target}`),
-    token: of.token,
     onStall: of.onStall,
   });
   const reading =

@@ -99,15 +99,24 @@ const procStates = [
   'NEW-SYN-RECV',
 ];
 
+/** A row of the kernel's own tables; the inode is 0 for a connection that nobody has accepted yet. */
+export type ProcSocket = Socket & { readonly inode: number };
+
 /** The rows of /proc/net/tcp and /proc/net/tcp6, one after the other. For LISTEN the receive queue is the accept queue. */
 export function parseProcSockets(text: string): readonly Socket[] {
+  return procSockets(text).map(({ inode: _inode, ...socket }) => socket);
+}
+
+/** The same with inodes: what links a row to the process that holds it. */
+export function procSockets(text: string): readonly ProcSocket[] {
   return text.split('\n').flatMap((line) => {
     const match =
-      /^\s*\d+: ([0-9A-F]+):([0-9A-F]{4}) ([0-9A-F]+):([0-9A-F]{4}) ([0-9A-F]{2}) ([0-9A-F]{8}):([0-9A-F]{8}) \S+ \S+\s+(\d+)/.exec(
+      /^\s*\d+: ([0-9A-F]+):([0-9A-F]{4}) ([0-9A-F]+):([0-9A-F]{4}) ([0-9A-F]{2}) ([0-9A-F]{8}):([0-9A-F]{8}) \S+ \S+\s+(\d+)\s+\d+ (\d+)/.exec(
         line,
       );
     if (!match) return [];
-    const [, local = '', localPort = '', remote = '', remotePort = '', state = '', tx = '', rx = '', uid] = match;
+    const [, local = '', localPort = '', remote = '', remotePort = '', state = '', tx = '', rx = '', uid, inode] =
+      match;
     return [
       {
         state: procStates[Number.parseInt(state, 16)] ?? state,
@@ -121,6 +130,7 @@ export function parseProcSockets(text: string): readonly Socket[] {
         pid: null,
         process: null,
         unit: null,
+        inode: Number(inode),
       },
     ];
   });

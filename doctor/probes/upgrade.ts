@@ -1,5 +1,5 @@
 // The live probe of the product's own protocol: raw upgrade → accept key → CHALLENGE → probe HELLO or its coded refusal → pong → close 1000.
-// It is never registered: without a token the refusal itself proves that the server loop works.
+// It is never registered, and carries no token: the refusal itself proves that the server loop works, whoever else may answer here.
 import type { Duplex } from 'node:stream';
 import { closeByCode, decodeFrame, encodeFrame, PROTOCOL_VERSION, SUBPROTOCOL } from '../../agents/protocol/index.ts';
 import type { UpgradeObservation, UpgradeStage } from '../engine/index.ts';
@@ -22,7 +22,6 @@ export interface UpgradeOptions {
   /** Undefined for a port without TLS. */
   readonly trust: Trust | undefined;
   readonly userAgent: string;
-  readonly token: string | undefined;
   /** Called once while a connection is open and nothing came back. */
   readonly onStall?: (() => Promise<void>) | undefined;
 }
@@ -133,13 +132,13 @@ async function ask(stream: Duplex, options: UpgradeOptions, seen: Seen): Promise
   seen.acceptKeyOk = answer.message.headers['sec-websocket-accept'] === acceptKey(key);
   if (!seen.acceptKeyOk) return 'bad-accept-key';
   seen.reached = 'accepted';
-  return await talk(stream, { options, seen, first: answer.first });
+  return await talk(stream, { place, seen, first: answer.first });
 }
 
 /** What is said after 101. A ping goes out first: our backend's CHALLENGE comes before its pong, so a pong alone means a server of another kind. */
-function talk(stream: Duplex, of: { options: UpgradeOptions; seen: Seen; first: Buffer }): Promise<Ended> {
-  const { options, seen } = of;
-  const { clock, signal } = options.place;
+function talk(stream: Duplex, of: { place: Place; seen: Seen; first: Buffer }): Promise<Ended> {
+  const { place, seen } = of;
+  const { clock, signal } = place;
   const parser = createFrameParser();
   return new Promise((resolve, reject) => {
     let closing = false;
@@ -194,9 +193,8 @@ function talk(stream: Duplex, of: { options: UpgradeOptions; seen: Seen; first: 
         seen.challenged = true;
         seen.hello = 'silent';
         raise('challenge');
-        const probe = { type: 'session.probe' as const, protocol: PROTOCOL_VERSION };
-        const text_ = encodeFrame(options.token === undefined ? probe : { ...probe, token: options.token });
-        stream.write(encodeMasked(OPCODE.text, Buffer.from(text_)));
+        const probe = encodeFrame({ type: 'session.probe', protocol: PROTOCOL_VERSION });
+        stream.write(encodeMasked(OPCODE.text, Buffer.from(probe)));
       } else if (frame.type === 'session.probed') {
         seen.hello = 'accepted';
         raise('hello');

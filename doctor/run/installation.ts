@@ -2,13 +2,14 @@
 import { readFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
-import { describe, errnoOf, parseToml } from '../../agents/runtime/index.ts';
+import { describe, errnoOf, operatorDirectory, parseToml, Secret } from '../../agents/runtime/index.ts';
 import { type Inventory, loadInventory } from '../../deploy/inventory/index.ts';
 import type { RemoteTarget } from '../../deploy/remote/index.ts';
 import type { Topology } from '../engine/index.ts';
 import { doctorErrors } from '../errors.ts';
 import { parseAgentConfig } from '../probes/agent-config.ts';
 import type { Trust } from '../probes/dial.ts';
+import { Credential } from '../probes/peer.ts';
 import type { DoctorOptions } from './options.ts';
 import { targetOfName, targetOfPlan } from './targets.ts';
 import { type Hints, noHints, topologyOfInventory, topologyOfLocal, topologyOfOptions } from './topology.ts';
@@ -20,7 +21,7 @@ export interface Installation {
   readonly hints: Hints;
   readonly targets: ReadonlyMap<string, RemoteTarget>;
   readonly operatorTrust: Trust;
-  readonly token: string | undefined;
+  readonly credential: Credential | undefined;
   /** Where the inventory names a host's key, as `file:line:column`, by host; empty without an inventory. */
   readonly keyPlaces: ReadonlyMap<string, string>;
 }
@@ -54,7 +55,7 @@ async function locate(finding: Finding): Promise<Installation> {
     hints: noHints,
     targets: new Map(Object.values(inventory.hosts).map((host) => [host.name, targetOfPlan(host)])),
     operatorTrust: await trustOfInventory(inventory),
-    token: await findToken(finding, topology),
+    credential: await findCredential(finding, topology),
     keyPlaces: await keyPlacesOf(file, Object.keys(inventory.hosts)),
   };
 }
@@ -98,7 +99,7 @@ async function typedInstallation(finding: Finding, backend: string, url: URL): P
     hints: noHints,
     targets: new Map(reached.map((target) => [target.name, target])),
     operatorTrust: roots,
-    token: await findToken(finding, topology),
+    credential: await findCredential(finding, topology),
     keyPlaces: new Map(),
   };
 }
@@ -109,8 +110,7 @@ function upDir(env: Env): string {
 }
 
 async function localInstallation(finding: Finding): Promise<Installation> {
-  const { env, options } = finding;
-  const dir = upDir(env);
+  const dir = upDir(finding.env);
   const files = { backend: join(dir, 'backend.toml'), gateway: join(dir, 'gateway.toml') };
   const [backendText, gatewayText] = [await readText(files.backend), await readText(files.gateway)];
   if (backendText === undefined || gatewayText === undefined)
@@ -138,18 +138,31 @@ async function localInstallation(finding: Finding): Promise<Installation> {
     },
     targets: new Map(),
     operatorTrust: bundle === undefined ? roots : { bundle, name: join(dir, 'ca.pem') },
-    token: options.tokenFile === undefined ? await findToken(finding, topology) : await readToken(options.tokenFile),
+    credential: await findCredential(finding, topology),
     keyPlaces: new Map(),
   };
 }
 
 /** The token that was named, else that of the context which belongs to this installation. None is no error: the canary is then left out. */
-async function findToken({ options, env }: Finding, topology: Topology): Promise<string | undefined> {
-  if (options.tokenFile !== undefined) return await readToken(options.tokenFile);
-  const dir = join(env.XDG_CONFIG_HOME || join(env.HOME ?? homedir(), '.config'), 'viworks');
+async function findCredential({ options, env }: Finding, topology: Topology): Promise<Credential | undefined> {
+  if (options.tokenFile !== undefined) return namedCredential(options.tokenFile);
+  const dir = operatorDirectory(env);
   const text = await readText(join(dir, 'contexts.json'));
-  const file = text === undefined ? undefined : tokenFileOf(text, topology);
-  return file === undefined ? undefined : (await readText(file.startsWith('/') ? file : join(dir, file)))?.trim();
+  const named = text === undefined ? undefined : tokenFileOf(text, topology);
+  if (named === undefined) return undefined;
+  return credentialOf((await readText(named.startsWith('/') ? named : join(dir, named))) ?? '');
+}
+
+async function namedCredential(file: string): Promise<Credential> {
+  const credential = credentialOf(await readNamed(file));
+  if (credential) return credential;
+  throw doctorErrors.create('VW_DOCTOR_FILE_UNREADABLE', { file, reason: 'it is not one line with a token' });
+}
+
+// What a header can carry: anything else is not a token, but some other file.
+function credentialOf(text: string): Credential | undefined {
+  const token = text.trim();
+  return /^[\x21-\x7e]+$/.test(token) ? new Credential(new Secret(token)) : undefined;
 }
 
 function tokenFileOf(text: string, topology: Topology): string | undefined {
@@ -163,10 +176,6 @@ function tokenFileOf(text: string, topology: Topology): string | undefined {
   });
   const file = record(wanted?.[1]).tokenFile;
   return typeof file === 'string' ? file : undefined;
-}
-
-async function readToken(file: string): Promise<string> {
-  return (await readNamed(file)).trim();
 }
 
 /** A file that was named on the command line has to be there. */

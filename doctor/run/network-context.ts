@@ -2,6 +2,7 @@
 import type { Clock } from '../../agents/runtime/index.ts';
 import type { FactStore, Topology } from '../engine/index.ts';
 import type { Trust } from '../probes/dial.ts';
+import type { Credential } from '../probes/peer.ts';
 import type { SiteView } from './rounds.ts';
 import type { RunLog } from './run-log.ts';
 import type { Hints } from './topology.ts';
@@ -15,7 +16,9 @@ export interface NetworkContext {
   readonly signal: AbortSignal;
   readonly run: string;
   readonly version: string;
-  readonly token: string | undefined;
+  /** Use sudo on the hosts where it needs no password. */
+  readonly sudo: boolean;
+  readonly credential: Credential | undefined;
   /** What the operator judges TLS with. */
   readonly operatorTrust: Trust;
   readonly views: readonly SiteView[];

@@ -25,6 +25,7 @@ import {
   upgradeNotSent,
 } from '../probes/network.ts';
 import type { NetworkContext } from './network-context.ts';
+import { watchPeer } from './peer.ts';
 import { watchQueue } from './queue.ts';
 import type { SiteView } from './rounds.ts';
 
@@ -80,7 +81,7 @@ function publicEndpoint(topology: Topology, address: string, trust: Trust): Endp
 }
 
 async function publicProbes(context: NetworkContext, from: NetworkVantage, endpoint: Endpoint): Promise<void> {
-  const { log, topology, token } = context;
+  const { log, topology } = context;
   const title = (what: string): string => `${what} from ${from.host}`;
   const about = (probe: string, what: string) => ({ probe, vantage: from.vantage, title: title(what) });
   const { path } = topology;
@@ -92,7 +93,7 @@ async function publicProbes(context: NetworkContext, from: NetworkVantage, endpo
   } else {
     jobs.push(
       log.probe(about('ws.upgrade.public', 'upgrade through nginx'), async () => [
-        await upgradeFact(from, 'public', { ...endpoint, path, token }),
+        await upgradeFact(from, 'public', { ...endpoint, path }),
       ]),
       log.probe(about('http.response.public-api', `GET ${apiPath(topology)} through nginx`), async () => [
         await getFact(from, 'public-api', { ...endpoint, path: apiPath(topology) }),
@@ -180,7 +181,7 @@ async function fromBackend(context: NetworkContext, view: SiteView): Promise<voi
 
 /** The agents port itself: the canonical path first, and only when that is answered wrongly the paths that tell why. */
 async function directProbes(context: NetworkContext, from: NetworkVantage, view: SiteView): Promise<void> {
-  const { topology, log, store, token } = context;
+  const { topology, log, store } = context;
   const endpoint = agentsEndpoint(context, view);
   const title = (what: string): string => `${what} on the agents port`;
   if (dormant(context, 'agents')) {
@@ -193,7 +194,7 @@ async function directProbes(context: NetworkContext, from: NetworkVantage, view:
       reachFacts(from, 'agents', endpoint),
     ),
     log.probe({ probe: 'ws.upgrade.direct', vantage: 'be', title: title('upgrade') }, async () => [
-      await upgradeFact(from, 'direct', { ...endpoint, path: topology.path, token, onStall }),
+      await upgradeFact(from, 'direct', { ...endpoint, path: topology.path, onStall }),
     ]),
   ]);
   const seen = store.get('ws.upgrade', 'be', 'direct');
@@ -203,7 +204,7 @@ async function directProbes(context: NetworkContext, from: NetworkVantage, view:
   ]);
   if (seen.value.status === 101) return;
   await log.probe({ probe: 'ws.upgrade.direct-root', vantage: 'be', title: title('upgrade /') }, async () => [
-    await upgradeFact(from, 'direct-root', { ...endpoint, path: '/', token }),
+    await upgradeFact(from, 'direct-root', { ...endpoint, path: '/' }),
   ]);
 }
 
@@ -244,11 +245,10 @@ async function fromGateway(context: NetworkContext, view: SiteView, backend: Sit
   const elsewhere = own !== null && isElsewhere(own, topology);
   if (elsewhere && !dormant(context)) {
     const title = `upgrade at ${own.host}:${own.port}, as the gateway is configured`;
-    // Whose server that is nobody knows: the token stays here.
     const place: Endpoint = { address: own.host, port: own.port, name: own.host, trust: endpoint.trust };
     jobs.push(
       log.probe({ probe: 'ws.upgrade.agent-url', vantage: id, title }, async () => [
-        await upgradeFact(from, 'agent-url', { ...place, path: own.path, token: undefined }),
+        await upgradeFact(from, 'agent-url', { ...place, path: own.path }),
       ]),
     );
   }
@@ -257,7 +257,7 @@ async function fromGateway(context: NetworkContext, view: SiteView, backend: Sit
     jobs.push(
       log.probe(
         { probe: 'ws.upgrade.public-agent-path', vantage: id, title: `upgrade ${path} through nginx` },
-        async () => [await upgradeFact(from, 'public-agent-path', { ...endpoint, path, token: context.token })],
+        async () => [await upgradeFact(from, 'public-agent-path', { ...endpoint, path })],
       ),
     );
     if (backend) {
@@ -269,7 +269,6 @@ async function fromGateway(context: NetworkContext, view: SiteView, backend: Sit
             await upgradeFact(be, 'direct-agent-path', {
               ...agentsEndpoint(context, backend),
               path,
-              token: context.token,
             }),
           ],
         ),
@@ -295,7 +294,7 @@ function isElsewhere(own: UrlParts, topology: Topology): boolean {
 
 /** Registry and canary over the API port of the backend's host, whatever nginx does. */
 async function throughApi(context: NetworkContext, backend: SiteView): Promise<void> {
-  const { topology, log, store, token } = context;
+  const { topology, log, store, credential } = context;
   if (topology.kind !== 'viworks' || dormant(context, 'api')) return;
   const from = vantageOf(context, 'be', backend);
   const endpoint = apiEndpoint(context, backend);
@@ -306,10 +305,11 @@ async function throughApi(context: NetworkContext, backend: SiteView): Promise<v
     for (const { id } of topology.gateways) log.facts(apiNotAsked(from, id, why));
     return;
   }
+  const look = watchPeer(context, backend);
   await Promise.all(
     topology.gateways.map(async ({ id: gateway }) => {
       await log.probe({ probe: 'registry.entry', vantage: 'op', title: `registry entry of ${gateway}` }, async () => [
-        await registryFact(from, { endpoint, gateway, token }),
+        await registryFact(from, { endpoint, gateway, credential, look }),
       ]);
       // To a gateway that is not there a command would only wait for its expiry.
       const entry = store.get('registry.entry', 'op', gateway);
@@ -318,7 +318,7 @@ async function throughApi(context: NetworkContext, backend: SiteView): Promise<v
         return;
       }
       await log.probe({ probe: 'canary', vantage: 'op', title: `canary on ${gateway}` }, async () => [
-        await canaryFact(from, { endpoint, gateway, token }),
+        await canaryFact(from, { endpoint, gateway, credential, look }),
       ]);
     }),
   );

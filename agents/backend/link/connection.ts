@@ -101,7 +101,10 @@ export function createConnection(
     const code = name === undefined ? 1000 : CLOSE[name].code;
     closedAs = { code, name: name ?? 'normal' };
     if (name === 'protocol_error') metrics.protocolErrors.inc();
-    if (name !== undefined && !link) {
+    if (name === 'probe_refused') {
+      // The doctor's probes carry no token: for them the refusal is the answer.
+      logger.info(MESSAGES.probeRefused, { remote, detail: message });
+    } else if (name !== undefined && !link) {
       metrics.helloRejected.inc({ code: String(code) });
       logger.warn(MESSAGES.sessionRefused, { remote, closeCode: code, reason: name, detail: message });
     }

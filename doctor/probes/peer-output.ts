@@ -1,0 +1,93 @@
+// Who holds the other end of a connection on one host, by what the kernel says: the sockets of the program that is meant, and every socket
+// of a port. Pure; anything that cannot be read proves nothing.
+import { quote, type Section } from './script.ts';
+import { type ProcSocket, procSockets, type Socket } from './socket-output.ts';
+
+/** Which process has to hold the port: the main process of a unit, or one that was seen running. */
+export type PortOwner =
+  | { readonly kind: 'unit'; readonly unit: string }
+  | { readonly kind: 'process'; readonly pid: number }
+  | { readonly kind: 'unknown'; readonly why: string };
+
+/** Whether the program holds the port; `why` completes "the token was not sent: …". */
+export type PeerJudgement =
+  | { readonly proven: true }
+  | { readonly proven: false; readonly permission: boolean; readonly why: string };
+
+/** Every row of one port on a busy API is less than this, in bytes; a table that is cut proves nothing. */
+const CAP_BYTES = 1024 * 1024;
+
+/** Shell that prints the program's sockets and the sockets of the port. The program is named twice: it may be replaced in between. */
+export function peerSection(owner: Exclude<PortOwner, { kind: 'unknown' }>, port: number): Section {
+  const hex = port.toString(16).toUpperCase().padStart(4, '0');
+  // A process without a unit counts only if it runs as the one who asks: whoever else it is could have chosen any name.
+  const main =
+    owner.kind === 'unit'
+      ? `$T systemctl show -p MainPID ${quote(owner.unit)} 2>/dev/null | sed -n 's/^MainPID=//p'`
+      : `[ "$(stat -c %u /proc/${owner.pid} 2>/dev/null)" = "$(id -u)" ] && echo ${owner.pid}`;
+  return {
+    id: 'peer.owner',
+    title: 'who holds the API port',
+    capBytes: CAP_BYTES,
+    // The sockets once before and once after the table: none that is in use in between is missed.
+    body: `main() { ${main}; }
+held() { ls -l /proc/$1/fd 2>/dev/null | sed -n 's/.*socket:\\[\\([0-9]*\\)\\].*/\\1/p'; }
+p=$(main); p=\${p:-0}; echo "--main $p"; held $p
+[ $p = 0 ] || ls /proc/$p/fd >/dev/null 2>&1 || echo '--denied'
+echo '--tcp'; cat /proc/net/tcp /proc/net/tcp6 2>/dev/null | grep -E ':${hex} '
+echo '--held'; held $p; echo "--main $(main)"`,
+  };
+}
+
+/** Which end is meant: what was dialled. */
+export interface Dialled {
+  readonly address: string;
+  readonly port: number;
+}
+
+/**
+ * Every listener of the port and the other end of every connection to what was dialled has to be a socket of the program. Our own connection
+ * is one of them, whichever it is: it was open before the kernel was asked, and its other end cannot change hands later.
+ */
+export function judgePeers(text: string, dialled: Dialled): PeerJudgement {
+  const mains = [...text.matchAll(/^--main (\d*)$/gm)].map((match) => Number(match[1]));
+  const [main = 0, again] = mains;
+  if (main === 0) return unproven('the process of the backend could not be found');
+  if (again !== main) return unproven('the backend was being restarted');
+  if (/^--denied$/m.test(text))
+    return { ...unproven('the sockets of the backend can only be seen by root'), permission: true };
+  const own = new Set([...text.matchAll(/^(\d+)$/gm)].map((match) => Number(match[1])));
+  const rows = procSockets(text);
+  const holds = (socket: ProcSocket): boolean => own.has(socket.inode);
+  const listeners = rows.filter((row) => row.state === 'LISTEN' && row.localPort === dialled.port);
+  if (listeners.length === 0) return unproven(`nothing was seen listening on port ${dialled.port}`);
+  if (!listeners.every(holds)) return unproven(`the process that holds port ${dialled.port} is not the backend`);
+  const open = rows.filter((row) => mayBeOurs(row, dialled));
+  if (open.length === 0) return unproven('the connection was not seen in the tables of the kernel');
+  for (const row of open) {
+    const other = rows.find((end) => faces(end, row));
+    // A connection that was not accepted yet has no inode: the listeners, which are the program's, are all that can accept it.
+    if (!other || !(other.inode === 0 || holds(other)))
+      return unproven(`the other end of a connection to port ${dialled.port} is not the backend`);
+  }
+  return { proven: true };
+}
+
+/** Our end, or one like it; the ends that are closing cannot be written from. */
+function mayBeOurs(row: Socket, { address, port }: Dialled): boolean {
+  if (row.remotePort !== port || row.remoteAddress !== address) return false;
+  return row.state === 'ESTABLISHED' || row.state === 'CLOSE-WAIT';
+}
+
+function faces(end: Socket, row: Socket): boolean {
+  return (
+    end.localPort === row.remotePort &&
+    end.localAddress === row.remoteAddress &&
+    end.remotePort === row.localPort &&
+    end.remoteAddress === row.localAddress
+  );
+}
+
+function unproven(why: string): Extract<PeerJudgement, { proven: false }> {
+  return { proven: false, permission: false, why };
+}
