@@ -4,12 +4,23 @@ import { backendUnit, gatewayUnit } from '../places.ts';
 import { healthy } from '../witness.ts';
 import type { Workbench } from '../workbench.ts';
 
+/**
+ * `cause`: this one and no other; `latent`: nothing is broken now, this will be; `healthy`: it only looks wrong; `sight`: a host cannot be
+ * looked at; `unexplained`: no rule knows it, so the broken hop and no cause.
+ */
+export interface Answer {
+  readonly kind: 'cause' | 'latent' | 'healthy' | 'sight' | 'unexplained';
+  readonly code: string | null;
+}
+
 export interface Break {
   /** The catalogue's code, or `TRAP-…` for something that looks wrong and is not. */
   readonly id: string;
   readonly what: string;
   /** In which form of the lab it can be injected. */
   readonly form: 'systemd' | 'docker';
+  /** What the doctor has to say where the id does not say it. */
+  readonly answer?: Answer;
   readonly inject: (bench: Workbench) => Promise<void>;
   /** Answers with what it saw when the fault is in, with undefined when it is not (yet). Looks only; changes nothing. */
   readonly witness: (bench: Workbench) => Promise<string | undefined>;
