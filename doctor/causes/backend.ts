@@ -1,6 +1,6 @@
 // Causes in the backend's process and its ports: the rows BE-01 to BE-10 of the catalogue.
 import { MESSAGES } from '../../agents/backend/messages.ts';
-import { anyOf, type CauseRule, defineCause, judge, not, sign, signs, type Tri, type View } from '../engine/index.ts';
+import { anyOf, type CauseRule, causesOf, judge, not, sign, signs, type Tri, type View } from '../engine/index.ts';
 import { backendCommand, backendUnit, deployAgain, on, remedy } from './texts.ts';
 import { bringBack, downSign, downWord, neverRan, unitDown } from './unit-words.ts';
 
@@ -55,34 +55,6 @@ const claimsToListen = logs.logSays(
   'its log claims otherwise, and the kernel outranks the log',
 );
 
-const be01 = defineCause({
-  code: 'BE-01',
-  name: 'WebSocket port never opened',
-  layer: 'backend',
-  hop: 'ws-port',
-  host: 'be',
-  title: (view) => `the backend runs and never opened its WebSocket port ${port(view)}`,
-  necessary: [backendRuns, backend.apiAnswers, backend.agentsNotListening],
-  signature: [backend.directFails],
-  supports: [claimsToListen],
-  forbids: [otherPort, publishedByDocker, parts.startedWithin(parts.backendPart, 5)],
-  lookalikes: [
-    { code: 'BE-10', separator: noOtherPort },
-    { code: 'BE-05', separator: backend.apiAnswers },
-    { code: 'NET-08', separator: backend.agentsNotListening },
-  ],
-  predicts: ['backend.agents.listens', 'backend.agents.upgrades', 'backend.health.good'],
-  remedy: (view) =>
-    remedy(
-      'start or install a backend build that opens its WebSocket listener; a restart helps only if the program on disk is newer than the running one',
-      [...on(view, 'be', backendCommand(view, 'restart'), `ss -ltn | grep :${port(view)}`)],
-    ),
-  help: `The process lives and its API answers, but the WebSocket server was never started: the kernel has no LISTEN row for its port.
-A log line such as "WebSocket server started" proves nothing; the kernel's table does.
-Told from BE-10 by the configured port, from NET-08 (a firewall that rejects) by the missing LISTEN row, from BE-05 by the API that answers.
-Mend the build: the server loop has to run, and failing to bind has to end the process.`,
-});
-
 const neverAccepts = sign(backend.queueRises.claim, (view) => {
   const rises = backend.queueRises.holds(view);
   if (rises !== 'unknown') return rises;
@@ -96,90 +68,6 @@ const directAnswered = sign('a direct dial is answered', (view) =>
   judge(view, ['ws.upgrade', 'be', 'direct'], (seen) => seen.status !== null),
 );
 
-const be02 = defineCause({
-  code: 'BE-02',
-  name: 'bound and never accepting',
-  layer: 'backend',
-  hop: 'ws-port',
-  host: 'be',
-  title: (view) => `port ${port(view)} is bound, and nothing ever accepts its connections`,
-  necessary: [backend.agentsListens, neverAccepts, backend.directFails, backend.apiAnswers],
-  signature: [
-    backendRuns,
-    anyOf(
-      'a dial connects and hears nothing, or the full queue lets none in',
-      backend.directSilent,
-      backend.directConnectTimeout,
-    ),
-  ],
-  supports: [parts.processIn(parts.backendPart, 'SD', 'sleeps (state S)')],
-  forbids: [parts.processIn(parts.backendPart, 'T', 'is stopped (state T)'), directAnswered],
-  lookalikes: [
-    { code: 'BE-03', separator: backend.apiAnswers },
-    { code: 'BE-04', separator: backend.apiAnswers },
-    { code: 'NET-07', separator: neverAccepts },
-    { code: 'http', title: 'the backend accepts and stays silent', separator: backend.queueRises },
-  ],
-  predicts: ['backend.agents.upgrades', 'backend.health.good'],
-  remedy: (view) =>
-    remedy(
-      'install a backend build that runs its accept loop, then restart it',
-      on(view, 'be', backendCommand(view, 'restart'), `ss -ltn | grep :${port(view)}`),
-    ),
-  help: `The socket is bound and listening, so connects succeed; no accept loop runs, so every connection waits in the kernel's queue (Recv-Q climbs by one a dial).
-"Not listening" would be wrong, and so would be "open, hence fine".
-Told from a stopped process (BE-03) and a blocked event loop (BE-04) by the API port, which answers; from a firewall that drops (NET-07) by the queue, which is not empty.`,
-});
-
-const be03 = defineCause({
-  code: 'BE-03',
-  name: 'process suspended',
-  layer: 'backend',
-  hop: 'ws-port',
-  host: 'be',
-  title: 'the backend process is suspended',
-  necessary: [parts.processIn(parts.backendPart, 'T', 'is stopped (state T)')],
-  signature: [backend.directFails],
-  supports: [backendRuns, backend.apiSilent],
-  forbids: [backend.directUpgrades],
-  lookalikes: [
-    { code: 'BE-04', separator: parts.processIn(parts.backendPart, 'T', 'is in state T, not running') },
-    { code: 'BE-02', separator: parts.processIn(parts.backendPart, 'T', 'is in state T, not sleeping') },
-  ],
-  predicts: ['backend.api.answers', 'backend.agents.upgrades', 'backend.agents.listens'],
-  remedy: (view) =>
-    remedy('let the process go on, or restart it', on(view, 'be', `systemctl kill --signal=CONT ${backendUnit(view)}`)),
-  help: `Somebody or something stopped the process (SIGSTOP). systemd still says "active"; the kernel says state T, and connections pile up on both ports.`,
-});
-
-const be04 = defineCause({
-  code: 'BE-04',
-  name: 'event loop blocked',
-  layer: 'backend',
-  hop: 'ws-port',
-  host: 'be',
-  title: "the backend's event loop is blocked",
-  necessary: [
-    backendRuns,
-    backend.apiSilent,
-    backend.agentsListens,
-    backend.directFails,
-    parts.processIn(parts.backendPart, 'RSDt', 'is not stopped'),
-  ],
-  signature: [parts.processIn(parts.backendPart, 'R', 'is on the processor (state R)')],
-  lookalikes: [
-    { code: 'BE-03', separator: parts.processIn(parts.backendPart, 'RSDt', 'is not in state T') },
-    { code: 'BE-02', separator: backend.apiSilent },
-  ],
-  predicts: ['backend.api.answers', 'backend.agents.upgrades'],
-  remedy: (view) =>
-    remedy(
-      'look at the busy thread first, then restart',
-      on(view, 'be', 'top -H -b -n1 | head -20', backendCommand(view, 'restart')),
-    ),
-  help: `Both ports accept in the kernel and neither answers, while the process uses a whole core: one long computation or a dead lock in the event loop.`,
-});
-
 const stopped = downSign(
   parts.backendPart,
   unitDown(parts.backendPart, (view) => !view.topology.inferred.includes('backend.unit')),
@@ -192,39 +80,6 @@ const stopped = downSign(
       )
       .holds(view),
 );
-
-const be05 = defineCause({
-  code: 'BE-05',
-  name: 'backend stopped',
-  layer: 'backend',
-  hop: 'ws-port',
-  host: 'be',
-  title: (view) => {
-    const word = downWord(view, parts.backendPart);
-    return {
-      stopped: 'the backend is stopped',
-      'not enabled': 'the backend is stopped, and its unit is not enabled',
-      masked: 'the backend is stopped, and its unit is masked',
-      'not installed': `the backend is not installed on ${parts.hostOf(view, 'be')}: no unit ${backendUnit(view)}`,
-    }[word];
-  },
-  necessary: [stopped],
-  signature: [anyOf('no process serves its ports', backend.agentsNotListening, backend.onlySystemdListens)],
-  forbids: [backend.directUpgrades],
-  lookalikes: [
-    { code: 'BE-06', separator: stopped },
-    { code: 'BE-01', separator: stopped },
-  ],
-  predicts: ['backend.process.running', 'backend.api.answers', 'backend.agents.listens', 'backend.agents.upgrades'],
-  remedy: (view) => {
-    const word = downWord(view, parts.backendPart);
-    if (word === 'not installed') return remedy('install it', deployAgain(view, 'be'));
-    const fix = { stopped: 'start it', 'not enabled': 'enable and start it', masked: 'unmask and start it' }[word];
-    return remedy(fix, bringBack(view, parts.backendPart, backendCommand(view, 'start')));
-  },
-  help: `The unit is inactive with result success: somebody stopped it, or it was never started since boot; it may be disabled, masked or gone altogether. Sockets that systemd holds for it may still be open; they prove nothing about the service.
-Told from a crash (BE-06) by the result.`,
-});
 
 const addressInUse = logs.logSays(parts.backendPart, /EADDRINUSE|address already in use/i, 'its log says');
 const noSpaceLine = logs.logSays(parts.backendPart, /ENOSPC|no space left/i, 'its log says');
@@ -242,77 +97,182 @@ const configComplaint = anyOf(
   ),
 );
 
-const be06 = defineCause({
-  code: 'BE-06',
-  name: 'backend crash loop over its configuration',
-  layer: 'backend',
-  hop: 'ws-port',
-  host: 'be',
-  title: 'the backend ends at each start because of its configuration',
-  necessary: [parts.crashing(parts.backendPart), configComplaint],
-  forbids: [addressInUse, noSpaceLine, parts.unitIs(parts.backendPart, 'cannot run its program', neverRan)],
-  lookalikes: [
-    { code: 'BE-05', separator: parts.crashing(parts.backendPart) },
-    { code: 'BE-07', separator: not('its log does not speak of a port in use', addressInUse) },
-  ],
-  followsFrom: ['BE-15', 'BE-17'],
-  predicts: ['backend.process.running', 'backend.api.answers', 'backend.agents.listens', 'backend.agents.upgrades'],
-  remedy: (view) =>
-    remedy(
-      'correct the line that the error names, then start it',
-      on(view, 'be', `journalctl -u ${backendUnit(view)} -n 20`, backendCommand(view, 'restart')),
-    ),
-  help: `The process starts, refuses its configuration and ends; systemd starts it again. The last line before the exit names the file, the line and the key. "Unit down" and "flapping" are only how it looks.`,
-});
-
-const be07 = defineCause({
-  code: 'BE-07',
-  name: 'port taken by another program',
-  layer: 'backend',
-  hop: 'ws-port',
-  host: 'be',
-  title: (view) => `another program holds port ${port(view)}`,
-  necessary: [
-    anyOf((view) => backend.agentsPortForeign.claim(view), backend.agentsPortForeign, addressInUse),
-    not('the backend itself is not up', backendRuns),
-    anyOf('what answers there is no backend', backend.directFails, addressInUse),
-  ],
-  signature: [backend.agentsPortForeign],
-  forbids: [backend.directUpgrades],
-  lookalikes: [{ code: 'BE-06', separator: anyOf('the port is taken', addressInUse, backend.agentsPortForeign) }],
-  predicts: ['backend.process.running', 'backend.api.answers', 'backend.agents.upgrades', 'backend.agents.listens'],
-  remedy: (view) =>
-    remedy(
-      'stop the program that holds the port, then start the backend',
-      on(view, 'be', `ss -ltnp | grep :${port(view)}`, backendCommand(view, 'start')),
-    ),
-  help: `The backend cannot bind its port because something else has it; it keeps ending with EADDRINUSE. A port that is open says nothing about who opened it: look at the owner's unit.`,
-});
-
-const be10 = defineCause({
-  code: 'BE-10',
-  name: 'backend on another port',
-  layer: 'backend',
-  hop: 'ws-port',
-  host: 'be',
-  title: (view) => `the backend listens on another port than ${port(view)}`,
-  necessary: [backendRuns, backend.agentsNotListening, otherPort],
-  signature: [
-    sign('the kernel shows that other port', (view) => {
-      const configured = view.value('agent.config', 'be', 'backend')?.agentsPort;
-      return judge(view, ['tcp.listeners', backend.backendSeat(view)], (rows) =>
-        rows.some((row) => row.port === configured || backend.otherBackendPorts(view).ports.includes(row.port)),
-      );
-    }),
-  ],
-  lookalikes: [{ code: 'BE-01', separator: otherPort }],
-  predicts: ['backend.agents.listens', 'backend.agents.upgrades'],
-  remedy: (view) =>
-    remedy(
-      `set agents.port = ${port(view)} in the backend's configuration, as nginx and the inventory expect`,
-      on(view, 'be', backendCommand(view, 'restart')),
-    ),
-  help: `The backend works, only not where nginx and the deployment expect it. The contract is the inventory's port; the backend's own configuration differs from it. Pointing nginx at the odd port would hide the difference.`,
-});
-
-export const backendCauses: readonly CauseRule[] = [be01, be02, be03, be04, be05, be06, be07, be10];
+export const backendCauses: readonly CauseRule[] = causesOf(
+  { layer: 'backend', hop: 'ws-port', host: 'be' },
+  {
+    'BE-01': {
+      name: 'WebSocket port never opened',
+      title: (view) => `the backend runs and never opened its WebSocket port ${port(view)}`,
+      necessary: [backendRuns, backend.apiAnswers, backend.agentsNotListening],
+      signature: [backend.directFails],
+      supports: [claimsToListen],
+      forbids: [otherPort, publishedByDocker, parts.startedWithin(parts.backendPart, 5)],
+      lookalikes: { 'BE-10': noOtherPort, 'BE-05': backend.apiAnswers, 'NET-08': backend.agentsNotListening },
+      predicts: ['backend.agents.listens', 'backend.agents.upgrades', 'backend.health.good'],
+      remedy: (view) =>
+        remedy(
+          'start or install a backend build that opens its WebSocket listener; a restart helps only if the program on disk is newer than the running one',
+          [...on(view, 'be', backendCommand(view, 'restart'), `ss -ltn | grep :${port(view)}`)],
+        ),
+      help: `The process lives and its API answers, but the WebSocket server was never started: the kernel has no LISTEN row for its port.
+A log line such as "WebSocket server started" proves nothing; the kernel's table does.
+Told from BE-10 by the configured port, from NET-08 (a firewall that rejects) by the missing LISTEN row, from BE-05 by the API that answers.
+Mend the build: the server loop has to run, and failing to bind has to end the process.`,
+    },
+    'BE-02': {
+      name: 'bound and never accepting',
+      title: (view) => `port ${port(view)} is bound, and nothing ever accepts its connections`,
+      necessary: [backend.agentsListens, neverAccepts, backend.directFails, backend.apiAnswers],
+      signature: [
+        backendRuns,
+        anyOf(
+          'a dial connects and hears nothing, or the full queue lets none in',
+          backend.directSilent,
+          backend.directConnectTimeout,
+        ),
+      ],
+      supports: [parts.processIn(parts.backendPart, 'SD', 'sleeps (state S)')],
+      forbids: [parts.processIn(parts.backendPart, 'T', 'is stopped (state T)'), directAnswered],
+      lookalikes: {
+        'BE-03': backend.apiAnswers,
+        'BE-04': backend.apiAnswers,
+        'NET-07': neverAccepts,
+        http: ['the backend accepts and stays silent', backend.queueRises],
+      },
+      predicts: ['backend.agents.upgrades', 'backend.health.good'],
+      remedy: (view) =>
+        remedy(
+          'install a backend build that runs its accept loop, then restart it',
+          on(view, 'be', backendCommand(view, 'restart'), `ss -ltn | grep :${port(view)}`),
+        ),
+      help: `The socket is bound and listening, so connects succeed; no accept loop runs, so every connection waits in the kernel's queue (Recv-Q climbs by one a dial).
+"Not listening" would be wrong, and so would be "open, hence fine".
+Told from a stopped process (BE-03) and a blocked event loop (BE-04) by the API port, which answers; from a firewall that drops (NET-07) by the queue, which is not empty.`,
+    },
+    'BE-03': {
+      name: 'process suspended',
+      title: 'the backend process is suspended',
+      necessary: [parts.processIn(parts.backendPart, 'T', 'is stopped (state T)')],
+      signature: [backend.directFails],
+      supports: [backendRuns, backend.apiSilent],
+      forbids: [backend.directUpgrades],
+      lookalikes: {
+        'BE-04': parts.processIn(parts.backendPart, 'T', 'is in state T, not running'),
+        'BE-02': parts.processIn(parts.backendPart, 'T', 'is in state T, not sleeping'),
+      },
+      predicts: ['backend.api.answers', 'backend.agents.upgrades', 'backend.agents.listens'],
+      remedy: (view) =>
+        remedy(
+          'let the process go on, or restart it',
+          on(view, 'be', `systemctl kill --signal=CONT ${backendUnit(view)}`),
+        ),
+      help: `Somebody or something stopped the process (SIGSTOP). systemd still says "active"; the kernel says state T, and connections pile up on both ports.`,
+    },
+    'BE-04': {
+      name: 'event loop blocked',
+      title: "the backend's event loop is blocked",
+      necessary: [
+        backendRuns,
+        backend.apiSilent,
+        backend.agentsListens,
+        backend.directFails,
+        parts.processIn(parts.backendPart, 'RSDt', 'is not stopped'),
+      ],
+      signature: [parts.processIn(parts.backendPart, 'R', 'is on the processor (state R)')],
+      lookalikes: {
+        'BE-03': parts.processIn(parts.backendPart, 'RSDt', 'is not in state T'),
+        'BE-02': backend.apiSilent,
+      },
+      predicts: ['backend.api.answers', 'backend.agents.upgrades'],
+      remedy: (view) =>
+        remedy(
+          'look at the busy thread first, then restart',
+          on(view, 'be', 'top -H -b -n1 | head -20', backendCommand(view, 'restart')),
+        ),
+      help: `Both ports accept in the kernel and neither answers, while the process uses a whole core: one long computation or a dead lock in the event loop.`,
+    },
+    'BE-05': {
+      name: 'backend stopped',
+      title: (view) => {
+        const word = downWord(view, parts.backendPart);
+        return {
+          stopped: 'the backend is stopped',
+          'not enabled': 'the backend is stopped, and its unit is not enabled',
+          masked: 'the backend is stopped, and its unit is masked',
+          'not installed': `the backend is not installed on ${parts.hostOf(view, 'be')}: no unit ${backendUnit(view)}`,
+        }[word];
+      },
+      necessary: [stopped],
+      signature: [anyOf('no process serves its ports', backend.agentsNotListening, backend.onlySystemdListens)],
+      forbids: [backend.directUpgrades],
+      lookalikes: { 'BE-06': stopped, 'BE-01': stopped },
+      predicts: ['backend.process.running', 'backend.api.answers', 'backend.agents.listens', 'backend.agents.upgrades'],
+      remedy: (view) => {
+        const word = downWord(view, parts.backendPart);
+        if (word === 'not installed') return remedy('install it', deployAgain(view, 'be'));
+        const fix = { stopped: 'start it', 'not enabled': 'enable and start it', masked: 'unmask and start it' }[word];
+        return remedy(fix, bringBack(view, parts.backendPart, backendCommand(view, 'start')));
+      },
+      help: `The unit is inactive with result success: somebody stopped it, or it was never started since boot; it may be disabled, masked or gone altogether. Sockets that systemd holds for it may still be open; they prove nothing about the service.
+Told from a crash (BE-06) by the result.`,
+    },
+    'BE-06': {
+      name: 'backend crash loop over its configuration',
+      title: 'the backend ends at each start because of its configuration',
+      necessary: [parts.crashing(parts.backendPart), configComplaint],
+      forbids: [addressInUse, noSpaceLine, parts.unitIs(parts.backendPart, 'cannot run its program', neverRan)],
+      lookalikes: {
+        'BE-05': parts.crashing(parts.backendPart),
+        'BE-07': not('its log does not speak of a port in use', addressInUse),
+      },
+      followsFrom: ['BE-15', 'BE-17'],
+      predicts: ['backend.process.running', 'backend.api.answers', 'backend.agents.listens', 'backend.agents.upgrades'],
+      remedy: (view) =>
+        remedy(
+          'correct the line that the error names, then start it',
+          on(view, 'be', `journalctl -u ${backendUnit(view)} -n 20`, backendCommand(view, 'restart')),
+        ),
+      help: `The process starts, refuses its configuration and ends; systemd starts it again. The last line before the exit names the file, the line and the key. "Unit down" and "flapping" are only how it looks.`,
+    },
+    'BE-07': {
+      name: 'port taken by another program',
+      title: (view) => `another program holds port ${port(view)}`,
+      necessary: [
+        anyOf((view) => backend.agentsPortForeign.claim(view), backend.agentsPortForeign, addressInUse),
+        not('the backend itself is not up', backendRuns),
+        anyOf('what answers there is no backend', backend.directFails, addressInUse),
+      ],
+      signature: [backend.agentsPortForeign],
+      forbids: [backend.directUpgrades],
+      lookalikes: { 'BE-06': anyOf('the port is taken', addressInUse, backend.agentsPortForeign) },
+      predicts: ['backend.process.running', 'backend.api.answers', 'backend.agents.upgrades', 'backend.agents.listens'],
+      remedy: (view) =>
+        remedy(
+          'stop the program that holds the port, then start the backend',
+          on(view, 'be', `ss -ltnp | grep :${port(view)}`, backendCommand(view, 'start')),
+        ),
+      help: `The backend cannot bind its port because something else has it; it keeps ending with EADDRINUSE. A port that is open says nothing about who opened it: look at the owner's unit.`,
+    },
+    'BE-10': {
+      name: 'backend on another port',
+      title: (view) => `the backend listens on another port than ${port(view)}`,
+      necessary: [backendRuns, backend.agentsNotListening, otherPort],
+      signature: [
+        sign('the kernel shows that other port', (view) => {
+          const configured = view.value('agent.config', 'be', 'backend')?.agentsPort;
+          return judge(view, ['tcp.listeners', backend.backendSeat(view)], (rows) =>
+            rows.some((row) => row.port === configured || backend.otherBackendPorts(view).ports.includes(row.port)),
+          );
+        }),
+      ],
+      lookalikes: { 'BE-01': otherPort },
+      predicts: ['backend.agents.listens', 'backend.agents.upgrades'],
+      remedy: (view) =>
+        remedy(
+          `set agents.port = ${port(view)} in the backend's configuration, as nginx and the inventory expect`,
+          on(view, 'be', backendCommand(view, 'restart')),
+        ),
+      help: `The backend works, only not where nginx and the deployment expect it. The contract is the inventory's port; the backend's own configuration differs from it. Pointing nginx at the odd port would hide the difference.`,
+    },
+  },
+);

@@ -2,8 +2,9 @@
 import {
   allOf,
   anyOf,
+  type CauseRow,
   type CauseRule,
-  defineCause,
+  causesOf,
   judge,
   negate,
   not,
@@ -17,7 +18,6 @@ import {
 import { gatewayUnit, ifVisible, isManaged, on, remedy } from './texts.ts';
 
 const { backend, gateway, parts } = signs;
-const predicts = ['agents.canary.returns'];
 
 function canarySays(claim: string, ...codes: readonly string[]): Sign {
   return sign(
@@ -60,79 +60,26 @@ const refusedToStart = canarySays(
 );
 const launcherUnit = (view: View) => view.gateway?.launcherUnit ?? 'viworks-launcher.service';
 
-const cmd01 = defineCause({
-  code: 'CMD-01',
-  name: 'launcher down',
-  layer: 'commands',
-  hop: 'canary',
-  per: 'gateway',
-  host: 'gw',
-  title: (view) =>
-    `the launcher on ${parts.hostOf(view, 'gw')} is ${launcherSuspended.holds(view) === 'yes' ? 'suspended' : 'not running'}, so no command can start`,
-  necessary: [launcherDown, gatewayInstalled],
-  signature: [refusedToStart],
-  supports: [gateway.registryOnline],
-  lookalikes: [
-    { code: 'CMD-02', separator: anyOf('the refusal is start_failed, not denied', refusedToStart, launcherDown) },
-    {
-      code: 'reg',
-      title: 'the gateway is not connected',
-      separator: ifVisible(anyOf('the gateway holds its link', gateway.linkUp, gateway.registryOnline)),
-    },
-  ],
-  predicts: ['gateway.launcher.running', 'agents.canary.returns'],
-  remedy: (view) =>
-    launcherSuspended.holds(view) === 'yes'
-      ? remedy('let it go on', on(view, 'gw', `systemctl kill --signal=CONT ${launcherUnit(view)}`))
-      : remedy('start it', on(view, 'gw', `systemctl enable --now ${launcherUnit(view)}`)),
-  help: `The gateway is connected and healthy in the registry; tasks are started by a unit of its own, and that one is down. Every command is refused at once with start_failed. "Connected" is not a success; a command that comes back is.`,
-});
-
-const simple = (of: {
-  code: string;
-  name: string;
-  codes: readonly string[];
-  title: string;
-  claim: string;
-  supports?: readonly Sign[];
-  forbids?: readonly Sign[];
-  fix: string;
-  commands: (view: View) => readonly string[];
-  help: string;
-}): CauseRule =>
-  defineCause({
-    code: of.code,
-    name: of.name,
-    layer: 'commands',
-    hop: 'canary',
-    per: 'gateway',
-    host: 'gw',
-    title: of.title,
-    necessary: [canarySays(of.claim, ...of.codes)],
-    supports: of.supports ?? [],
+/** The canary came as far as the gateway, which refuses it with a code. */
+const refusal = (
+  of: Omit<CauseRow, 'necessary' | 'remedy'> & {
+    readonly codes: readonly string[];
+    readonly claim: string;
+    readonly fix: string;
+    readonly commands: (view: View) => readonly string[];
+  },
+): CauseRow => {
+  const { codes, claim, fix, commands, ...row } = of;
+  const said = canarySays(claim, ...codes);
+  return {
+    ...row,
+    necessary: [said],
     forbids: [launcherDown, gateway.linkDown, ...(of.forbids ?? [])],
-    lookalikes: [{ code: 'CMD-01', separator: canarySays(of.claim, ...of.codes) }],
-    predicts,
-    remedy: (view) => remedy(of.fix, of.commands(view)),
-    help: of.help,
-  });
+    lookalikes: { 'CMD-01': said },
+    remedy: (view) => remedy(fix, commands(view)),
+  };
+};
 
-const cmd02 = simple({
-  code: 'CMD-02',
-  name: 'denied by policy',
-  codes: ['denied', 'policy_denied'],
-  title: "the gateway's own policy forbids the command",
-  claim: 'the canary command was denied by policy',
-  fix: 'allow the verb in the policy of the gateway',
-  commands: (view) =>
-    on(
-      view,
-      'gw',
-      'grep -n -A3 policy /opt/viworks/current/etc/gateway.toml',
-      `systemctl restart ${gatewayUnit(view)}`,
-    ),
-  help: 'The host itself decides what may run on it; the token and the backend cannot overrule its policy.',
-});
 /** The same code refuses what is too much to hold, and then no disk is at fault. */
 const tooManyHeld = sign('the gateway holds as many tasks as it may', (view) => {
   if (!view.gateway) return 'no';
@@ -147,78 +94,109 @@ const storageComplains = sign(
     }),
 );
 const storageDirs = '/var/lib/viworks/gateway /var/lib/viworks/launcher';
-const cmd03 = simple({
-  code: 'CMD-03',
-  name: 'journal or spool cannot be written',
-  codes: ['storage_unavailable'],
-  title: 'the gateway cannot write its journal or spool',
-  claim: 'the canary command was refused, since it could not be written down',
-  supports: [storageComplains],
-  forbids: [tooManyHeld],
-  fix: 'free or remount the file system that the refusal names',
-  commands: (view) => on(view, 'gw', `df -h ${storageDirs}`, `df -i ${storageDirs}`),
-  help: `A task is started only after its start was written to the journal durably, so that it never runs twice; its output goes to the spool of the launcher. Where one of the two cannot be written (no space, no inodes, read-only), nothing is started. The refusal names which one, where, and the error of the system.`,
-});
-const cmd06 = simple({
-  code: 'CMD-06',
-  name: 'commands expire',
-  codes: ['expired'],
-  title: 'commands expire before the gateway takes them',
-  claim: 'the canary command had expired on arrival',
-  fix: 'set the clock of the gateway',
-  commands: (view) => on(view, 'gw', 'timedatectl'),
-  help: 'Commands carry an end of validity; a clock that is minutes ahead makes each of them late.',
-});
 
-const cmd04 = defineCause({
-  code: 'CMD-04',
-  name: "token's role too small",
-  layer: 'commands',
-  hop: 'canary',
-  host: 'be',
-  title: "the token's role does not allow commands",
-  necessary: [canarySays('the API refused the canary command for this token', 'forbidden')],
-  predicts,
-  remedy: (view) =>
-    remedy(
-      'use a token of role operator',
-      isManaged(view, parts.backendPart)
-        ? on(view, 'be', 'viworks backend token create --role operator --name doctor')
-        : [],
-    ),
-  help: 'The API knows the token and its role may only look. Nothing is wrong with the gateways.',
-});
-
-const ws01 = defineCause({
-  code: 'WS-01',
-  name: 'HELLO never answered',
-  layer: 'backend',
-  hop: 'hello',
-  host: 'be',
-  title: 'the backend accepts connections and never answers HELLO',
-  necessary: [
-    backend.directUpgrades,
-    allOf(
-      'after the 101 nothing comes: no challenge, no answer to HELLO',
-      sign('', (view) => (view.topology.kind === 'viworks' ? 'yes' : 'no')),
-      sign('', (view) =>
-        judge(view, ['ws.upgrade', 'be', 'direct'], (seen) => seen.hello === 'silent' || seen.challenged === false),
-      ),
-    ),
-  ],
-  signature: [
-    not(
-      'HELLO is not even refused',
-      sign('', (view) => judge(view, ['ws.upgrade', 'be', 'direct'], (seen) => seen.hello === 'refused')),
-    ),
-  ],
-  predicts: ['agents.hello.answered', 'agents.link.up'],
-  remedy: (view) =>
-    remedy(
-      'install a backend build that handles HELLO',
-      on(view, 'be', `systemctl restart ${view.topology.backend.unit ?? ''}`),
-    ),
-  help: 'The handshake is HTTP; the session is HELLO. A server that upgrades and then says nothing has its message loop missing.',
-});
-
-export const commandCauses: readonly CauseRule[] = [cmd01, cmd02, cmd03, cmd04, cmd06, ws01];
+export const commandCauses: readonly CauseRule[] = causesOf(
+  { layer: 'commands', hop: 'canary', host: 'gw', predicts: ['agents.canary.returns'] },
+  {
+    'CMD-01': {
+      name: 'launcher down',
+      title: (view) =>
+        `the launcher on ${parts.hostOf(view, 'gw')} is ${launcherSuspended.holds(view) === 'yes' ? 'suspended' : 'not running'}, so no command can start`,
+      necessary: [launcherDown, gatewayInstalled],
+      signature: [refusedToStart],
+      supports: [gateway.registryOnline],
+      lookalikes: {
+        'CMD-02': anyOf('the refusal is start_failed, not denied', refusedToStart, launcherDown),
+        reg: [
+          'the gateway is not connected',
+          ifVisible(anyOf('the gateway holds its link', gateway.linkUp, gateway.registryOnline)),
+        ],
+      },
+      predicts: ['gateway.launcher.running', 'agents.canary.returns'],
+      remedy: (view) =>
+        launcherSuspended.holds(view) === 'yes'
+          ? remedy('let it go on', on(view, 'gw', `systemctl kill --signal=CONT ${launcherUnit(view)}`))
+          : remedy('start it', on(view, 'gw', `systemctl enable --now ${launcherUnit(view)}`)),
+      help: `The gateway is connected and healthy in the registry; tasks are started by a unit of its own, and that one is down. Every command is refused at once with start_failed. "Connected" is not a success; a command that comes back is.`,
+    },
+    'CMD-02': refusal({
+      name: 'denied by policy',
+      codes: ['denied', 'policy_denied'],
+      title: "the gateway's own policy forbids the command",
+      claim: 'the canary command was denied by policy',
+      fix: 'allow the verb in the policy of the gateway',
+      commands: (view) =>
+        on(
+          view,
+          'gw',
+          'grep -n -A3 policy /opt/viworks/current/etc/gateway.toml',
+          `systemctl restart ${gatewayUnit(view)}`,
+        ),
+      help: 'The host itself decides what may run on it; the token and the backend cannot overrule its policy.',
+    }),
+    'CMD-03': refusal({
+      name: 'journal or spool cannot be written',
+      codes: ['storage_unavailable'],
+      title: 'the gateway cannot write its journal or spool',
+      claim: 'the canary command was refused, since it could not be written down',
+      supports: [storageComplains],
+      forbids: [tooManyHeld],
+      fix: 'free or remount the file system that the refusal names',
+      commands: (view) => on(view, 'gw', `df -h ${storageDirs}`, `df -i ${storageDirs}`),
+      help: `A task is started only after its start was written to the journal durably, so that it never runs twice; its output goes to the spool of the launcher. Where one of the two cannot be written (no space, no inodes, read-only), nothing is started. The refusal names which one, where, and the error of the system.`,
+    }),
+    'CMD-04': {
+      name: "token's role too small",
+      host: 'be',
+      title: "the token's role does not allow commands",
+      necessary: [canarySays('the API refused the canary command for this token', 'forbidden')],
+      remedy: (view) =>
+        remedy(
+          'use a token of role operator',
+          isManaged(view, parts.backendPart)
+            ? on(view, 'be', 'viworks backend token create --role operator --name doctor')
+            : [],
+        ),
+      help: 'The API knows the token and its role may only look. Nothing is wrong with the gateways.',
+    },
+    'CMD-06': refusal({
+      name: 'commands expire',
+      codes: ['expired'],
+      title: 'commands expire before the gateway takes them',
+      claim: 'the canary command had expired on arrival',
+      fix: 'set the clock of the gateway',
+      commands: (view) => on(view, 'gw', 'timedatectl'),
+      help: 'Commands carry an end of validity; a clock that is minutes ahead makes each of them late.',
+    }),
+    'WS-01': {
+      name: 'HELLO never answered',
+      layer: 'backend',
+      hop: 'hello',
+      host: 'be',
+      title: 'the backend accepts connections and never answers HELLO',
+      necessary: [
+        backend.directUpgrades,
+        allOf(
+          'after the 101 nothing comes: no challenge, no answer to HELLO',
+          sign('', (view) => (view.topology.kind === 'viworks' ? 'yes' : 'no')),
+          sign('', (view) =>
+            judge(view, ['ws.upgrade', 'be', 'direct'], (seen) => seen.hello === 'silent' || seen.challenged === false),
+          ),
+        ),
+      ],
+      signature: [
+        not(
+          'HELLO is not even refused',
+          sign('', (view) => judge(view, ['ws.upgrade', 'be', 'direct'], (seen) => seen.hello === 'refused')),
+        ),
+      ],
+      predicts: ['agents.hello.answered', 'agents.link.up'],
+      remedy: (view) =>
+        remedy(
+          'install a backend build that handles HELLO',
+          on(view, 'be', `systemctl restart ${view.topology.backend.unit ?? ''}`),
+        ),
+      help: 'The handshake is HTTP; the session is HELLO. A server that upgrades and then says nothing has its message loop missing.',
+    },
+  },
+);

@@ -1,15 +1,5 @@
 // Causes where the backend runs in a container: a published port with nothing behind it, a container that nobody restarts.
-import {
-  anyOf,
-  type CauseRule,
-  defineCause,
-  judge,
-  type Listener,
-  not,
-  sign,
-  signs,
-  type View,
-} from '../engine/index.ts';
+import { anyOf, type CauseRule, causesOf, judge, type Listener, not, sign, signs, type View } from '../engine/index.ts';
 import { publishedByDocker } from './backend.ts';
 import { backendCommand, nginxCommand, on, remedy } from './texts.ts';
 
@@ -31,56 +21,6 @@ const nothingInside = sign(
   (view) => judge(view, ['tcp.listeners', 'be/ns:agent'], (rows) => rows.every((row) => row.port !== port(view))),
 );
 
-const doc01 = defineCause({
-  code: 'DOC-01',
-  name: 'port published, nothing inside',
-  layer: 'docker',
-  hop: 'ws-port',
-  host: 'be',
-  title: (view) => `port ${port(view)} is published, and nothing listens inside the container`,
-  necessary: [parts.runs(place), publishedByDocker, nothingInside, backend.directFails],
-  signature: [proxyOwns],
-  supports: [backend.directClosed, backend.apiAnswers],
-  lookalikes: [
-    { code: 'BE-01', title: 'the backend never opened its port', separator: publishedByDocker },
-    { code: 'BE-02', separator: nothingInside },
-    { code: 'BE-05', separator: parts.runs(place) },
-  ],
-  predicts: ['backend.agents.listens', 'backend.agents.upgrades'],
-  remedy: (view) =>
-    remedy(
-      'make the service in the container open its port (look at its own log), then restart it',
-      on(view, 'be', `docker logs --tail 50 ${container(view)}`, backendCommand(view, 'restart')),
-    ),
-  help: `Docker opens a published port on the host whatever happens inside: docker-proxy accepts the connection, finds nobody in the container, and cuts it off. "The port is open" says nothing here; only the listeners in the container's own network namespace do.
-It is BE-01 inside a container.`,
-});
-
-const doc05 = defineCause({
-  code: 'DOC-05',
-  name: 'container not restarted',
-  layer: 'docker',
-  hop: 'ws-port',
-  host: 'be',
-  title: (view) => `container ${container(view)} has ended and its restart policy is "no"`,
-  necessary: [
-    parts.containerIs(
-      place,
-      'has ended, restart policy no',
-      (item) => item.state === 'exited' && item.restartPolicy === 'no',
-    ),
-  ],
-  signature: [not('the container does not run', parts.runs(place))],
-  forbids: [backend.directUpgrades],
-  predicts: ['backend.process.running', 'backend.api.answers', 'backend.agents.listens', 'backend.agents.upgrades'],
-  remedy: (view) =>
-    remedy(
-      'start it, and give it a restart policy',
-      on(view, 'be', `docker update --restart unless-stopped ${container(view)}`, `docker start ${container(view)}`),
-    ),
-  help: `Without a restart policy a container stays down after a crash or a reboot of the host.`,
-});
-
 const loopbackOnly = sign(
   (view) => `the backend listens on ${rows(view)[0]?.address ?? 'loopback'} only`,
   (view) =>
@@ -98,57 +38,6 @@ const elsewhere = sign('nginx and the backend have network namespaces of their o
 function rows(view: View): readonly Listener[] {
   return backend.rowsOn(view, port(view)) ?? [];
 }
-
-const be08 = defineCause({
-  code: 'BE-08',
-  name: 'bound to loopback only',
-  layer: 'backend',
-  hop: 'ws-port',
-  host: 'be',
-  title: (view) => `the backend listens on its own loopback only, where nginx cannot reach port ${port(view)}`,
-  necessary: [loopbackOnly, elsewhere, nginx.publicFails],
-  signature: [nginx.publicStatus(502, 504)],
-  forbids: [nginx.publicUpgrades],
-  lookalikes: [
-    { code: 'DOC-01', separator: backend.agentsListens },
-    { code: 'NET-08', separator: loopbackOnly },
-  ],
-  predicts: ['backend.agents.upgrades', 'nginx.agents.upgrades', 'backend.api.answers', 'nginx.api.answers'],
-  remedy: (view) =>
-    remedy(
-      'bind it to the address that nginx dials (0.0.0.0 inside a container), and keep it off the public interfaces',
-      ['[agents] bind = "0.0.0.0"', ...on(view, 'be', backendCommand(view, 'restart'))],
-    ),
-  help: `A container has a loopback of its own: what listens on 127.0.0.1 in it can only be reached from inside it, also through a published port. It looks like a firewall or like a dead service; the LISTEN row in the backend's own namespace shows the address.`,
-});
-
-const be09 = defineCause({
-  code: 'BE-09',
-  name: 'bound to another address family',
-  layer: 'backend',
-  hop: 'ws-port',
-  host: 'be',
-  title: (view) => `the backend listens on port ${port(view)} for IPv6 only, and nginx dials IPv4`,
-  necessary: [
-    sign('the only LISTEN row is ::1', (view) =>
-      judge(
-        view,
-        ['tcp.listeners', 'be'],
-        () => rows(view).length > 0 && rows(view).every((row) => row.address === '::1'),
-      ),
-    ),
-    backend.directRefused,
-    nginx.publicFails,
-  ],
-  lookalikes: [
-    { code: 'NET-08', separator: loopbackOnly },
-    { code: 'BE-01', separator: backend.agentsListens },
-  ],
-  predicts: ['backend.agents.upgrades', 'nginx.agents.upgrades'],
-  remedy: (view) =>
-    remedy('bind both families, or name the address in proxy_pass', on(view, 'be', backendCommand(view, 'restart'))),
-  help: `"localhost" is two addresses. A service on ::1 alone refuses 127.0.0.1; nginx tries what the name gives it.`,
-});
 
 const byName = nginx.routeIs(
   (route) => `nginx names the backend by a name, and resolves it only when it starts: ${route.target?.text ?? ''}`,
@@ -193,32 +82,114 @@ function addresses(view: View): readonly string[] {
   );
 }
 
-const doc03 = defineCause({
-  code: 'DOC-03',
-  name: 'container address moved',
-  layer: 'docker',
-  hop: 'route',
-  host: 'be',
-  title: 'the backend container has another address than the one nginx still holds',
-  necessary: [
-    parts.runs(place),
-    nginx.publicStatus(502, 504),
-    backend.directUpgrades,
-    byName,
-    anyOf(
-      (view) => (addressMoved.holds(view) === 'yes' ? addressMoved : youngerThanNginx).claim(view),
-      addressMoved,
-      youngerThanNginx,
-    ),
-  ],
-  signature: [addressMoved],
-  lookalikes: [
-    { code: 'NGX-23', separator: nginx.routeToAgents },
-    { code: 'BE-08', separator: backend.directUpgrades },
-  ],
-  predicts: ['nginx.agents.upgrades', 'nginx.api.answers'],
-  remedy: (view) => remedy('let nginx resolve the name again', on(view, 'be', nginxCommand(view, 'reload'))),
-  help: `nginx resolves the names in its configuration when it loads it. A container that is made anew gets another address; nginx goes on dialling the old one, where nobody or somebody else answers. The backend is fine: dialled directly it gives 101.`,
-});
-
-export const dockerCauses: readonly CauseRule[] = [doc01, doc03, doc05, be08, be09];
+export const dockerCauses: readonly CauseRule[] = causesOf(
+  { layer: 'docker', hop: 'ws-port', host: 'be' },
+  {
+    'DOC-01': {
+      name: 'port published, nothing inside',
+      title: (view) => `port ${port(view)} is published, and nothing listens inside the container`,
+      necessary: [parts.runs(place), publishedByDocker, nothingInside, backend.directFails],
+      signature: [proxyOwns],
+      supports: [backend.directClosed, backend.apiAnswers],
+      lookalikes: {
+        'BE-01': ['the backend never opened its port', publishedByDocker],
+        'BE-02': nothingInside,
+        'BE-05': parts.runs(place),
+      },
+      predicts: ['backend.agents.listens', 'backend.agents.upgrades'],
+      remedy: (view) =>
+        remedy(
+          'make the service in the container open its port (look at its own log), then restart it',
+          on(view, 'be', `docker logs --tail 50 ${container(view)}`, backendCommand(view, 'restart')),
+        ),
+      help: `Docker opens a published port on the host whatever happens inside: docker-proxy accepts the connection, finds nobody in the container, and cuts it off. "The port is open" says nothing here; only the listeners in the container's own network namespace do.
+It is BE-01 inside a container.`,
+    },
+    'DOC-03': {
+      name: 'container address moved',
+      hop: 'route',
+      title: 'the backend container has another address than the one nginx still holds',
+      necessary: [
+        parts.runs(place),
+        nginx.publicStatus(502, 504),
+        backend.directUpgrades,
+        byName,
+        anyOf(
+          (view) => (addressMoved.holds(view) === 'yes' ? addressMoved : youngerThanNginx).claim(view),
+          addressMoved,
+          youngerThanNginx,
+        ),
+      ],
+      signature: [addressMoved],
+      lookalikes: { 'NGX-23': nginx.routeToAgents, 'BE-08': backend.directUpgrades },
+      predicts: ['nginx.agents.upgrades', 'nginx.api.answers'],
+      remedy: (view) => remedy('let nginx resolve the name again', on(view, 'be', nginxCommand(view, 'reload'))),
+      help: `nginx resolves the names in its configuration when it loads it. A container that is made anew gets another address; nginx goes on dialling the old one, where nobody or somebody else answers. The backend is fine: dialled directly it gives 101.`,
+    },
+    'DOC-05': {
+      name: 'container not restarted',
+      title: (view) => `container ${container(view)} has ended and its restart policy is "no"`,
+      necessary: [
+        parts.containerIs(
+          place,
+          'has ended, restart policy no',
+          (item) => item.state === 'exited' && item.restartPolicy === 'no',
+        ),
+      ],
+      signature: [not('the container does not run', parts.runs(place))],
+      forbids: [backend.directUpgrades],
+      predicts: ['backend.process.running', 'backend.api.answers', 'backend.agents.listens', 'backend.agents.upgrades'],
+      remedy: (view) =>
+        remedy(
+          'start it, and give it a restart policy',
+          on(
+            view,
+            'be',
+            `docker update --restart unless-stopped ${container(view)}`,
+            `docker start ${container(view)}`,
+          ),
+        ),
+      help: `Without a restart policy a container stays down after a crash or a reboot of the host.`,
+    },
+    'BE-08': {
+      name: 'bound to loopback only',
+      layer: 'backend',
+      title: (view) => `the backend listens on its own loopback only, where nginx cannot reach port ${port(view)}`,
+      necessary: [loopbackOnly, elsewhere, nginx.publicFails],
+      signature: [nginx.publicStatus(502, 504)],
+      forbids: [nginx.publicUpgrades],
+      lookalikes: { 'DOC-01': backend.agentsListens, 'NET-08': loopbackOnly },
+      predicts: ['backend.agents.upgrades', 'nginx.agents.upgrades', 'backend.api.answers', 'nginx.api.answers'],
+      remedy: (view) =>
+        remedy(
+          'bind it to the address that nginx dials (0.0.0.0 inside a container), and keep it off the public interfaces',
+          ['[agents] bind = "0.0.0.0"', ...on(view, 'be', backendCommand(view, 'restart'))],
+        ),
+      help: `A container has a loopback of its own: what listens on 127.0.0.1 in it can only be reached from inside it, also through a published port. It looks like a firewall or like a dead service; the LISTEN row in the backend's own namespace shows the address.`,
+    },
+    'BE-09': {
+      name: 'bound to another address family',
+      layer: 'backend',
+      title: (view) => `the backend listens on port ${port(view)} for IPv6 only, and nginx dials IPv4`,
+      necessary: [
+        sign('the only LISTEN row is ::1', (view) =>
+          judge(
+            view,
+            ['tcp.listeners', 'be'],
+            () => rows(view).length > 0 && rows(view).every((row) => row.address === '::1'),
+          ),
+        ),
+        backend.directRefused,
+        nginx.publicFails,
+      ],
+      lookalikes: { 'NET-08': loopbackOnly, 'BE-01': backend.agentsListens },
+      predicts: ['backend.agents.upgrades', 'nginx.agents.upgrades'],
+      remedy: (view) =>
+        remedy(
+          'bind both families, or name the address in proxy_pass',
+          on(view, 'be', backendCommand(view, 'restart')),
+        ),
+      help: `"localhost" is two addresses. A service on ::1 alone refuses 127.0.0.1; nginx tries what the name gives it.`,
+    },
+  },
+);

@@ -3,7 +3,7 @@ import {
   allOf,
   anyOf,
   type CauseRule,
-  defineCause,
+  causesOf,
   judge,
   not,
   type Sign,
@@ -67,72 +67,55 @@ const ranAtAll = sign('the program ran and spoke', (view) =>
   judge(view, ['unit.state', 'gw', 'gateway'], (unit) => !neverRan(unit)),
 );
 
-const cfg01 = defineCause({
-  code: 'CFG-01',
-  name: 'placeholder in the configuration',
-  layer: 'configuration',
-  hop: 'gateway',
-  per: 'gateway',
-  host: 'gw',
-  title: "the gateway's URL still holds a placeholder",
-  necessary: [placeholder, gateway.linkDown],
-  lookalikes: [{ code: 'NET-03', separator: placeholder }],
-  predicts,
-  remedy: (view) =>
-    remedy('write the real URL; TOML expands no variables', [
-      `url = "${view.topology.url}"`,
-      ...on(view, 'gw', `systemctl restart ${gatewayUnit(view)}`),
-    ]),
-  help: 'A template was installed without being filled in: the agent tries to resolve a name such as ${BACKEND_URL}. A DNS failure for that name is only the consequence.',
-});
-
-const cfg02 = defineCause({
-  code: 'CFG-02',
-  name: 'configuration cannot be parsed',
-  layer: 'configuration',
-  hop: 'gateway',
-  per: 'gateway',
-  host: 'gw',
-  title: (view) =>
-    `the gateway's configuration cannot be parsed${config(view)?.error?.line ? ` (line ${config(view)?.error?.line})` : ''}`,
-  necessary: [syntax, noUse, gateway.linkDown],
-  forbids: [gateway.linkUp, startLimitLatched],
-  lookalikes: [
-    { code: 'CFG-03', separator: syntax },
-    { code: 'SYS-05', separator: ranAtAll },
-  ],
-  predicts,
-  remedy: (view) =>
-    remedy('correct the line', on(view, 'gw', checkConfig(view), `systemctl restart ${gatewayUnit(view)}`)),
-  help: 'The file is not valid TOML at the line that the error names; nothing of it was used.',
-});
-
-const cfg03 = defineCause({
-  code: 'CFG-03',
-  name: 'missing or wrong key',
-  layer: 'configuration',
-  hop: 'gateway',
-  per: 'gateway',
-  host: 'gw',
-  title: (view) =>
-    `the gateway's configuration cannot work: ${complaint(view).replace(/\/\S*\/([^/\s]+:\d)/, '$1')}`.slice(0, 160),
-  necessary: [complains, noUse, gateway.linkDown],
-  forbids: [gateway.linkUp, placeholder, syntax, startLimitLatched, complainsOfUrlOnly],
-  lookalikes: [
-    { code: 'CFG-02', separator: parses },
-    { code: 'SYS-10', separator: notMerelyLatched },
-    { code: 'SYS-05', separator: ranAtAll },
-    { code: 'SYS-21', separator: not('it never tried: its log does not speak of giving up', saysGaveUp) },
-    { code: 'loop', title: 'the network keeps it from connecting', separator: noUse },
-  ],
-  predicts,
-  remedy: (view) =>
-    remedy('correct the key that the message names; until then neither the network nor the backend matters', [
-      ...on(view, 'gw', checkConfig(view), `systemctl restart ${gatewayUnit(view)}`),
-    ]),
-  help: `A key is missing or has a value that cannot work. Our own agent ends with the error (the unit is failed or restarting, the last line names file, line and key).
+export const gatewayConfigCauses: readonly CauseRule[] = causesOf(
+  { layer: 'configuration', hop: 'gateway', host: 'gw', predicts },
+  {
+    'CFG-01': {
+      name: 'placeholder in the configuration',
+      title: "the gateway's URL still holds a placeholder",
+      necessary: [placeholder, gateway.linkDown],
+      lookalikes: { 'NET-03': placeholder },
+      remedy: (view) =>
+        remedy('write the real URL; TOML expands no variables', [
+          `url = "${view.topology.url}"`,
+          ...on(view, 'gw', `systemctl restart ${gatewayUnit(view)}`),
+        ]),
+      help: 'A template was installed without being filled in: the agent tries to resolve a name such as ${BACKEND_URL}. A DNS failure for that name is only the consequence.',
+    },
+    'CFG-02': {
+      name: 'configuration cannot be parsed',
+      title: (view) =>
+        `the gateway's configuration cannot be parsed${config(view)?.error?.line ? ` (line ${config(view)?.error?.line})` : ''}`,
+      necessary: [syntax, noUse, gateway.linkDown],
+      forbids: [gateway.linkUp, startLimitLatched],
+      lookalikes: { 'CFG-03': syntax, 'SYS-05': ranAtAll },
+      remedy: (view) =>
+        remedy('correct the line', on(view, 'gw', checkConfig(view), `systemctl restart ${gatewayUnit(view)}`)),
+      help: 'The file is not valid TOML at the line that the error names; nothing of it was used.',
+    },
+    'CFG-03': {
+      name: 'missing or wrong key',
+      title: (view) =>
+        `the gateway's configuration cannot work: ${complaint(view).replace(/\/\S*\/([^/\s]+:\d)/, '$1')}`.slice(
+          0,
+          160,
+        ),
+      necessary: [complains, noUse, gateway.linkDown],
+      forbids: [gateway.linkUp, placeholder, syntax, startLimitLatched, complainsOfUrlOnly],
+      lookalikes: {
+        'CFG-02': parses,
+        'SYS-10': notMerelyLatched,
+        'SYS-05': ranAtAll,
+        'SYS-21': not('it never tried: its log does not speak of giving up', saysGaveUp),
+        loop: ['the network keeps it from connecting', noUse],
+      },
+      remedy: (view) =>
+        remedy('correct the key that the message names; until then neither the network nor the backend matters', [
+          ...on(view, 'gw', checkConfig(view), `systemctl restart ${gatewayUnit(view)}`),
+        ]),
+      help: `A key is missing or has a value that cannot work. Our own agent ends with the error (the unit is failed or restarting, the last line names file, line and key).
 Agents of the old kind log it once and stay "active (running)" without ever opening a socket: the unit's state proves nothing; the missing attempts and the one log line do.
 Told from "gave up" (SYS-21) by the log, from network faults by the attempts that are not made.`,
-});
-
-export const gatewayConfigCauses: readonly CauseRule[] = [cfg01, cfg02, cfg03];
+    },
+  },
+);

@@ -3,7 +3,7 @@ import {
   allOf,
   anyOf,
   type CauseRule,
-  defineCause,
+  causesOf,
   judge,
   negate,
   not,
@@ -26,28 +26,6 @@ const disconnected = anyOf(
   gateway.noGatewayProcess,
   gateway.linkDown,
 );
-
-const sys01 = defineCause({
-  code: 'SYS-01',
-  name: 'unit not installed',
-  layer: 'gateway',
-  hop: 'gateway',
-  per: 'gateway',
-  host: 'gw',
-  title: (view) => `the gateway agent is not installed on ${parts.hostOf(view, 'gw')}: no unit ${gatewayUnit(view)}`,
-  necessary: [notFound, disconnected],
-  signature: [gateway.noGatewayProcess],
-  forbids: [gateway.linkUp, gateway.gatewayProcess],
-  lookalikes: [
-    { code: 'SYS-02', separator: notFound },
-    { code: 'SYS-03', separator: notMasked(place) },
-    { code: 'SYS-04', title: 'the agent runs under another unit name', separator: gateway.noGatewayProcess },
-  ],
-  predicts: [...predicts, 'gateway.launcher.running'],
-  remedy: (view) => remedy('install it', deployAgain(view, 'gw', `systemctl status ${gatewayUnit(view)}`)),
-  help: `systemd knows no such unit and no agent process runs: the program was never made a service on this host, or its unit file was removed. Nothing in the network or on the backend can mend that.
-Told from disabled (SYS-02) and masked (SYS-03) by LoadState; from another unit name (SYS-04) by the missing process.`,
-});
 
 const configRepaired = sign('its configuration was changed after the last failure', (view) => {
   const unit = view.value('unit.state', 'gw', 'gateway');
@@ -90,92 +68,88 @@ export const notMerelyLatched = sign('the start limit is not what keeps it down'
   latched.holds(view) === 'no' ? 'yes' : negate(startLimitLatched.holds(view)),
 );
 
-const sys10 = defineCause({
-  code: 'SYS-10',
-  name: 'start limit latched',
-  layer: 'gateway',
-  hop: 'gateway',
-  per: 'gateway',
-  host: 'gw',
-  title: (view) => `systemd no longer starts ${gatewayUnit(view)}: the start limit is latched`,
-  necessary: [latched, reasonGone],
-  signature: [ifVisible(configRepaired)],
-  forbids: [gateway.linkUp],
-  lookalikes: [{ code: 'CFG-03', separator: reasonGone }],
-  predicts,
-  remedy: (view) =>
-    remedy(
-      'clear the latch and start it; StartLimitIntervalSec=0 keeps it from happening again',
-      on(view, 'gw', `systemctl reset-failed ${gatewayUnit(view)}`, `systemctl start ${gatewayUnit(view)}`),
-    ),
-  help: `After too many quick failures systemd gives up for good. What made it fail has been corrected since; only the latch keeps it down.`,
-});
-
 const dockerStopped = sign('docker.service is not running', (view) =>
   judge(view, ['unit.state', 'gw', 'docker'], (unit) => unit.activeState !== 'active'),
 );
-const sys11 = defineCause({
-  code: 'SYS-11',
-  name: 'required unit down',
-  layer: 'gateway',
-  hop: 'gateway',
-  per: 'gateway',
-  host: 'gw',
-  title: (view) => `${gatewayUnit(view)} went down with a unit that it requires`,
-  necessary: [
-    unitIs('is inactive', (unit) => unit.loadState === 'loaded' && unit.activeState !== 'active'),
-    dockerStopped,
-    logs.logSays(place, /dependency/i, 'the journal says'),
-  ],
-  forbids: [gateway.linkUp],
-  predicts,
-  remedy: (view) =>
-    remedy(
-      'start what it requires, or drop Requires= if the agent can do without',
-      on(view, 'gw', 'systemctl start docker.service', `systemctl start ${gatewayUnit(view)}`),
-    ),
-  help: `Requires=docker.service stops the agent together with Docker. Nobody stopped the agent itself.`,
-});
-
-const sys12 = defineCause({
-  code: 'SYS-12',
-  name: 'daemon-reload pending',
-  layer: 'gateway',
-  hop: 'gateway',
-  per: 'gateway',
-  host: 'gw',
-  scope: 'latent',
-  title: (view) => `the file of ${gatewayUnit(view)} was changed and systemd has not read it`,
-  necessary: [unitIs('needs a daemon-reload', (unit) => unit.needDaemonReload)],
-  predicts: [],
-  remedy: (view) =>
-    remedy('read it and restart', on(view, 'gw', 'systemctl daemon-reload', `systemctl restart ${gatewayUnit(view)}`)),
-  help: `What runs is not what the file says; the next daemon-reload plus restart changes behaviour.`,
-});
 
 export const saysGaveUp = logs.logSays(place, logs.gaveUpPattern, 'its log ends with');
-const sys21 = defineCause({
-  code: 'SYS-21',
-  name: 'agent gave up',
-  layer: 'gateway',
-  hop: 'gateway',
-  per: 'gateway',
-  host: 'gw',
-  title: 'the gateway agent has stopped trying to connect',
-  necessary: [parts.runs(place), gateway.linkDown, gateway.noSockets, saysGaveUp],
-  signature: [gateway.gatewayUpgrades],
-  forbids: [parts.startedWithin(place, 10)],
-  lookalikes: [
-    { code: 'NET-05', separator: gateway.gatewayUpgrades },
-    {
-      code: 'CFG-03',
-      separator: not('its log has no configuration error', logs.logSays(place, logs.configErrorPattern, '')),
-    },
-  ],
-  predicts,
-  remedy: (view) =>
-    remedy('restart it, and let it retry without limit', on(view, 'gw', `systemctl restart ${gatewayUnit(view)}`)),
-  help: `The unit is "active (running)" and the agent inside gave up after a number of attempts. The path is fine again, as the probe from this host shows, and it will never notice.`,
-});
 
-export const gatewayUnitCauses: readonly CauseRule[] = [sys01, sys10, sys11, sys12, sys21];
+export const gatewayUnitCauses: readonly CauseRule[] = causesOf(
+  { layer: 'gateway', hop: 'gateway', host: 'gw', predicts },
+  {
+    'SYS-01': {
+      name: 'unit not installed',
+      title: (view) =>
+        `the gateway agent is not installed on ${parts.hostOf(view, 'gw')}: no unit ${gatewayUnit(view)}`,
+      necessary: [notFound, disconnected],
+      signature: [gateway.noGatewayProcess],
+      forbids: [gateway.linkUp, gateway.gatewayProcess],
+      lookalikes: {
+        'SYS-02': notFound,
+        'SYS-03': notMasked(place),
+        'SYS-04': ['the agent runs under another unit name', gateway.noGatewayProcess],
+      },
+      predicts: [...predicts, 'gateway.launcher.running'],
+      remedy: (view) => remedy('install it', deployAgain(view, 'gw', `systemctl status ${gatewayUnit(view)}`)),
+      help: `systemd knows no such unit and no agent process runs: the program was never made a service on this host, or its unit file was removed. Nothing in the network or on the backend can mend that.
+Told from disabled (SYS-02) and masked (SYS-03) by LoadState; from another unit name (SYS-04) by the missing process.`,
+    },
+    'SYS-10': {
+      name: 'start limit latched',
+      title: (view) => `systemd no longer starts ${gatewayUnit(view)}: the start limit is latched`,
+      necessary: [latched, reasonGone],
+      signature: [ifVisible(configRepaired)],
+      forbids: [gateway.linkUp],
+      lookalikes: { 'CFG-03': reasonGone },
+      remedy: (view) =>
+        remedy(
+          'clear the latch and start it; StartLimitIntervalSec=0 keeps it from happening again',
+          on(view, 'gw', `systemctl reset-failed ${gatewayUnit(view)}`, `systemctl start ${gatewayUnit(view)}`),
+        ),
+      help: `After too many quick failures systemd gives up for good. What made it fail has been corrected since; only the latch keeps it down.`,
+    },
+    'SYS-11': {
+      name: 'required unit down',
+      title: (view) => `${gatewayUnit(view)} went down with a unit that it requires`,
+      necessary: [
+        unitIs('is inactive', (unit) => unit.loadState === 'loaded' && unit.activeState !== 'active'),
+        dockerStopped,
+        logs.logSays(place, /dependency/i, 'the journal says'),
+      ],
+      forbids: [gateway.linkUp],
+      remedy: (view) =>
+        remedy(
+          'start what it requires, or drop Requires= if the agent can do without',
+          on(view, 'gw', 'systemctl start docker.service', `systemctl start ${gatewayUnit(view)}`),
+        ),
+      help: `Requires=docker.service stops the agent together with Docker. Nobody stopped the agent itself.`,
+    },
+    'SYS-12': {
+      name: 'daemon-reload pending',
+      scope: 'latent',
+      title: (view) => `the file of ${gatewayUnit(view)} was changed and systemd has not read it`,
+      necessary: [unitIs('needs a daemon-reload', (unit) => unit.needDaemonReload)],
+      predicts: [],
+      remedy: (view) =>
+        remedy(
+          'read it and restart',
+          on(view, 'gw', 'systemctl daemon-reload', `systemctl restart ${gatewayUnit(view)}`),
+        ),
+      help: `What runs is not what the file says; the next daemon-reload plus restart changes behaviour.`,
+    },
+    'SYS-21': {
+      name: 'agent gave up',
+      title: 'the gateway agent has stopped trying to connect',
+      necessary: [parts.runs(place), gateway.linkDown, gateway.noSockets, saysGaveUp],
+      signature: [gateway.gatewayUpgrades],
+      forbids: [parts.startedWithin(place, 10)],
+      lookalikes: {
+        'NET-05': gateway.gatewayUpgrades,
+        'CFG-03': not('its log has no configuration error', logs.logSays(place, logs.configErrorPattern, '')),
+      },
+      remedy: (view) =>
+        remedy('restart it, and let it retry without limit', on(view, 'gw', `systemctl restart ${gatewayUnit(view)}`)),
+      help: `The unit is "active (running)" and the agent inside gave up after a number of attempts. The path is fine again, as the probe from this host shows, and it will never notice.`,
+    },
+  },
+);

@@ -2,9 +2,10 @@
 import {
   allOf,
   anyOf,
+  type CauseRow,
   type CauseRule,
   type Connection,
-  defineCause,
+  causesOf,
   judge,
   not,
   type Sign,
@@ -37,33 +38,6 @@ const meant = (view: View) =>
 const canonicalUpgrades = (claim: (path: string) => string): Sign =>
   anyOf((view) => claim(view.topology.path), gateway.gatewayUpgrades, nginx.publicUpgrades);
 
-const cfg04 = defineCause({
-  code: 'CFG-04',
-  name: "wrong path in the agent's configuration",
-  layer: 'configuration',
-  hop: 'gateway',
-  per: 'gateway',
-  host: 'gw',
-  title: (view) =>
-    `the gateway is configured for ${gateway.configuredPath(view) === null ? 'another path' : `path ${gateway.configuredPath(view)}`} instead of ${view.topology.path}`,
-  necessary: [
-    gateway.configuredPathDiffers,
-    sign(
-      (view) => `that path gets ${view.value('ws.upgrade', 'gw', 'public-agent-path')?.status ?? 'no 101'}`,
-      (view) => judge(view, ['ws.upgrade', 'gw', 'public-agent-path'], (seen) => !backend.upgraded(seen)),
-    ),
-    canonicalUpgrades((path) => `${path} gets 101`),
-  ],
-  forbids: [gateway.linkUp, gateway.configuredOriginDiffers],
-  lookalikes: [
-    { code: 'NGX-01', separator: canonicalUpgrades((path) => `nginx routes ${path} correctly: 101`) },
-    { code: 'NGX-24', separator: canonicalUpgrades((path) => `the backend serves ${path}: 101`) },
-  ],
-  predicts: ['gateway.url.upgrades', 'agents.link.up'],
-  remedy: writeCanonical,
-  help: `nginx and the backend serve the canonical path, the agent asks for another one (often /ws without the slash: a 301, or /agent: a 404). Mend the agent's URL, not nginx.`,
-});
-
 const scheme = sign(
   (view) => `the configured URL is ${configuredUrl(view)}; ${meant(view)}`,
   (view) =>
@@ -77,41 +51,19 @@ function bypasses(view: View, url: string): boolean {
   return url.startsWith('ws:') && new RegExp(`:${view.topology.backend.agentsPort}(/|$)`).test(url);
 }
 
-const cfg05 = defineCause({
-  code: 'CFG-05',
-  name: 'wrong URL scheme',
-  layer: 'configuration',
-  hop: 'gateway',
-  per: 'gateway',
-  host: 'gw',
-  title: "the gateway's URL has the wrong scheme",
-  necessary: [scheme, gateway.linkDown],
-  forbids: [gateway.linkUp],
-  lookalikes: [{ code: 'TLS-03', separator: scheme }],
-  predicts,
-  remedy: writeCanonical,
-  help: `ws:// to the TLS port gets a 400 from nginx ("plain HTTP request was sent to HTTPS port"); https:// is refused by the client. TLS itself is fine.`,
-});
-
 const bypass = sign(
   (view) => `the gateway dials the backend's port directly: ${configuredUrl(view)}`,
   (view) => judge(view, ['agent.config', 'gw', 'gateway'], (seen) => seen.url !== null && bypasses(view, seen.url)),
 );
-const cfg06 = (scope: 'active' | 'latent'): CauseRule =>
-  defineCause({
-    code: 'CFG-06',
-    name: 'nginx bypassed',
-    layer: 'configuration',
-    hop: 'gateway',
-    per: 'gateway',
-    host: 'gw',
-    scope,
-    title: 'the gateway goes round nginx and TLS',
-    necessary: [bypass, scope === 'active' ? gateway.linkDown : not('and it is connected', gateway.linkDown)],
-    predicts,
-    remedy: writeCanonical,
-    help: `The agent talks to the WebSocket port in plain text. It works as long as that port is open to it; when the port is closed, as it should be, the agent is out. Nothing about nginx or certificates matters to it.`,
-  });
+const bypassed = (scope: 'active' | 'latent'): CauseRow => ({
+  name: 'nginx bypassed',
+  scope,
+  title: 'the gateway goes round nginx and TLS',
+  necessary: [bypass, scope === 'active' ? gateway.linkDown : not('and it is connected', gateway.linkDown)],
+  predicts,
+  remedy: writeCanonical,
+  help: `The agent talks to the WebSocket port in plain text. It works as long as that port is open to it; when the port is closed, as it should be, the agent is out. Nothing about nginx or certificates matters to it.`,
+});
 
 /** A complaint of the agent that is about nothing but its URL: then the URL's own cause says it, and says more. */
 export const complainsOfUrlOnly: Sign = allOf(
@@ -207,35 +159,63 @@ const canonicalBetter = anyOf(
   ),
 );
 
-const cfg11 = defineCause({
-  code: 'CFG-11',
-  name: 'URL of another place',
-  layer: 'configuration',
-  hop: 'gateway',
-  per: 'gateway',
-  host: 'gw',
-  title: (view) => `the gateway dials ${configuredUrl(view)}; ${meant(view)}`,
-  necessary: [
-    gateway.configuredOriginDiffers,
-    gateway.linkDown,
-    anyOf(
-      (view) =>
-        connectedElsewhere.holds(view) === 'yes' ? connectedElsewhere.claim(view) : configuredFails.claim(view),
-      configuredFails,
-      connectedElsewhere,
-    ),
-    canonicalBetter,
-  ],
-  forbids: [gateway.linkUp],
-  lookalikes: [
-    { code: 'NET-03', separator: gateway.nameRight },
-    { code: 'CFG-04', separator: gateway.configuredOriginDiffers },
-    { code: 'NET-05', separator: gateway.publicDial('gw', 'connected') },
-  ],
-  predicts: ['gateway.url.upgrades', 'agents.link.up'],
-  remedy: writeCanonical,
-  help: `The agent's URL names another host or another port than the installation has. What it meets there (no such name, a closed port, a certificate for another name, another backend) is only the consequence.
+export const gatewayUrlCauses: readonly CauseRule[] = causesOf(
+  { layer: 'configuration', hop: 'gateway', host: 'gw', predicts: ['gateway.url.upgrades', 'agents.link.up'] },
+  {
+    'CFG-04': {
+      name: "wrong path in the agent's configuration",
+      title: (view) =>
+        `the gateway is configured for ${gateway.configuredPath(view) === null ? 'another path' : `path ${gateway.configuredPath(view)}`} instead of ${view.topology.path}`,
+      necessary: [
+        gateway.configuredPathDiffers,
+        sign(
+          (view) => `that path gets ${view.value('ws.upgrade', 'gw', 'public-agent-path')?.status ?? 'no 101'}`,
+          (view) => judge(view, ['ws.upgrade', 'gw', 'public-agent-path'], (seen) => !backend.upgraded(seen)),
+        ),
+        canonicalUpgrades((path) => `${path} gets 101`),
+      ],
+      forbids: [gateway.linkUp, gateway.configuredOriginDiffers],
+      lookalikes: {
+        'NGX-01': canonicalUpgrades((path) => `nginx routes ${path} correctly: 101`),
+        'NGX-24': canonicalUpgrades((path) => `the backend serves ${path}: 101`),
+      },
+      remedy: writeCanonical,
+      help: `nginx and the backend serve the canonical path, the agent asks for another one (often /ws without the slash: a 301, or /agent: a 404). Mend the agent's URL, not nginx.`,
+    },
+    'CFG-05': {
+      name: 'wrong URL scheme',
+      title: "the gateway's URL has the wrong scheme",
+      necessary: [scheme, gateway.linkDown],
+      forbids: [gateway.linkUp],
+      lookalikes: { 'TLS-03': scheme },
+      predicts,
+      remedy: writeCanonical,
+      help: `ws:// to the TLS port gets a 400 from nginx ("plain HTTP request was sent to HTTPS port"); https:// is refused by the client. TLS itself is fine.`,
+    },
+    'CFG-06': [bypassed('active'), bypassed('latent')],
+    'CFG-11': {
+      name: 'URL of another place',
+      title: (view) => `the gateway dials ${configuredUrl(view)}; ${meant(view)}`,
+      necessary: [
+        gateway.configuredOriginDiffers,
+        gateway.linkDown,
+        anyOf(
+          (view) =>
+            connectedElsewhere.holds(view) === 'yes' ? connectedElsewhere.claim(view) : configuredFails.claim(view),
+          configuredFails,
+          connectedElsewhere,
+        ),
+        canonicalBetter,
+      ],
+      forbids: [gateway.linkUp],
+      lookalikes: {
+        'NET-03': gateway.nameRight,
+        'CFG-04': gateway.configuredOriginDiffers,
+        'NET-05': gateway.publicDial('gw', 'connected'),
+      },
+      remedy: writeCanonical,
+      help: `The agent's URL names another host or another port than the installation has. What it meets there (no such name, a closed port, a certificate for another name, another backend) is only the consequence.
 Told from a name that does not resolve (NET-03) and from a filter (NET-05) by the canonical URL, which can be reached from the same host; from a wrong path alone (CFG-04) by host and port.`,
-});
-
-export const gatewayUrlCauses: readonly CauseRule[] = [cfg04, cfg05, cfg06('active'), cfg06('latent'), cfg11];
+    },
+  },
+);

@@ -2,8 +2,9 @@
 import {
   allOf,
   anyOf,
+  type CauseRow,
   type CauseRule,
-  defineCause,
+  causesOf,
   judge,
   type Mount,
   not,
@@ -65,65 +66,28 @@ const saysWhy = (pattern: RegExp) =>
   );
 
 const suffersFromSpace = suffers(noSpace);
-const be15 = (scope: 'active' | 'latent'): CauseRule =>
-  defineCause({
-    code: 'BE-15',
-    name: 'disk full',
-    layer: 'host',
-    hop: 'host',
-    host: 'be',
-    scope,
-    title: 'the disk of the backend is full',
-    necessary: [
-      mountIs(
-        (mount) => `${mount.path} has ${mount.availableBytes} bytes left (${mount.usedPercent} % used)`,
-        (mount) => mount.availableBytes < 1024 * 1024 || mount.inodesUsedPercent === 100,
-      ),
-      ...(scope === 'active' ? [suffersFromSpace] : []),
-    ],
-    signature: scope === 'active' ? [saysWhy(noSpace)] : [],
-    forbids: scope === 'latent' ? [suffersFromSpace] : [],
-    lookalikes: [
-      {
-        code: 'BE-17',
-        separator: mountIs(
-          (mount) => `${mount.path} is writable, only full`,
-          (mount) => !mount.readOnly,
-        ),
-      },
-    ],
-    predicts: scope === 'active' ? [...down, 'backend.health.good'] : [],
-    remedy: (view) =>
-      remedy(
-        'make room, then start the backend',
-        on(view, 'be', 'df -h', 'du -xh / --max-depth=3 | sort -h | tail -20', backendCommand(view, 'restart')),
-      ),
-    help: `Nothing can be written where the backend keeps its state; crashes, truncated files and refused commands follow from that.`,
-  });
-
-const be17 = defineCause({
-  code: 'BE-17',
-  name: 'file system read-only',
+const full: Omit<CauseRow, 'necessary'> = {
+  name: 'disk full',
   layer: 'host',
   hop: 'host',
-  host: 'be',
-  title: "the backend's file system is mounted read-only",
-  necessary: [
-    mountIs(
-      (mount) => `${mount.path} is mounted read-only`,
-      (mount) => mount.readOnly,
+  title: 'the disk of the backend is full',
+  lookalikes: {
+    'BE-17': mountIs(
+      (mount) => `${mount.path} is writable, only full`,
+      (mount) => !mount.readOnly,
     ),
-    suffers(readOnly),
-  ],
-  signature: [saysWhy(readOnly)],
-  predicts: [...down, 'backend.health.good'],
+  },
   remedy: (view) =>
     remedy(
-      'look for a disk error first, then remount',
-      on(view, 'be', 'dmesg | tail -30', `mount -o remount,rw ${stateMount(view)?.path ?? '/'}`),
+      'make room, then start the backend',
+      on(view, 'be', 'df -h', 'du -xh / --max-depth=3 | sort -h | tail -20', backendCommand(view, 'restart')),
     ),
-  help: `A file system that turns read-only by itself usually has a damaged disk below it.`,
-});
+  help: `Nothing can be written where the backend keeps its state; crashes, truncated files and refused commands follow from that.`,
+};
+const nothingLeft = mountIs(
+  (mount) => `${mount.path} has ${mount.availableBytes} bytes left (${mount.usedPercent} % used)`,
+  (mount) => mount.availableBytes < 1024 * 1024 || mount.inodesUsedPercent === 100,
+);
 
 const outOfFiles = logs.logSays(place, /EMFILE|too many open files/i, 'its log says');
 const atLimit = sign(
@@ -138,84 +102,30 @@ const atLimit = sign(
       return process.openFiles >= process.openFilesLimit - 4;
     }),
 );
-const be13 = defineCause({
-  code: 'BE-13',
-  name: 'backend out of file descriptors',
-  layer: 'backend',
-  hop: 'ws-port',
-  host: 'be',
-  title: 'the backend is out of file descriptors',
-  necessary: [
-    anyOf(
-      (view) => (atLimit.holds(view) === 'yes' ? atLimit.claim(view) : outOfFiles.claim(view)),
-      outOfFiles,
-      // A program that is out of descriptors may well say nothing: it takes the connection and drops it.
-      allOf('', atLimit, backend.directClosed),
-    ),
-    parts.runs(place),
-    backend.directFails,
-  ],
-  signature: [atLimit],
-  predicts: ['backend.agents.upgrades', 'backend.api.answers', 'nginx.agents.upgrades', 'nginx.api.answers'],
-  remedy: (view) =>
-    remedy('raise LimitNOFILE', on(view, 'be', `systemctl edit ${backendUnit(view)}`, backendCommand(view, 'restart'))),
-  help: `Connections are accepted by the kernel and cannot be taken over by the process; what is open already goes on working.`,
-});
 
-const oldBinary = (code: string, host: 'be' | 'gw') =>
-  defineCause({
-    code,
-    name: 'program from before the upgrade',
-    layer: host === 'be' ? 'backend' : 'gateway',
-    hop: host === 'be' ? 'ws-port' : 'gateway',
-    per: host === 'be' ? 'site' : 'gateway',
-    host,
-    scope: 'latent',
-    title:
-      host === 'be'
-        ? 'the backend still runs the program from before the upgrade'
-        : 'the gateway agent still runs the program from before the upgrade',
-    necessary: [
-      sign('the program file was replaced after the process started', (view) =>
-        judge(view, ['process.state', host, host === 'be' ? 'backend' : 'gateway'], (process) => {
-          if (!process.running) return false;
-          if (process.binaryDeleted === true) return true;
-          if (process.binaryMtimeMs === null || process.startedAtMs === null) return 'unknown';
-          return process.binaryMtimeMs > process.startedAtMs + 2000;
-        }),
-      ),
-    ],
-    predicts: [],
-    remedy: (view) =>
-      remedy(
-        'restart it',
-        on(view, host, host === 'be' ? backendCommand(view, 'restart') : `systemctl restart ${gatewayUnit(view)}`),
-      ),
-    help: `The file on disk is not what runs. Nothing need be wrong now; the next restart changes versions, perhaps at a bad moment.`,
-  });
-
-const be19 = defineCause({
-  code: 'BE-19',
-  name: 'backend started by hand',
-  layer: 'backend',
-  hop: 'ws-port',
-  host: 'be',
+const oldBinary = (host: 'be' | 'gw'): CauseRow => ({
+  name: 'program from before the upgrade',
+  layer: host === 'be' ? 'backend' : 'gateway',
+  hop: host === 'be' ? 'ws-port' : 'gateway',
+  host,
   scope: 'latent',
-  title: 'the backend was started by hand, outside of its unit',
+  title: `the ${host === 'be' ? 'backend' : 'gateway agent'} still runs the program from before the upgrade`,
   necessary: [
-    backend.directUpgrades,
-    sign('its port belongs to a login session', (view) =>
-      judge(view, ['tcp.listeners', 'be'], (rows) =>
-        rows.some(
-          (row) =>
-            row.port === view.topology.backend.agentsPort && /^(session-.*\.scope|user@?.*)/.test(row.unit ?? ''),
-        ),
-      ),
+    sign('the program file was replaced after the process started', (view) =>
+      judge(view, ['process.state', host, host === 'be' ? 'backend' : 'gateway'], (process) => {
+        if (!process.running) return false;
+        if (process.binaryDeleted === true) return true;
+        if (process.binaryMtimeMs === null || process.startedAtMs === null) return 'unknown';
+        return process.binaryMtimeMs > process.startedAtMs + 2000;
+      }),
     ),
   ],
-  predicts: [],
-  remedy: (view) => remedy('stop it and start the unit', on(view, 'be', backendCommand(view, 'start'))),
-  help: `It works, and nobody will start it again after a reboot or a crash.`,
+  remedy: (view) =>
+    remedy(
+      'restart it',
+      on(view, host, host === 'be' ? backendCommand(view, 'restart') : `systemctl restart ${gatewayUnit(view)}`),
+    ),
+  help: `The file on disk is not what runs. Nothing need be wrong now; the next restart changes versions, perhaps at a bad moment.`,
 });
 
 const reached = sign('another host can connect to it', (view) =>
@@ -229,66 +139,125 @@ const beyondLoopback = sign(
     ),
 );
 
-const exposed = defineCause({
-  code: 'EXP-01',
-  name: 'WebSocket port exposed',
-  layer: 'network',
-  hop: 'ws-port',
-  host: 'be',
-  scope: 'latent',
-  title: (view) => `port ${view.topology.backend.agentsPort} is open to other hosts, in plain text`,
-  necessary: [beyondLoopback],
-  signature: [reached],
-  forbids: [
-    sign('a filter keeps other hosts away from it', (view) =>
-      judge(view, ['tcp.connect', 'gw', 'agents'], (seen) => seen.outcome !== 'connected'),
-    ),
-  ],
-  predicts: [],
-  remedy: (view) =>
-    remedy('bind it to loopback, or close it in the firewall', [
-      '[agents] bind = "127.0.0.1"',
-      ...on(view, 'be', backendCommand(view, 'restart')),
-    ]),
-  help: `The WebSocket port is meant for nginx on the same host. Open to others it can be used without TLS.`,
-});
-
-const clk01 = defineCause({
-  code: 'CLK-01',
-  name: 'wrong clock on the gateway',
-  layer: 'host',
-  hop: 'tls',
-  per: 'gateway',
-  host: 'gw',
-  title: (view) => `the clock of ${parts.hostOf(view, 'gw')} is wrong`,
-  necessary: [
-    gateway.clockOff('gw', 300, 'either'),
-    gateway.verification(
-      'gw',
-      'rejects the certificate',
-      (code) => code === 'CERT_NOT_YET_VALID' || code === 'CERT_HAS_EXPIRED',
-    ),
-    gateway.verification(
-      'op',
-      'takes the same certificate for valid in time',
-      (code) => code !== 'CERT_NOT_YET_VALID' && code !== 'CERT_HAS_EXPIRED',
-    ),
-  ],
-  signature: [not('the backend agrees with us', gateway.clockOff('be', 60, 'either'))],
-  lookalikes: [{ code: 'TLS-01', separator: gateway.clockOff('gw', 300, 'either') }],
-  predicts: ['network.tls.verifies'],
-  remedy: (view) => remedy('set the clock and keep it set', on(view, 'gw', 'timedatectl', 'timedatectl set-ntp true')),
-  help: `A certificate is judged with the clock of the one who looks. Here the clock is wrong and the certificate right: the other hosts accept it.`,
-});
-
-export const hostCauses: readonly CauseRule[] = [
-  be15('active'),
-  be15('latent'),
-  be17,
-  be13,
-  oldBinary('BE-18', 'be'),
-  oldBinary('SYS-22', 'gw'),
-  be19,
-  exposed,
-  clk01,
-];
+export const hostCauses: readonly CauseRule[] = causesOf(
+  { layer: 'host', hop: 'ws-port', host: 'be' },
+  {
+    'BE-15': [
+      {
+        ...full,
+        necessary: [nothingLeft, suffersFromSpace],
+        signature: [saysWhy(noSpace)],
+        predicts: [...down, 'backend.health.good'],
+      },
+      { ...full, scope: 'latent', necessary: [nothingLeft], forbids: [suffersFromSpace] },
+    ],
+    'BE-17': {
+      name: 'file system read-only',
+      hop: 'host',
+      title: "the backend's file system is mounted read-only",
+      necessary: [
+        mountIs(
+          (mount) => `${mount.path} is mounted read-only`,
+          (mount) => mount.readOnly,
+        ),
+        suffers(readOnly),
+      ],
+      signature: [saysWhy(readOnly)],
+      predicts: [...down, 'backend.health.good'],
+      remedy: (view) =>
+        remedy(
+          'look for a disk error first, then remount',
+          on(view, 'be', 'dmesg | tail -30', `mount -o remount,rw ${stateMount(view)?.path ?? '/'}`),
+        ),
+      help: `A file system that turns read-only by itself usually has a damaged disk below it.`,
+    },
+    'BE-13': {
+      name: 'backend out of file descriptors',
+      layer: 'backend',
+      title: 'the backend is out of file descriptors',
+      necessary: [
+        anyOf(
+          (view) => (atLimit.holds(view) === 'yes' ? atLimit.claim(view) : outOfFiles.claim(view)),
+          outOfFiles,
+          // A program that is out of descriptors may well say nothing: it takes the connection and drops it.
+          allOf('', atLimit, backend.directClosed),
+        ),
+        parts.runs(place),
+        backend.directFails,
+      ],
+      signature: [atLimit],
+      predicts: ['backend.agents.upgrades', 'backend.api.answers', 'nginx.agents.upgrades', 'nginx.api.answers'],
+      remedy: (view) =>
+        remedy(
+          'raise LimitNOFILE',
+          on(view, 'be', `systemctl edit ${backendUnit(view)}`, backendCommand(view, 'restart')),
+        ),
+      help: `Connections are accepted by the kernel and cannot be taken over by the process; what is open already goes on working.`,
+    },
+    'BE-18': oldBinary('be'),
+    'SYS-22': oldBinary('gw'),
+    'BE-19': {
+      name: 'backend started by hand',
+      layer: 'backend',
+      scope: 'latent',
+      title: 'the backend was started by hand, outside of its unit',
+      necessary: [
+        backend.directUpgrades,
+        sign('its port belongs to a login session', (view) =>
+          judge(view, ['tcp.listeners', 'be'], (rows) =>
+            rows.some(
+              (row) =>
+                row.port === view.topology.backend.agentsPort && /^(session-.*\.scope|user@?.*)/.test(row.unit ?? ''),
+            ),
+          ),
+        ),
+      ],
+      remedy: (view) => remedy('stop it and start the unit', on(view, 'be', backendCommand(view, 'start'))),
+      help: `It works, and nobody will start it again after a reboot or a crash.`,
+    },
+    'EXP-01': {
+      name: 'WebSocket port exposed',
+      layer: 'network',
+      scope: 'latent',
+      title: (view) => `port ${view.topology.backend.agentsPort} is open to other hosts, in plain text`,
+      necessary: [beyondLoopback],
+      signature: [reached],
+      forbids: [
+        sign('a filter keeps other hosts away from it', (view) =>
+          judge(view, ['tcp.connect', 'gw', 'agents'], (seen) => seen.outcome !== 'connected'),
+        ),
+      ],
+      remedy: (view) =>
+        remedy('bind it to loopback, or close it in the firewall', [
+          '[agents] bind = "127.0.0.1"',
+          ...on(view, 'be', backendCommand(view, 'restart')),
+        ]),
+      help: `The WebSocket port is meant for nginx on the same host. Open to others it can be used without TLS.`,
+    },
+    'CLK-01': {
+      name: 'wrong clock on the gateway',
+      hop: 'tls',
+      host: 'gw',
+      title: (view) => `the clock of ${parts.hostOf(view, 'gw')} is wrong`,
+      necessary: [
+        gateway.clockOff('gw', 300, 'either'),
+        gateway.verification(
+          'gw',
+          'rejects the certificate',
+          (code) => code === 'CERT_NOT_YET_VALID' || code === 'CERT_HAS_EXPIRED',
+        ),
+        gateway.verification(
+          'op',
+          'takes the same certificate for valid in time',
+          (code) => code !== 'CERT_NOT_YET_VALID' && code !== 'CERT_HAS_EXPIRED',
+        ),
+      ],
+      signature: [not('the backend agrees with us', gateway.clockOff('be', 60, 'either'))],
+      lookalikes: { 'TLS-01': gateway.clockOff('gw', 300, 'either') },
+      predicts: ['network.tls.verifies'],
+      remedy: (view) =>
+        remedy('set the clock and keep it set', on(view, 'gw', 'timedatectl', 'timedatectl set-ntp true')),
+      help: `A certificate is judged with the clock of the one who looks. Here the clock is wrong and the certificate right: the other hosts accept it.`,
+    },
+  },
+);

@@ -1,5 +1,5 @@
 // Causes in name resolution on a gateway: a stale line of /etc/hosts, one that is not used, a dead resolver, a record that is not there.
-import { allOf, anyOf, type CauseRule, defineCause, judge, not, sign, signs, type View } from '../engine/index.ts';
+import { allOf, anyOf, type CauseRule, causesOf, judge, not, sign, signs, type View } from '../engine/index.ts';
 import { on, remedy } from './texts.ts';
 
 const { gateway, parts } = signs;
@@ -19,29 +19,6 @@ const inHostsFile = sign(
       return answer ? answer.addresses.includes(line.address) : 'unknown';
     }),
 );
-
-const net01 = defineCause({
-  code: 'NET-01',
-  name: 'hosts override on the gateway',
-  layer: 'network',
-  hop: 'dns',
-  per: 'gateway',
-  host: 'gw',
-  title: (view) => `a line in /etc/hosts of ${parts.hostOf(view, 'gw')} sends ${view.topology.serverName} elsewhere`,
-  necessary: [gateway.nameLeadsElsewhere, inHostsFile],
-  forbids: [gateway.gatewayUpgrades],
-  lookalikes: [
-    { code: 'TLS-03', separator: gateway.nameLeadsElsewhere },
-    { code: 'NET-14', separator: gateway.nameLeadsElsewhere },
-  ],
-  predicts: ['network.name.resolves'],
-  remedy: (view) =>
-    remedy(
-      'remove or correct the line',
-      on(view, 'gw', `sed -n ${hostsLine(view)?.line ?? 1}p /etc/hosts`, `getent ahosts ${view.topology.serverName}`),
-    ),
-  help: `A forgotten override on the gateway: DNS is right for everybody else, this host goes to another machine, whose certificate or closed port then looks guilty.`,
-});
 
 const dnsError = (seat: 'gw' | 'op' | 'be', ...errors: readonly string[]) =>
   sign(
@@ -79,67 +56,75 @@ const hostsLineIgnored = allOf(
   sign('', (view) => judge(view, ['dns.answer', 'gw'], (answer) => answer.error !== null)),
 );
 
-const net17 = defineCause({
-  code: 'NET-17',
-  name: '/etc/hosts not used',
-  layer: 'network',
-  hop: 'dns',
-  per: 'gateway',
-  host: 'gw',
-  title: (view) => `${parts.hostOf(view, 'gw')} has ${view.topology.serverName} in /etc/hosts and does not look there`,
-  necessary: [hostsLineIgnored],
-  lookalikes: [
-    { code: 'NET-02', separator: hostsLineIgnored },
-    { code: 'NET-03', separator: hostsLineIgnored },
-  ],
-  predicts: ['network.name.resolves'],
-  remedy: (view) =>
-    remedy(
-      'let the name service read files first ("hosts: files dns"), and /etc/hosts be readable for everybody',
-      on(view, 'gw', 'grep ^hosts /etc/nsswitch.conf', 'ls -l /etc/hosts', `getent ahosts ${view.topology.serverName}`),
-    ),
-  help: `The name stands in /etc/hosts and still does not resolve: nsswitch.conf does not name "files", the line is garbled, or the file cannot be read by everybody. No resolver is needed for it, so none is to blame.`,
-});
-
-const net02 = defineCause({
-  code: 'NET-02',
-  name: 'resolver dead',
-  layer: 'network',
-  hop: 'dns',
-  per: 'gateway',
-  host: 'gw',
-  title: (view) => `the resolver of ${parts.hostOf(view, 'gw')} does not answer`,
-  necessary: [dnsError('gw', 'temporary', 'timeout')],
-  signature: [resolverElsewhere],
-  forbids: [hostsLineIgnored],
-  // No upgrade refutes it: where the name does not resolve, the rest of the way is probed by address.
-  lookalikes: [{ code: 'NET-03', separator: dnsError('gw', 'temporary', 'timeout') }],
-  predicts: ['network.name.resolves'],
-  remedy: (view) =>
-    remedy(
-      'bring the resolver back',
-      on(view, 'gw', 'cat /etc/resolv.conf', `getent ahosts ${view.topology.serverName}`),
-    ),
-  help: `Name resolution on the gateway fails as such (EAI_AGAIN); the name exists. By address the same host would connect: the network is fine.`,
-});
-
-const net03 = defineCause({
-  code: 'NET-03',
-  name: 'name does not exist',
-  layer: 'network',
-  hop: 'dns',
-  host: 'be',
-  title: (view) => `the name ${view.topology.serverName} does not exist`,
-  necessary: [
-    dnsError('gw', 'nxdomain'),
-    anyOf('and it exists nowhere else', dnsError('op', 'nxdomain'), dnsError('be', 'nxdomain')),
-    not('no resolver knows it', inDns),
-  ],
-  forbids: [hostsLineIgnored],
-  lookalikes: [{ code: 'NET-02', separator: dnsError('gw', 'nxdomain') }],
-  predicts: ['network.name.resolves'],
-  remedy: (view) => remedy(`add the record ${view.topology.serverName} → the backend's public address`),
-  help: `The record is missing in DNS itself: every resolver says so, not only the gateway's.`,
-});
-
-export const nameCauses: readonly CauseRule[] = [net01, net02, net03, net17];
+export const nameCauses: readonly CauseRule[] = causesOf(
+  { layer: 'network', hop: 'dns', host: 'gw', predicts: ['network.name.resolves'] },
+  {
+    'NET-01': {
+      name: 'hosts override on the gateway',
+      title: (view) =>
+        `a line in /etc/hosts of ${parts.hostOf(view, 'gw')} sends ${view.topology.serverName} elsewhere`,
+      necessary: [gateway.nameLeadsElsewhere, inHostsFile],
+      forbids: [gateway.gatewayUpgrades],
+      lookalikes: { 'TLS-03': gateway.nameLeadsElsewhere, 'NET-14': gateway.nameLeadsElsewhere },
+      remedy: (view) =>
+        remedy(
+          'remove or correct the line',
+          on(
+            view,
+            'gw',
+            `sed -n ${hostsLine(view)?.line ?? 1}p /etc/hosts`,
+            `getent ahosts ${view.topology.serverName}`,
+          ),
+        ),
+      help: `A forgotten override on the gateway: DNS is right for everybody else, this host goes to another machine, whose certificate or closed port then looks guilty.`,
+    },
+    'NET-02': {
+      name: 'resolver dead',
+      title: (view) => `the resolver of ${parts.hostOf(view, 'gw')} does not answer`,
+      necessary: [dnsError('gw', 'temporary', 'timeout')],
+      signature: [resolverElsewhere],
+      forbids: [hostsLineIgnored],
+      // No upgrade refutes it: where the name does not resolve, the rest of the way is probed by address.
+      lookalikes: { 'NET-03': dnsError('gw', 'temporary', 'timeout') },
+      remedy: (view) =>
+        remedy(
+          'bring the resolver back',
+          on(view, 'gw', 'cat /etc/resolv.conf', `getent ahosts ${view.topology.serverName}`),
+        ),
+      help: `Name resolution on the gateway fails as such (EAI_AGAIN); the name exists. By address the same host would connect: the network is fine.`,
+    },
+    'NET-03': {
+      name: 'name does not exist',
+      host: 'be',
+      title: (view) => `the name ${view.topology.serverName} does not exist`,
+      necessary: [
+        dnsError('gw', 'nxdomain'),
+        anyOf('and it exists nowhere else', dnsError('op', 'nxdomain'), dnsError('be', 'nxdomain')),
+        not('no resolver knows it', inDns),
+      ],
+      forbids: [hostsLineIgnored],
+      lookalikes: { 'NET-02': dnsError('gw', 'nxdomain') },
+      remedy: (view) => remedy(`add the record ${view.topology.serverName} → the backend's public address`),
+      help: `The record is missing in DNS itself: every resolver says so, not only the gateway's.`,
+    },
+    'NET-17': {
+      name: '/etc/hosts not used',
+      title: (view) =>
+        `${parts.hostOf(view, 'gw')} has ${view.topology.serverName} in /etc/hosts and does not look there`,
+      necessary: [hostsLineIgnored],
+      lookalikes: { 'NET-02': hostsLineIgnored, 'NET-03': hostsLineIgnored },
+      remedy: (view) =>
+        remedy(
+          'let the name service read files first ("hosts: files dns"), and /etc/hosts be readable for everybody',
+          on(
+            view,
+            'gw',
+            'grep ^hosts /etc/nsswitch.conf',
+            'ls -l /etc/hosts',
+            `getent ahosts ${view.topology.serverName}`,
+          ),
+        ),
+      help: `The name stands in /etc/hosts and still does not resolve: nsswitch.conf does not name "files", the line is garbled, or the file cannot be read by everybody. No resolver is needed for it, so none is to blame.`,
+    },
+  },
+);

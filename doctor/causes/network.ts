@@ -3,7 +3,7 @@ import {
   allOf,
   anyOf,
   type CauseRule,
-  defineCause,
+  causesOf,
   type FirewallRule,
   judge,
   sign,
@@ -73,92 +73,6 @@ const egressRuleSeen = sign(
   (view) => egressRule.holds(view),
 );
 
-const net05 = defineCause({
-  code: 'NET-05',
-  name: 'packets to the public port dropped',
-  layer: 'network',
-  hop: 'tcp',
-  per: 'gateway',
-  host: 'gw',
-  title: (view) =>
-    `packets from ${parts.hostOf(view, 'gw')} to port ${view.topology.publicPort} of the backend are ${turnedAway.holds(view) === 'yes' ? 'rejected by its packet filter' : 'dropped'}`,
-  necessary: [
-    anyOf(
-      (view) =>
-        gateway.publicDial('gw', 'timeout').holds(view) === 'yes'
-          ? gateway.publicDial('gw', 'timeout').claim(view)
-          : turnedAway.claim(view),
-      gateway.publicDial('gw', 'timeout'),
-      turnedAway,
-    ),
-    gateway.nameRight,
-    reachedElsewhere,
-  ],
-  signature: [nginx.publicPortListens],
-  supports: [publicRule('drop', 'reject')],
-  forbids: [egressRuleSeen],
-  lookalikes: [
-    {
-      code: 'NET-14',
-      separator: anyOf('the port is open for others', nginx.publicPortListens, gateway.publicDial('op', 'connected')),
-    },
-    { code: 'NET-01', separator: gateway.nameRight },
-    { code: 'NGR-11', title: 'nginx is out of file descriptors', separator: reachedElsewhere },
-  ],
-  predicts: way,
-  remedy: (view) =>
-    remedy(
-      'allow the gateway through every filter on the way',
-      on(view, 'be', `nft list ruleset | grep -n ${view.topology.publicPort}`),
-    ),
-  help: `A dial that times out (or is turned away by a rule), while the port is open and answers others, the backend host itself at least: a packet filter between them. nginx, TLS and the backend are fine.`,
-});
-
-const net06 = defineCause({
-  code: 'NET-06',
-  name: 'egress rule on the gateway',
-  layer: 'network',
-  hop: 'tcp',
-  per: 'gateway',
-  host: 'gw',
-  title: (view) => `a rule on ${parts.hostOf(view, 'gw')} itself stops connections to port ${view.topology.publicPort}`,
-  necessary: [
-    anyOf(
-      (view) =>
-        gateway.publicDial('gw', 'timeout').holds(view) === 'yes'
-          ? gateway.publicDial('gw', 'timeout').claim(view)
-          : gateway.publicDial('gw', 'refused').claim(view),
-      gateway.publicDial('gw', 'refused'),
-      gateway.publicDial('gw', 'timeout'),
-    ),
-    gateway.nameRight,
-    reachedElsewhere,
-    egressRule,
-  ],
-  lookalikes: [
-    { code: 'NET-14', separator: reachedElsewhere },
-    { code: 'NET-05', separator: egressRule },
-  ],
-  predicts: way,
-  remedy: (view) => remedy('remove the rule', on(view, 'gw', 'iptables -S OUTPUT')),
-  help: `A refusal that comes at once, or silence, from this host only: its own egress rule. What filters stand on the way does not matter until it is gone.`,
-});
-
-const net09 = defineCause({
-  code: 'NET-09',
-  name: 'no route',
-  layer: 'network',
-  hop: 'tcp',
-  per: 'gateway',
-  host: 'gw',
-  title: (view) => `${parts.hostOf(view, 'gw')} has no route to the backend`,
-  necessary: [gateway.publicDial('gw', 'unreachable'), gateway.nameRight],
-  signature: [gateway.publicDial('op', 'connected')],
-  predicts: way,
-  remedy: (view) => remedy('restore the route', on(view, 'gw', 'ip route')),
-  help: `The kernel itself says that it knows no way (ENETUNREACH); nothing was sent.`,
-});
-
 /** A LISTEN row that would take a dial of the loopback or any address. */
 const covered = sign(
   (view) => `port ${agentsPort(view)} listens on the very address that is dialled`,
@@ -185,42 +99,6 @@ const filtered = (action: 'drop' | 'reject') =>
     (view) => `a rule does it: ${filterText(ownDialStop(view, agentsPort(view), action))}`,
     (view) => judge(view, ['firewall.rules', 'be'], () => ownDialStop(view, agentsPort(view), action) !== null),
   );
-
-const net07 = defineCause({
-  code: 'NET-07',
-  name: 'packet filter drops',
-  layer: 'network',
-  hop: 'ws-port',
-  host: 'be',
-  title: (view) => `a packet filter on the backend host drops connections to port ${agentsPort(view)}`,
-  necessary: [covered, backend.directConnectTimeout, backend.queueEmpty],
-  signature: [filtered('drop')],
-  lookalikes: [
-    { code: 'BE-02', separator: backend.queueEmpty },
-    { code: 'BE-01', separator: backend.agentsListens },
-  ],
-  predicts: ['backend.agents.upgrades', 'backend.health.good'],
-  remedy: (view) => remedy('let loopback through', on(view, 'be', 'iptables -I INPUT -i lo -j ACCEPT')),
-  help: `nginx gets 504 after its connect timeout. A full accept queue looks the same from outside; the queue (Recv-Q 0) and the rule's counter tell them apart.`,
-});
-
-const net08 = defineCause({
-  code: 'NET-08',
-  name: 'packet filter rejects',
-  layer: 'network',
-  hop: 'ws-port',
-  host: 'be',
-  title: (view) => `a packet filter on the backend host rejects connections to port ${agentsPort(view)}`,
-  necessary: [covered, backend.directRefused],
-  signature: [filtered('reject')],
-  lookalikes: [
-    { code: 'BE-01', separator: backend.agentsListens },
-    { code: 'BE-09', title: 'it listens on another address family', separator: covered },
-  ],
-  predicts: ['backend.agents.upgrades', 'backend.health.good'],
-  remedy: (view) => remedy('let loopback through', on(view, 'be', 'iptables -I INPUT -i lo -j ACCEPT')),
-  help: `"Connection refused" does not mean that nobody listens: the kernel has a LISTEN row for this very address, and a rule answers in its place.`,
-});
 
 /** The API port of the backend host, past nginx. */
 const apiPort = (view: View) => view.topology.backend.apiPort;
@@ -250,21 +128,103 @@ const apiListens = sign(
     ),
 );
 
-const net16 = defineCause({
-  code: 'NET-16',
-  name: 'packet filter before the API port',
-  layer: 'network',
-  hop: 'api',
-  host: 'be',
-  title: (view) => `a packet filter on the backend host stops connections to the API port ${apiPort(view)}`,
-  necessary: [parts.runs(parts.backendPart), apiNotReached, apiListens, apiRule],
-  lookalikes: [
-    { code: 'BE-04', separator: apiRule },
-    { code: 'BE-05', separator: apiListens },
-  ],
-  predicts: ['backend.api.answers', 'nginx.api.answers'],
-  remedy: (view) => remedy('let loopback through', on(view, 'be', 'iptables -I INPUT -i lo -j ACCEPT')),
-  help: `The backend listens on its API port and a rule of the packet filter answers, or keeps silent, in its place. Gateways keep their links; the API, and with it every command, is out.`,
-});
-
-export const networkCauses: readonly CauseRule[] = [net05, net06, net07, net08, net09, net16];
+export const networkCauses: readonly CauseRule[] = causesOf(
+  { layer: 'network', hop: 'tcp', host: 'gw', predicts: way },
+  {
+    'NET-05': {
+      name: 'packets to the public port dropped',
+      title: (view) =>
+        `packets from ${parts.hostOf(view, 'gw')} to port ${view.topology.publicPort} of the backend are ${turnedAway.holds(view) === 'yes' ? 'rejected by its packet filter' : 'dropped'}`,
+      necessary: [
+        anyOf(
+          (view) =>
+            gateway.publicDial('gw', 'timeout').holds(view) === 'yes'
+              ? gateway.publicDial('gw', 'timeout').claim(view)
+              : turnedAway.claim(view),
+          gateway.publicDial('gw', 'timeout'),
+          turnedAway,
+        ),
+        gateway.nameRight,
+        reachedElsewhere,
+      ],
+      signature: [nginx.publicPortListens],
+      supports: [publicRule('drop', 'reject')],
+      forbids: [egressRuleSeen],
+      lookalikes: {
+        'NET-14': anyOf('the port is open for others', nginx.publicPortListens, gateway.publicDial('op', 'connected')),
+        'NET-01': gateway.nameRight,
+        'NGR-11': ['nginx is out of file descriptors', reachedElsewhere],
+      },
+      remedy: (view) =>
+        remedy(
+          'allow the gateway through every filter on the way',
+          on(view, 'be', `nft list ruleset | grep -n ${view.topology.publicPort}`),
+        ),
+      help: `A dial that times out (or is turned away by a rule), while the port is open and answers others, the backend host itself at least: a packet filter between them. nginx, TLS and the backend are fine.`,
+    },
+    'NET-06': {
+      name: 'egress rule on the gateway',
+      title: (view) =>
+        `a rule on ${parts.hostOf(view, 'gw')} itself stops connections to port ${view.topology.publicPort}`,
+      necessary: [
+        anyOf(
+          (view) =>
+            gateway.publicDial('gw', 'timeout').holds(view) === 'yes'
+              ? gateway.publicDial('gw', 'timeout').claim(view)
+              : gateway.publicDial('gw', 'refused').claim(view),
+          gateway.publicDial('gw', 'refused'),
+          gateway.publicDial('gw', 'timeout'),
+        ),
+        gateway.nameRight,
+        reachedElsewhere,
+        egressRule,
+      ],
+      lookalikes: { 'NET-14': reachedElsewhere, 'NET-05': egressRule },
+      remedy: (view) => remedy('remove the rule', on(view, 'gw', 'iptables -S OUTPUT')),
+      help: `A refusal that comes at once, or silence, from this host only: its own egress rule. What filters stand on the way does not matter until it is gone.`,
+    },
+    'NET-07': {
+      name: 'packet filter drops',
+      hop: 'ws-port',
+      host: 'be',
+      title: (view) => `a packet filter on the backend host drops connections to port ${agentsPort(view)}`,
+      necessary: [covered, backend.directConnectTimeout, backend.queueEmpty],
+      signature: [filtered('drop')],
+      lookalikes: { 'BE-02': backend.queueEmpty, 'BE-01': backend.agentsListens },
+      predicts: ['backend.agents.upgrades', 'backend.health.good'],
+      remedy: (view) => remedy('let loopback through', on(view, 'be', 'iptables -I INPUT -i lo -j ACCEPT')),
+      help: `nginx gets 504 after its connect timeout. A full accept queue looks the same from outside; the queue (Recv-Q 0) and the rule's counter tell them apart.`,
+    },
+    'NET-08': {
+      name: 'packet filter rejects',
+      hop: 'ws-port',
+      host: 'be',
+      title: (view) => `a packet filter on the backend host rejects connections to port ${agentsPort(view)}`,
+      necessary: [covered, backend.directRefused],
+      signature: [filtered('reject')],
+      lookalikes: { 'BE-01': backend.agentsListens, 'BE-09': ['it listens on another address family', covered] },
+      predicts: ['backend.agents.upgrades', 'backend.health.good'],
+      remedy: (view) => remedy('let loopback through', on(view, 'be', 'iptables -I INPUT -i lo -j ACCEPT')),
+      help: `"Connection refused" does not mean that nobody listens: the kernel has a LISTEN row for this very address, and a rule answers in its place.`,
+    },
+    'NET-09': {
+      name: 'no route',
+      title: (view) => `${parts.hostOf(view, 'gw')} has no route to the backend`,
+      necessary: [gateway.publicDial('gw', 'unreachable'), gateway.nameRight],
+      signature: [gateway.publicDial('op', 'connected')],
+      remedy: (view) => remedy('restore the route', on(view, 'gw', 'ip route')),
+      help: `The kernel itself says that it knows no way (ENETUNREACH); nothing was sent.`,
+    },
+    'NET-16': {
+      name: 'packet filter before the API port',
+      hop: 'api',
+      host: 'be',
+      title: (view) => `a packet filter on the backend host stops connections to the API port ${apiPort(view)}`,
+      necessary: [parts.runs(parts.backendPart), apiNotReached, apiListens, apiRule],
+      lookalikes: { 'BE-04': apiRule, 'BE-05': apiListens },
+      predicts: ['backend.api.answers', 'nginx.api.answers'],
+      remedy: (view) => remedy('let loopback through', on(view, 'be', 'iptables -I INPUT -i lo -j ACCEPT')),
+      help: `The backend listens on its API port and a rule of the packet filter answers, or keeps silent, in its place. Gateways keep their links; the API, and with it every command, is out.`,
+    },
+  },
+);

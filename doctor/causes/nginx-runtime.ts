@@ -2,7 +2,7 @@
 import {
   allOf,
   type CauseRule,
-  defineCause,
+  causesOf,
   judge,
   not,
   sign,
@@ -24,158 +24,9 @@ const keyMismatch = /\[emerg\].*key values mismatch/;
 const anyEmergency =
   /\[emerg\](?!.*(host not found in upstream|bind\(\) to .* failed \(98|key values mismatch|still could not bind))/;
 
-const ngr01 = defineCause({
-  code: 'NGR-01',
-  name: 'nginx not reloaded',
-  layer: 'nginx',
-  hop: 'route',
-  host: 'be',
-  title: "nginx's configuration was corrected and never loaded",
-  necessary: [
-    nginx.publicFails,
-    nginx.nginxRuns,
-    nginx.configNewerThanWorkers,
-    nginx.routeGood,
-    backend.directUpgrades,
-  ],
-  signature: [nginx.publicStatus(301, 302, 400, 403, 404, 405, 426, 502, 503, 504)],
-  lookalikes: [
-    { code: 'NGX-01', separator: nginx.routeGood },
-    { code: 'NGX-02', separator: nginx.routeGood },
-  ],
-  predicts: ['nginx.agents.upgrades', 'nginx.api.answers'],
-  remedy: (view) => remedy('load it', on(view, 'be', nginxCommand(view, 'reload'))),
-  help: `The files on disk are right, the workers are older than the files and still run what was there before. nginx -T prints the files, not what runs; only the live probe shows the difference.`,
-});
-
-const ngr02 = defineCause({
-  code: 'NGR-02',
-  name: 'broken file on disk',
-  layer: 'nginx',
-  hop: 'route',
-  host: 'be',
-  scope: 'latent',
-  title: "nginx's configuration on disk is broken; its next start will fail",
-  necessary: [
-    nginx.nginxRuns,
-    sign(
-      (view) => `nginx -t fails: ${nginx.emergency(view, /\[emerg\]/) ?? ''}`,
-      (view) => judge(view, ['nginx.test', 'be'], (seen) => !seen.ok && /\[emerg\]/.test(seen.output)),
-    ),
-  ],
-  predicts: [],
-  remedy: (view) => remedy('mend the file before anything restarts nginx', on(view, 'be', 'nginx -t')),
-  help: `A reload with a broken file is refused and the old configuration keeps running, so nothing is out now. A restart or a reboot takes everything down.`,
-});
-
-const ngr03 = defineCause({
-  code: 'NGR-03',
-  name: 'nginx refuses its configuration',
-  layer: 'nginx',
-  hop: 'vhost',
-  host: 'be',
-  title: (view) => `nginx refuses its configuration: ${shorten(nginx.emergency(view, anyEmergency))}`,
-  necessary: [nginx.nginxFailed, nginx.saysEmergency(anyEmergency)],
-  signature: [nginx.publicPortClosed],
-  forbids: [nginx.publicUpgrades],
-  lookalikes: [
-    { code: 'NGR-05', separator: nginx.saysEmergency(anyEmergency) },
-    { code: 'NET-14', separator: nginx.nginxFailed },
-  ],
-  predicts: down,
-  remedy: (view) =>
-    remedy('correct the line that it names, test, start', on(view, 'be', 'nginx -t', nginxCommand(view, 'start'))),
-  help: `nginx ended with [emerg] while reading its configuration. The line names file and number. Certificates and firewalls look guilty from outside, because nothing listens any more.`,
-});
-
-const ngr04 = defineCause({
-  code: 'NGR-04',
-  name: 'key does not match the certificate',
-  layer: 'nginx',
-  hop: 'vhost',
-  host: 'be',
-  title: 'nginx cannot start: the key does not belong to the certificate',
-  necessary: [nginx.nginxFailed, nginx.saysEmergency(keyMismatch)],
-  signature: [nginx.publicPortClosed],
-  forbids: [nginx.publicUpgrades],
-  predicts: down,
-  remedy: (view) =>
-    remedy('put the matching key and certificate in place', on(view, 'be', 'nginx -t', nginxCommand(view, 'start'))),
-  help: `The certificate file and the key file were changed one without the other.`,
-});
-
-const ngr05 = defineCause({
-  code: 'NGR-05',
-  name: 'upstream name unresolvable at start',
-  layer: 'nginx',
-  hop: 'vhost',
-  host: 'be',
-  title: (view) => `nginx cannot start: the upstream name ${upstreamName(view)} does not resolve`,
-  necessary: [nginx.nginxFailed, nginx.saysEmergency(hostNotFound)],
-  signature: [nginx.publicPortClosed],
-  forbids: [nginx.publicUpgrades],
-  lookalikes: [
-    { code: 'NET-14', separator: nginx.nginxFailed },
-    { code: 'NGR-03', separator: nginx.saysEmergency(hostNotFound) },
-    { code: 'NET-05', separator: nginx.publicPortClosed },
-  ],
-  predicts: down,
-  remedy: (view) =>
-    remedy(
-      'bring the name back (start the container, join it to the network) or name an address; do not point the vhost at another program',
-      [...on(view, 'be', `getent hosts ${upstreamName(view)}`, nginxCommand(view, 'start'))],
-    ),
-  help: `nginx resolves the names in its configuration once, when it starts, and refuses to start if one is unknown, e.g. the name of a container that was removed by a redeploy. The rest of the configuration is fine. Told from a stopped nginx (NET-14) by the failed start and its [emerg] line.`,
-});
-
-const ngr07 = defineCause({
-  code: 'NGR-07',
-  name: 'nginx port in use',
-  layer: 'nginx',
-  hop: 'vhost',
-  host: 'be',
-  title: 'nginx cannot start: its port is taken',
-  necessary: [nginx.nginxFailed, nginx.saysEmergency(addressTaken)],
-  forbids: [nginx.publicUpgrades],
-  followsFrom: ['NET-15'],
-  predicts: down,
-  remedy: (view) =>
-    remedy(
-      'stop the other program, then start nginx',
-      on(view, 'be', `ss -ltnp | grep :${view.topology.publicPort}`, nginxCommand(view, 'start')),
-    ),
-  help: `bind() failed with 98: another program has the port. nginx -t does not find this; only the start does.`,
-});
-
 const cutOff = sign('connections are cut off before any answer', (view) => {
   const seen = nginx.publicSeen(view);
   return seen ? tri(seen.status === null && seen.ended !== 'refused') : 'unknown';
-});
-
-const ngr10 = defineCause({
-  code: 'NGR-10',
-  name: 'worker connections exhausted',
-  layer: 'nginx',
-  hop: 'tcp',
-  host: 'be',
-  title: 'nginx is out of worker connections',
-  necessary: [
-    nginx.publicFails,
-    cutOff,
-    signs.logs.logSays(
-      { seat: 'be', part: 'nginx-error' },
-      /worker_connections are not enough/,
-      "nginx's error log says",
-    ),
-  ],
-  signature: [nginx.nginxRuns],
-  predicts: ['nginx.agents.upgrades', 'nginx.api.answers', 'network.public.connects', 'network.tls.verifies'],
-  remedy: (view) =>
-    remedy(
-      'raise worker_connections (two for each tunnel) and worker_rlimit_nofile with it',
-      on(view, 'be', nginxCommand(view, 'reload')),
-    ),
-  help: `Each tunnel takes two connections of a worker. When they are used up, new connections are reset before TLS, and the access log shows nothing.`,
 });
 
 const stopped = downSign(
@@ -186,36 +37,6 @@ const stopped = downSign(
       .containerIs(parts.nginxPart, '', (item) => item.state === 'exited' && [0, 137, 143].includes(item.exitCode))
       .holds(view),
 );
-
-const net14 = defineCause({
-  code: 'NET-14',
-  name: 'nginx stopped',
-  layer: 'nginx',
-  hop: 'vhost',
-  host: 'be',
-  title: (view) =>
-    ({
-      stopped: 'nginx is stopped',
-      'not enabled': 'nginx is stopped, and its unit is not enabled',
-      masked: 'nginx is stopped, and its unit is masked',
-      'not installed': `nginx is not installed on ${parts.hostOf(view, 'be')}: no unit ${parts.nameOf(view, parts.nginxPart)}`,
-    })[downWord(view, parts.nginxPart)],
-  necessary: [stopped, nginx.publicPortClosed],
-  forbids: [nginx.publicUpgrades],
-  lookalikes: [
-    { code: 'NGR-03', separator: stopped },
-    { code: 'NET-05', separator: nginx.publicPortClosed },
-    { code: 'NET-15', separator: nginx.publicPortClosed },
-  ],
-  predicts: down,
-  remedy: (view) => {
-    const word = downWord(view, parts.nginxPart);
-    if (word === 'not installed') return remedy('install it', deployAgain(view, 'be'));
-    const fix = { stopped: 'start it', 'not enabled': 'enable and start it', masked: 'unmask and start it' }[word];
-    return remedy(fix, bringBack(view, parts.nginxPart, nginxCommand(view, 'start')));
-  },
-  help: `Nothing listens on the public port because nginx was stopped, disabled, masked or removed; its last end was a clean one. Told from a failed start (NGR-03, NGR-05) by the unit's result, from a firewall by the missing LISTEN row.`,
-});
 
 const foreignOwner = sign(
   (view) => {
@@ -235,25 +56,6 @@ const foreignOwner = sign(
     }),
 );
 
-const net15 = defineCause({
-  code: 'NET-15',
-  name: 'another server on the public port',
-  layer: 'nginx',
-  hop: 'vhost',
-  host: 'be',
-  title: (view) => `another program than nginx holds port ${view.topology.publicPort}`,
-  necessary: [allOf((view) => foreignOwner.claim(view), foreignOwner), not('nginx itself is not up', nginx.nginxRuns)],
-  forbids: [nginx.publicUpgrades],
-  lookalikes: [{ code: 'TLS-03', separator: foreignOwner }],
-  predicts: [...down, 'network.tls.verifies'],
-  remedy: (view) =>
-    remedy(
-      'stop it, then start nginx',
-      on(view, 'be', `ss -ltnp | grep :${view.topology.publicPort}`, nginxCommand(view, 'start')),
-    ),
-  help: `The port is open and TLS may even answer, with another certificate and another Server header: it is not nginx.`,
-});
-
 function shorten(line: string | null): string {
   return (line ?? '[emerg] …').replace(/^.*\[emerg\]\s*(\d+#\d+:\s*)?/, '').slice(0, 160);
 }
@@ -264,4 +66,155 @@ function upstreamName(view: View): string {
   );
 }
 
-export const nginxRuntimeCauses: readonly CauseRule[] = [ngr01, ngr02, ngr03, ngr04, ngr05, ngr07, ngr10, net14, net15];
+export const nginxRuntimeCauses: readonly CauseRule[] = causesOf(
+  { layer: 'nginx', hop: 'vhost', host: 'be', predicts: down },
+  {
+    'NGR-01': {
+      name: 'nginx not reloaded',
+      hop: 'route',
+      title: "nginx's configuration was corrected and never loaded",
+      necessary: [
+        nginx.publicFails,
+        nginx.nginxRuns,
+        nginx.configNewerThanWorkers,
+        nginx.routeGood,
+        backend.directUpgrades,
+      ],
+      signature: [nginx.publicStatus(301, 302, 400, 403, 404, 405, 426, 502, 503, 504)],
+      lookalikes: { 'NGX-01': nginx.routeGood, 'NGX-02': nginx.routeGood },
+      predicts: ['nginx.agents.upgrades', 'nginx.api.answers'],
+      remedy: (view) => remedy('load it', on(view, 'be', nginxCommand(view, 'reload'))),
+      help: `The files on disk are right, the workers are older than the files and still run what was there before. nginx -T prints the files, not what runs; only the live probe shows the difference.`,
+    },
+    'NGR-02': {
+      name: 'broken file on disk',
+      hop: 'route',
+      scope: 'latent',
+      title: "nginx's configuration on disk is broken; its next start will fail",
+      necessary: [
+        nginx.nginxRuns,
+        sign(
+          (view) => `nginx -t fails: ${nginx.emergency(view, /\[emerg\]/) ?? ''}`,
+          (view) => judge(view, ['nginx.test', 'be'], (seen) => !seen.ok && /\[emerg\]/.test(seen.output)),
+        ),
+      ],
+      predicts: [],
+      remedy: (view) => remedy('mend the file before anything restarts nginx', on(view, 'be', 'nginx -t')),
+      help: `A reload with a broken file is refused and the old configuration keeps running, so nothing is out now. A restart or a reboot takes everything down.`,
+    },
+    'NGR-03': {
+      name: 'nginx refuses its configuration',
+      title: (view) => `nginx refuses its configuration: ${shorten(nginx.emergency(view, anyEmergency))}`,
+      necessary: [nginx.nginxFailed, nginx.saysEmergency(anyEmergency)],
+      signature: [nginx.publicPortClosed],
+      forbids: [nginx.publicUpgrades],
+      lookalikes: { 'NGR-05': nginx.saysEmergency(anyEmergency), 'NET-14': nginx.nginxFailed },
+      remedy: (view) =>
+        remedy('correct the line that it names, test, start', on(view, 'be', 'nginx -t', nginxCommand(view, 'start'))),
+      help: `nginx ended with [emerg] while reading its configuration. The line names file and number. Certificates and firewalls look guilty from outside, because nothing listens any more.`,
+    },
+    'NGR-04': {
+      name: 'key does not match the certificate',
+      title: 'nginx cannot start: the key does not belong to the certificate',
+      necessary: [nginx.nginxFailed, nginx.saysEmergency(keyMismatch)],
+      signature: [nginx.publicPortClosed],
+      forbids: [nginx.publicUpgrades],
+      remedy: (view) =>
+        remedy(
+          'put the matching key and certificate in place',
+          on(view, 'be', 'nginx -t', nginxCommand(view, 'start')),
+        ),
+      help: `The certificate file and the key file were changed one without the other.`,
+    },
+    'NGR-05': {
+      name: 'upstream name unresolvable at start',
+      title: (view) => `nginx cannot start: the upstream name ${upstreamName(view)} does not resolve`,
+      necessary: [nginx.nginxFailed, nginx.saysEmergency(hostNotFound)],
+      signature: [nginx.publicPortClosed],
+      forbids: [nginx.publicUpgrades],
+      lookalikes: {
+        'NET-14': nginx.nginxFailed,
+        'NGR-03': nginx.saysEmergency(hostNotFound),
+        'NET-05': nginx.publicPortClosed,
+      },
+      remedy: (view) =>
+        remedy(
+          'bring the name back (start the container, join it to the network) or name an address; do not point the vhost at another program',
+          [...on(view, 'be', `getent hosts ${upstreamName(view)}`, nginxCommand(view, 'start'))],
+        ),
+      help: `nginx resolves the names in its configuration once, when it starts, and refuses to start if one is unknown, e.g. the name of a container that was removed by a redeploy. The rest of the configuration is fine. Told from a stopped nginx (NET-14) by the failed start and its [emerg] line.`,
+    },
+    'NGR-07': {
+      name: 'nginx port in use',
+      title: 'nginx cannot start: its port is taken',
+      necessary: [nginx.nginxFailed, nginx.saysEmergency(addressTaken)],
+      forbids: [nginx.publicUpgrades],
+      followsFrom: ['NET-15'],
+      remedy: (view) =>
+        remedy(
+          'stop the other program, then start nginx',
+          on(view, 'be', `ss -ltnp | grep :${view.topology.publicPort}`, nginxCommand(view, 'start')),
+        ),
+      help: `bind() failed with 98: another program has the port. nginx -t does not find this; only the start does.`,
+    },
+    'NGR-10': {
+      name: 'worker connections exhausted',
+      hop: 'tcp',
+      title: 'nginx is out of worker connections',
+      necessary: [
+        nginx.publicFails,
+        cutOff,
+        signs.logs.logSays(
+          { seat: 'be', part: 'nginx-error' },
+          /worker_connections are not enough/,
+          "nginx's error log says",
+        ),
+      ],
+      signature: [nginx.nginxRuns],
+      predicts: ['nginx.agents.upgrades', 'nginx.api.answers', 'network.public.connects', 'network.tls.verifies'],
+      remedy: (view) =>
+        remedy(
+          'raise worker_connections (two for each tunnel) and worker_rlimit_nofile with it',
+          on(view, 'be', nginxCommand(view, 'reload')),
+        ),
+      help: `Each tunnel takes two connections of a worker. When they are used up, new connections are reset before TLS, and the access log shows nothing.`,
+    },
+    'NET-14': {
+      name: 'nginx stopped',
+      title: (view) =>
+        ({
+          stopped: 'nginx is stopped',
+          'not enabled': 'nginx is stopped, and its unit is not enabled',
+          masked: 'nginx is stopped, and its unit is masked',
+          'not installed': `nginx is not installed on ${parts.hostOf(view, 'be')}: no unit ${parts.nameOf(view, parts.nginxPart)}`,
+        })[downWord(view, parts.nginxPart)],
+      necessary: [stopped, nginx.publicPortClosed],
+      forbids: [nginx.publicUpgrades],
+      lookalikes: { 'NGR-03': stopped, 'NET-05': nginx.publicPortClosed, 'NET-15': nginx.publicPortClosed },
+      remedy: (view) => {
+        const word = downWord(view, parts.nginxPart);
+        if (word === 'not installed') return remedy('install it', deployAgain(view, 'be'));
+        const fix = { stopped: 'start it', 'not enabled': 'enable and start it', masked: 'unmask and start it' }[word];
+        return remedy(fix, bringBack(view, parts.nginxPart, nginxCommand(view, 'start')));
+      },
+      help: `Nothing listens on the public port because nginx was stopped, disabled, masked or removed; its last end was a clean one. Told from a failed start (NGR-03, NGR-05) by the unit's result, from a firewall by the missing LISTEN row.`,
+    },
+    'NET-15': {
+      name: 'another server on the public port',
+      title: (view) => `another program than nginx holds port ${view.topology.publicPort}`,
+      necessary: [
+        allOf((view) => foreignOwner.claim(view), foreignOwner),
+        not('nginx itself is not up', nginx.nginxRuns),
+      ],
+      forbids: [nginx.publicUpgrades],
+      lookalikes: { 'TLS-03': foreignOwner },
+      predicts: [...down, 'network.tls.verifies'],
+      remedy: (view) =>
+        remedy(
+          'stop it, then start nginx',
+          on(view, 'be', `ss -ltnp | grep :${view.topology.publicPort}`, nginxCommand(view, 'start')),
+        ),
+      help: `The port is open and TLS may even answer, with another certificate and another Server header: it is not nginx.`,
+    },
+  },
+);

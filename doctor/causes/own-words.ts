@@ -3,8 +3,9 @@
 import { MESSAGES } from '../../agents/gateway/messages.ts';
 import { RUNTIME_MESSAGES } from '../../agents/runtime/messages.ts';
 import {
+  type CauseRow,
   type CauseRule,
-  defineCause,
+  causesOf,
   judge,
   type LogLine,
   not,
@@ -77,29 +78,6 @@ const isPlain = (words: LastWords) => !toldElsewhere.test(words.code);
 /** What the program was doing when it ended for a reason that systemd has its own word for is of no account. */
 const notRun = (place: Place) => parts.unitIs(place, 'cannot be run by systemd', neverRan);
 
-const cfg09 = defineCause({
-  code: 'CFG-09',
-  name: 'wrong gateway id',
-  layer: 'configuration',
-  hop: 'gateway',
-  per: 'gateway',
-  host: 'gw',
-  title: (view) => {
-    const id = view.value('agent.config', 'gw', 'gateway')?.gatewayId;
-    return `the gateway is configured as ${id ?? 'another gateway'}, and its identity is not that one's`;
-  },
-  necessary: [parts.crashing(gatewayPlace), ends(gatewayPlace, isIdentity)],
-  forbids: [gateway.linkUp, notRun(gatewayPlace)],
-  lookalikes: [{ code: 'SYS-24', separator: ends(gatewayPlace, isIdentity) }],
-  predicts: ['gateway.process.running', 'agents.link.up'],
-  remedy: (view) =>
-    remedy(lastWords(view, gatewayPlace)?.hint || 'correct gateway_id, or enrol the gateway under its new name', [
-      `gateway_id = "${view.gateway?.id ?? ''}"`,
-      ...on(view, 'gw', `systemctl restart ${gatewayUnit(view)}`),
-    ]),
-  help: `The id in the configuration is not the one that this gateway was enrolled under; its key belongs to the other name. The agent refuses to start rather than to speak under a false name.`,
-});
-
 /** What to do about it. The hint of the error speaks of the usual reason; the sentence before it may name another one. */
 function adviceOn(words: LastWords | null): string {
   const reason = words?.reason ?? '';
@@ -113,59 +91,33 @@ function adviceOn(words: LastWords | null): string {
 }
 
 const endsItself = (of: {
-  readonly code: string;
   readonly place: Place;
   readonly name: string;
   readonly who: string;
   readonly predicts: readonly string[];
   readonly others: readonly string[];
   readonly restart: (view: View) => readonly string[];
-}): CauseRule =>
-  defineCause({
-    code: of.code,
-    name: of.name,
-    layer: of.place.seat === 'be' ? 'backend' : 'gateway',
-    hop: of.place.seat === 'be' ? 'ws-port' : 'gateway',
-    per: of.place.seat === 'be' ? 'site' : 'gateway',
-    host: of.place.seat,
-    title: (view) => `${of.who} ends at each start: ${lastWords(view, of.place)?.reason ?? 'its own log says why'}`,
-    necessary: [parts.crashing(of.place), ends(of.place, (words) => isPlain(words) && !isIdentity(words))],
-    forbids: [
-      notRun(of.place),
-      ...(of.place.seat === 'gw'
-        ? [gateway.linkUp, not('the start limit is latched, and what made it fail is gone', notMerelyLatched)]
-        : [signs.backend.directUpgrades]),
-    ],
-    lookalikes: of.others.map((code) => ({
-      code,
-      separator: ends(of.place, (words) => isPlain(words) && !isIdentity(words)),
-    })),
-    followsFrom: of.place.seat === 'be' ? ['BE-15', 'BE-17'] : [],
-    predicts: of.predicts,
-    remedy: (view) => remedy(adviceOn(lastWords(view, of.place)), of.restart(view)),
-    help: `The program starts, finds something that it cannot do without (its state directory, its store, its identity, its trusted certificates, a free port), says so with a code of its own, and ends; systemd starts it again and again. The unit's state and "flapping" are only how it looks. The code is explained in docs/errors.md.
+}): CauseRow => ({
+  name: of.name,
+  layer: of.place.seat === 'be' ? 'backend' : 'gateway',
+  hop: of.place.seat === 'be' ? 'ws-port' : 'gateway',
+  host: of.place.seat,
+  title: (view) => `${of.who} ends at each start: ${lastWords(view, of.place)?.reason ?? 'its own log says why'}`,
+  necessary: [parts.crashing(of.place), ends(of.place, (words) => isPlain(words) && !isIdentity(words))],
+  forbids: [
+    notRun(of.place),
+    ...(of.place.seat === 'gw'
+      ? [gateway.linkUp, not('the start limit is latched, and what made it fail is gone', notMerelyLatched)]
+      : [signs.backend.directUpgrades]),
+  ],
+  lookalikes: Object.fromEntries(
+    of.others.map((code) => [code, ends(of.place, (words) => isPlain(words) && !isIdentity(words))]),
+  ),
+  followsFrom: of.place.seat === 'be' ? ['BE-15', 'BE-17'] : [],
+  predicts: of.predicts,
+  remedy: (view) => remedy(adviceOn(lastWords(view, of.place)), of.restart(view)),
+  help: `The program starts, finds something that it cannot do without (its state directory, its store, its identity, its trusted certificates, a free port), says so with a code of its own, and ends; systemd starts it again and again. The unit's state and "flapping" are only how it looks. The code is explained in docs/errors.md.
 Told from a configuration that does not hold (CFG-03, BE-06) by the code of the last line.`,
-  });
-
-const sys24 = endsItself({
-  code: 'SYS-24',
-  place: gatewayPlace,
-  name: 'agent ends with its own error',
-  who: 'the gateway agent',
-  predicts: ['gateway.process.running', 'agents.link.up'],
-  others: ['CFG-03', 'SYS-05'],
-  restart: (view) =>
-    on(view, 'gw', `journalctl -u ${gatewayUnit(view)} -n 20`, `systemctl restart ${gatewayUnit(view)}`),
-});
-
-const be20 = endsItself({
-  code: 'BE-20',
-  place: backendPlace,
-  name: 'backend ends with its own error',
-  who: 'the backend',
-  predicts: ['backend.process.running', 'backend.api.answers', 'backend.agents.listens', 'backend.agents.upgrades'],
-  others: ['BE-06', 'BE-07'],
-  restart: (view) => on(view, 'be', `journalctl -u ${backendUnit(view)} -n 20`, backendCommand(view, 'restart')),
 });
 
 /** The newest refusal of this gateway's HELLO that no open session has followed. */
@@ -201,71 +153,100 @@ function refusedFor(...names: readonly string[]): Sign {
 }
 
 const refused = (of: {
-  readonly code: string;
   readonly names: readonly string[];
   readonly name: string;
   readonly title: string;
   readonly fix: string;
   readonly commands: (view: View) => readonly string[];
   readonly help: string;
-}): CauseRule =>
-  defineCause({
-    code: of.code,
-    name: of.name,
-    layer: 'gateway',
-    hop: 'heartbeat',
-    per: 'gateway',
-    host: 'gw',
-    title: of.title,
-    necessary: [parts.runs(gatewayPlace), gateway.linkDown, refusedFor(...of.names)],
-    signature: [gateway.gatewayUpgrades],
-    forbids: [gateway.linkUp],
-    lookalikes: [
-      { code: 'loop', title: 'the network keeps it from connecting', separator: refusedFor(...of.names) },
-      { code: 'SYS-21', separator: refusedFor(...of.names) },
-    ],
-    predicts: ['agents.link.up'],
-    remedy: (view) => remedy(of.fix, of.commands(view)),
-    help: of.help,
-  });
+}): CauseRow => ({
+  name: of.name,
+  layer: 'gateway',
+  hop: 'heartbeat',
+  host: 'gw',
+  title: of.title,
+  necessary: [parts.runs(gatewayPlace), gateway.linkDown, refusedFor(...of.names)],
+  signature: [gateway.gatewayUpgrades],
+  forbids: [gateway.linkUp],
+  lookalikes: {
+    loop: ['the network keeps it from connecting', refusedFor(...of.names)],
+    'SYS-21': refusedFor(...of.names),
+  },
+  predicts: ['agents.link.up'],
+  remedy: (view) => remedy(of.fix, of.commands(view)),
+  help: of.help,
+});
 
 const restartAgent = (view: View) => on(view, 'gw', `systemctl restart ${gatewayUnit(view)}`);
 
-const ws02 = refused({
-  code: 'WS-02',
-  names: ['protocol_too_old'],
-  name: 'no common protocol version',
-  title: 'backend and gateway share no protocol version',
-  fix: 'upgrade the older side, then restart the agent (it retries only every ten minutes)',
-  commands: restartAgent,
-  help: `The handshake works, HELLO is refused: the two programs speak versions of the protocol that have nothing in common. Nothing in the network or in nginx can mend that.`,
-});
-const ws03 = refused({
-  code: 'WS-03',
-  names: ['not_enrolled', 'bad_signature'],
-  name: 'identity refused',
-  title: "the backend does not accept this gateway's identity",
-  fix: 'enrol this gateway again: a one-time token from the backend, then enrol on the gateway',
-  commands: restartAgent,
-  help: `The gateway reaches the backend, and its HELLO is refused: it is not enrolled there (any more), or its signature does not verify, for instance after the backend's store or the gateway's state was restored from another time.`,
-});
-const ws04 = refused({
-  code: 'WS-04',
-  names: ['identity_conflict'],
-  name: 'gateway id used twice',
-  title: 'two machines use the id of this gateway',
-  fix: 'stop the other machine, or enrol it under an id of its own; then restart this agent',
-  commands: restartAgent,
-  help: `Two machines speak under one id, often since one is a copy of the other. The backend refuses both rather than to let them take turns.`,
-});
-const be14 = refused({
-  code: 'BE-14',
-  names: ['too_many'],
-  name: 'limit of gateways reached',
-  title: 'the backend has as many gateways as it is allowed to',
-  fix: "raise max_agent_connections in the backend's configuration, or remove gateways that are gone",
-  commands: (view) => on(view, 'be', backendCommand(view, 'restart')),
-  help: `The handshake works and the backend closes with "too many": its limit of connected gateways is reached. What is connected goes on working.`,
-});
-
-export const ownWordsCauses: readonly CauseRule[] = [cfg09, sys24, be20, ws02, ws03, ws04, be14];
+export const ownWordsCauses: readonly CauseRule[] = causesOf(
+  { layer: 'configuration', hop: 'gateway', host: 'gw' },
+  {
+    'CFG-09': {
+      name: 'wrong gateway id',
+      title: (view) => {
+        const id = view.value('agent.config', 'gw', 'gateway')?.gatewayId;
+        return `the gateway is configured as ${id ?? 'another gateway'}, and its identity is not that one's`;
+      },
+      necessary: [parts.crashing(gatewayPlace), ends(gatewayPlace, isIdentity)],
+      forbids: [gateway.linkUp, notRun(gatewayPlace)],
+      lookalikes: { 'SYS-24': ends(gatewayPlace, isIdentity) },
+      predicts: ['gateway.process.running', 'agents.link.up'],
+      remedy: (view) =>
+        remedy(lastWords(view, gatewayPlace)?.hint || 'correct gateway_id, or enrol the gateway under its new name', [
+          `gateway_id = "${view.gateway?.id ?? ''}"`,
+          ...on(view, 'gw', `systemctl restart ${gatewayUnit(view)}`),
+        ]),
+      help: `The id in the configuration is not the one that this gateway was enrolled under; its key belongs to the other name. The agent refuses to start rather than to speak under a false name.`,
+    },
+    'SYS-24': endsItself({
+      place: gatewayPlace,
+      name: 'agent ends with its own error',
+      who: 'the gateway agent',
+      predicts: ['gateway.process.running', 'agents.link.up'],
+      others: ['CFG-03', 'SYS-05'],
+      restart: (view) =>
+        on(view, 'gw', `journalctl -u ${gatewayUnit(view)} -n 20`, `systemctl restart ${gatewayUnit(view)}`),
+    }),
+    'BE-20': endsItself({
+      place: backendPlace,
+      name: 'backend ends with its own error',
+      who: 'the backend',
+      predicts: ['backend.process.running', 'backend.api.answers', 'backend.agents.listens', 'backend.agents.upgrades'],
+      others: ['BE-06', 'BE-07'],
+      restart: (view) => on(view, 'be', `journalctl -u ${backendUnit(view)} -n 20`, backendCommand(view, 'restart')),
+    }),
+    'WS-02': refused({
+      names: ['protocol_too_old'],
+      name: 'no common protocol version',
+      title: 'backend and gateway share no protocol version',
+      fix: 'upgrade the older side, then restart the agent (it retries only every ten minutes)',
+      commands: restartAgent,
+      help: `The handshake works, HELLO is refused: the two programs speak versions of the protocol that have nothing in common. Nothing in the network or in nginx can mend that.`,
+    }),
+    'WS-03': refused({
+      names: ['not_enrolled', 'bad_signature'],
+      name: 'identity refused',
+      title: "the backend does not accept this gateway's identity",
+      fix: 'enrol this gateway again: a one-time token from the backend, then enrol on the gateway',
+      commands: restartAgent,
+      help: `The gateway reaches the backend, and its HELLO is refused: it is not enrolled there (any more), or its signature does not verify, for instance after the backend's store or the gateway's state was restored from another time.`,
+    }),
+    'WS-04': refused({
+      names: ['identity_conflict'],
+      name: 'gateway id used twice',
+      title: 'two machines use the id of this gateway',
+      fix: 'stop the other machine, or enrol it under an id of its own; then restart this agent',
+      commands: restartAgent,
+      help: `Two machines speak under one id, often since one is a copy of the other. The backend refuses both rather than to let them take turns.`,
+    }),
+    'BE-14': refused({
+      names: ['too_many'],
+      name: 'limit of gateways reached',
+      title: 'the backend has as many gateways as it is allowed to',
+      fix: "raise max_agent_connections in the backend's configuration, or remove gateways that are gone",
+      commands: (view) => on(view, 'be', backendCommand(view, 'restart')),
+      help: `The handshake works and the backend closes with "too many": its limit of connected gateways is reached. What is connected goes on working.`,
+    }),
+  },
+);

@@ -1,5 +1,5 @@
 // Causes in certificates and trust, as the gateway sees them. Each is judged with the gateway's own trust and compared with another vantage.
-import { anyOf, type CauseRule, defineCause, judge, not, sign, signs, tri, type View } from '../engine/index.ts';
+import { anyOf, type CauseRule, causesOf, judge, not, sign, signs, tri, type View } from '../engine/index.ts';
 import { isManaged, nginxCommand, on, remedy } from './texts.ts';
 
 const { gateway, nginx, parts } = signs;
@@ -22,79 +22,6 @@ const renewed = sign('the certificate file on disk is another one, and valid', (
   }),
 );
 
-const tls01 = defineCause({
-  code: 'TLS-01',
-  name: 'certificate expired',
-  layer: 'tls',
-  hop: 'tls',
-  host: 'be',
-  title: (view) => `the certificate expired on ${day(leaf(view)?.notAfterMs)}`,
-  necessary: [expired, clockRight],
-  forbids: [renewed],
-  lookalikes: [
-    { code: 'TLS-02', separator: not('the file on disk is no newer than what is served', renewed) },
-    { code: 'CLK-01', separator: clockRight },
-  ],
-  predicts,
-  remedy: (view) =>
-    remedy('renew it, load it, and mend the renewal', [
-      ...(servesRelease(view) ? ['viworks deploy apply'] : []),
-      ...on(view, 'be', nginxCommand(view, 'reload')),
-    ]),
-  help: `The served certificate is past its end, by the gateway's clock and by ours. Reconnecting in a loop is the consequence.`,
-});
-
-const tls02 = defineCause({
-  code: 'TLS-02',
-  name: 'certificate renewed, not loaded',
-  layer: 'tls',
-  hop: 'tls',
-  host: 'be',
-  title: 'the certificate was renewed and nginx still serves the old one',
-  necessary: [expired, renewed],
-  lookalikes: [{ code: 'TLS-01', separator: renewed }],
-  predicts,
-  remedy: (view) =>
-    remedy('load it, and let the renewal do so from now on', on(view, 'be', nginxCommand(view, 'reload'))),
-  help: `File and served certificate differ in serial; nginx reads certificates only when it loads its configuration.`,
-});
-
-const tls03 = defineCause({
-  code: 'TLS-03',
-  name: 'certificate for another name',
-  layer: 'tls',
-  hop: 'tls',
-  host: 'be',
-  title: (view) =>
-    `the certificate is for ${leaf(view)?.names.join(', ') || 'another name'}, not for ${view.topology.serverName}`,
-  necessary: [
-    gateway.verification(
-      'gw',
-      'finds another name in the certificate',
-      (code) => code === 'ERR_TLS_CERT_ALTNAME_INVALID',
-    ),
-    gateway.nameRight,
-  ],
-  lookalikes: [
-    { code: 'NET-01', separator: gateway.nameRight },
-    {
-      code: 'TLS-05',
-      separator: gateway.verification(
-        'gw',
-        'complains of the name, not of the issuer',
-        (code) => code === 'ERR_TLS_CERT_ALTNAME_INVALID',
-      ),
-    },
-  ],
-  predicts,
-  remedy: (view) =>
-    remedy(
-      'serve the certificate of this name from the server block of this name',
-      on(view, 'be', 'nginx -T | grep -n ssl_certificate', nginxCommand(view, 'reload')),
-    ),
-  help: `The gateway reaches the right machine and is shown a certificate for another name: the wrong file, or another server block answered for this name.`,
-});
-
 const issuerCodes = [
   'UNABLE_TO_GET_ISSUER_CERT_LOCALLY',
   'UNABLE_TO_GET_ISSUER_CERT',
@@ -108,75 +35,7 @@ const acceptedElsewhere = anyOf(
   gateway.verification('be', 'accepts it', (code) => code === 'OK'),
 );
 
-const tls05 = defineCause({
-  code: 'TLS-05',
-  name: 'authority unknown to the gateway',
-  layer: 'tls',
-  hop: 'tls',
-  per: 'gateway',
-  host: 'gw',
-  title: (view) => `${parts.hostOf(view, 'gw')} does not know the authority that issued the certificate`,
-  necessary: [
-    gateway.verification('gw', 'does not know the issuer', (code) => issuerCodes.includes(code)),
-    acceptedElsewhere,
-  ],
-  signature: [gateway.nameRight],
-  lookalikes: [
-    {
-      code: 'TLS-03',
-      separator: gateway.verification('gw', 'complains of the issuer, not of the name', (code) =>
-        issuerCodes.includes(code),
-      ),
-    },
-    {
-      code: 'TLS-01',
-      separator: gateway.verification('gw', 'complains of the issuer, not of the time', (code) =>
-        issuerCodes.includes(code),
-      ),
-    },
-  ],
-  predicts,
-  remedy: (view) =>
-    remedy("put the authority's certificate into the gateway's trust file", [
-      ...(isManaged(view, parts.gatewayPart) ? ['viworks deploy apply'] : []),
-      ...on(view, 'gw', `ls -l ${trustFile(view)}`),
-    ]),
-  help: `The certificate is fine: whoever has the issuing authority in his trust store accepts it. This gateway has not, or its trust file names another one.`,
-});
-
 const demandsCertificate = /no required ssl certificate was sent/i;
-const tls06 = defineCause({
-  code: 'TLS-06',
-  name: 'client certificate demanded',
-  layer: 'tls',
-  hop: 'tls',
-  host: 'be',
-  title: 'nginx demands a client certificate, and none is sent',
-  necessary: [
-    nginx.publicStatus(400, 496),
-    sign('nginx says "No required SSL certificate was sent"', (view) => {
-      const seat = nginx.publicSeat(view);
-      return seat
-        ? judge(view, ['ws.upgrade', seat, 'public'], (seen) => demandsCertificate.test(seen.body))
-        : 'unknown';
-    }),
-  ],
-  lookalikes: [
-    {
-      code: 'NGX-05',
-      separator: sign('the 400 is about the certificate, not about a header', (view) =>
-        tri(demandsCertificate.test(nginx.publicSeen(view)?.body ?? '')),
-      ),
-    },
-  ],
-  predicts: ['nginx.agents.upgrades', 'nginx.api.answers', 'network.agents.upgrades'],
-  remedy: (view) =>
-    remedy(
-      'give the agents a client certificate, or stop demanding one on this name',
-      on(view, 'be', 'nginx -T | grep -n ssl_verify_client', nginxCommand(view, 'reload')),
-    ),
-  help: `ssl_verify_client is on: nginx answers 400 before it looks at the path. The request itself is fine, and so is the server's own certificate.`,
-});
 
 const handshakeFails = (seat: 'gw' | 'be' | 'op', codes: readonly string[]) =>
   sign(
@@ -202,47 +61,133 @@ const versionCodes = [
 ];
 const whole = ['network.tls.verifies', 'nginx.agents.upgrades', 'nginx.api.answers', 'network.agents.upgrades'];
 
-const tls10 = defineCause({
-  code: 'TLS-10',
-  name: 'no common TLS version',
-  layer: 'tls',
-  hop: 'tls',
-  host: 'be',
-  title: 'nginx offers no TLS version that the agents speak (1.2 or 1.3)',
-  necessary: bothFail(versionCodes),
-  signature: [nginx.nginxRuns],
-  lookalikes: [
-    { code: 'TLS-13', separator: handshakeFails('gw', versionCodes) },
-    { code: 'NET-05', separator: handshakeFails('gw', versionCodes) },
-  ],
-  predicts: whole,
-  remedy: (view) =>
-    remedy('offer TLS 1.2 and 1.3', [
-      'ssl_protocols TLSv1.2 TLSv1.3;',
-      ...on(view, 'be', 'nginx -T | grep -n ssl_protocols', nginxCommand(view, 'reload')),
-    ]),
-  help: `The server ends the handshake with the alert "protocol version": what it offers and what the client offers have nothing in common. No certificate was looked at yet. The server block that was read first for an address and port decides on the versions for all of them.`,
-});
-
-const tls13 = defineCause({
-  code: 'TLS-13',
-  name: 'no TLS on the public port',
-  layer: 'tls',
-  hop: 'tls',
-  host: 'be',
-  title: (view) => `port ${view.topology.publicPort} answers in plain text instead of TLS`,
-  necessary: [...bothFail(plainCodes), nginx.nginxRuns],
-  lookalikes: [
-    { code: 'TLS-10', separator: handshakeFails('gw', plainCodes) },
-    { code: 'NET-15', separator: nginx.nginxRuns },
-  ],
-  predicts: whole,
-  remedy: (view) =>
-    remedy('listen with ssl', [
-      `listen ${view.topology.publicPort} ssl;`,
-      ...on(view, 'be', 'nginx -T | grep -nE "listen|ssl"', nginxCommand(view, 'reload')),
-    ]),
-  help: `The port is open and what answers there is not TLS: the listen directive lost its "ssl". Certificates and authorities have nothing to do with it.`,
-});
-
-export const tlsCauses: readonly CauseRule[] = [tls01, tls02, tls03, tls05, tls06, tls10, tls13];
+export const tlsCauses: readonly CauseRule[] = causesOf(
+  { layer: 'tls', hop: 'tls', host: 'be', predicts },
+  {
+    'TLS-01': {
+      name: 'certificate expired',
+      title: (view) => `the certificate expired on ${day(leaf(view)?.notAfterMs)}`,
+      necessary: [expired, clockRight],
+      forbids: [renewed],
+      lookalikes: { 'TLS-02': not('the file on disk is no newer than what is served', renewed), 'CLK-01': clockRight },
+      remedy: (view) =>
+        remedy('renew it, load it, and mend the renewal', [
+          ...(servesRelease(view) ? ['viworks deploy apply'] : []),
+          ...on(view, 'be', nginxCommand(view, 'reload')),
+        ]),
+      help: `The served certificate is past its end, by the gateway's clock and by ours. Reconnecting in a loop is the consequence.`,
+    },
+    'TLS-02': {
+      name: 'certificate renewed, not loaded',
+      title: 'the certificate was renewed and nginx still serves the old one',
+      necessary: [expired, renewed],
+      lookalikes: { 'TLS-01': renewed },
+      remedy: (view) =>
+        remedy('load it, and let the renewal do so from now on', on(view, 'be', nginxCommand(view, 'reload'))),
+      help: `File and served certificate differ in serial; nginx reads certificates only when it loads its configuration.`,
+    },
+    'TLS-03': {
+      name: 'certificate for another name',
+      title: (view) =>
+        `the certificate is for ${leaf(view)?.names.join(', ') || 'another name'}, not for ${view.topology.serverName}`,
+      necessary: [
+        gateway.verification(
+          'gw',
+          'finds another name in the certificate',
+          (code) => code === 'ERR_TLS_CERT_ALTNAME_INVALID',
+        ),
+        gateway.nameRight,
+      ],
+      lookalikes: {
+        'NET-01': gateway.nameRight,
+        'TLS-05': gateway.verification(
+          'gw',
+          'complains of the name, not of the issuer',
+          (code) => code === 'ERR_TLS_CERT_ALTNAME_INVALID',
+        ),
+      },
+      remedy: (view) =>
+        remedy(
+          'serve the certificate of this name from the server block of this name',
+          on(view, 'be', 'nginx -T | grep -n ssl_certificate', nginxCommand(view, 'reload')),
+        ),
+      help: `The gateway reaches the right machine and is shown a certificate for another name: the wrong file, or another server block answered for this name.`,
+    },
+    'TLS-05': {
+      name: 'authority unknown to the gateway',
+      host: 'gw',
+      title: (view) => `${parts.hostOf(view, 'gw')} does not know the authority that issued the certificate`,
+      necessary: [
+        gateway.verification('gw', 'does not know the issuer', (code) => issuerCodes.includes(code)),
+        acceptedElsewhere,
+      ],
+      signature: [gateway.nameRight],
+      lookalikes: {
+        'TLS-03': gateway.verification('gw', 'complains of the issuer, not of the name', (code) =>
+          issuerCodes.includes(code),
+        ),
+        'TLS-01': gateway.verification('gw', 'complains of the issuer, not of the time', (code) =>
+          issuerCodes.includes(code),
+        ),
+      },
+      remedy: (view) =>
+        remedy("put the authority's certificate into the gateway's trust file", [
+          ...(isManaged(view, parts.gatewayPart) ? ['viworks deploy apply'] : []),
+          ...on(view, 'gw', `ls -l ${trustFile(view)}`),
+        ]),
+      help: `The certificate is fine: whoever has the issuing authority in his trust store accepts it. This gateway has not, or its trust file names another one.`,
+    },
+    'TLS-06': {
+      name: 'client certificate demanded',
+      title: 'nginx demands a client certificate, and none is sent',
+      necessary: [
+        nginx.publicStatus(400, 496),
+        sign('nginx says "No required SSL certificate was sent"', (view) => {
+          const seat = nginx.publicSeat(view);
+          return seat
+            ? judge(view, ['ws.upgrade', seat, 'public'], (seen) => demandsCertificate.test(seen.body))
+            : 'unknown';
+        }),
+      ],
+      lookalikes: {
+        'NGX-05': sign('the 400 is about the certificate, not about a header', (view) =>
+          tri(demandsCertificate.test(nginx.publicSeen(view)?.body ?? '')),
+        ),
+      },
+      predicts: ['nginx.agents.upgrades', 'nginx.api.answers', 'network.agents.upgrades'],
+      remedy: (view) =>
+        remedy(
+          'give the agents a client certificate, or stop demanding one on this name',
+          on(view, 'be', 'nginx -T | grep -n ssl_verify_client', nginxCommand(view, 'reload')),
+        ),
+      help: `ssl_verify_client is on: nginx answers 400 before it looks at the path. The request itself is fine, and so is the server's own certificate.`,
+    },
+    'TLS-10': {
+      name: 'no common TLS version',
+      title: 'nginx offers no TLS version that the agents speak (1.2 or 1.3)',
+      necessary: bothFail(versionCodes),
+      signature: [nginx.nginxRuns],
+      lookalikes: { 'TLS-13': handshakeFails('gw', versionCodes), 'NET-05': handshakeFails('gw', versionCodes) },
+      predicts: whole,
+      remedy: (view) =>
+        remedy('offer TLS 1.2 and 1.3', [
+          'ssl_protocols TLSv1.2 TLSv1.3;',
+          ...on(view, 'be', 'nginx -T | grep -n ssl_protocols', nginxCommand(view, 'reload')),
+        ]),
+      help: `The server ends the handshake with the alert "protocol version": what it offers and what the client offers have nothing in common. No certificate was looked at yet. The server block that was read first for an address and port decides on the versions for all of them.`,
+    },
+    'TLS-13': {
+      name: 'no TLS on the public port',
+      title: (view) => `port ${view.topology.publicPort} answers in plain text instead of TLS`,
+      necessary: [...bothFail(plainCodes), nginx.nginxRuns],
+      lookalikes: { 'TLS-10': handshakeFails('gw', plainCodes), 'NET-15': nginx.nginxRuns },
+      predicts: whole,
+      remedy: (view) =>
+        remedy('listen with ssl', [
+          `listen ${view.topology.publicPort} ssl;`,
+          ...on(view, 'be', 'nginx -T | grep -nE "listen|ssl"', nginxCommand(view, 'reload')),
+        ]),
+      help: `The port is open and what answers there is not TLS: the listen directive lost its "ssl". Certificates and authorities have nothing to do with it.`,
+    },
+  },
+);

@@ -1,4 +1,6 @@
 // What a cause rule is: data. Necessary signs refute it when absent, the signature proves it, look-alikes name the sign that separates them.
+// A file of doctor/causes writes its rows as `causesOf({ layer, hop, host, … }, { 'BE-15': { name, title, necessary, … }, … })`. A code with
+// several rows (active and latent, one for each host) gives a list. `lookalikes` is a record: `{ 'BE-05': separator, loop: ['a title', separator] }`.
 import type { HopId } from './path.ts';
 import type { Remedy } from './report.ts';
 import type { Sign } from './sign.ts';
@@ -56,24 +58,43 @@ export interface CauseRule {
   readonly help: string;
 }
 
-type Optional = 'forbids' | 'supports' | 'lookalikes' | 'followsFrom' | 'signature' | 'scope' | 'per' | 'title';
+/** What the causes of one file have in common. A row that says otherwise wins. */
+interface CauseDefaults
+  extends Pick<CauseRule, 'layer' | 'hop' | 'host'>,
+    Partial<Pick<CauseRule, 'per' | 'scope' | 'predicts'>> {}
 
-/** Declares one row of the catalogue. */
-export function defineCause(
-  rule: Omit<CauseRule, Optional> & {
-    readonly title: string | ((view: View) => string);
-  } & Partial<Omit<Pick<CauseRule, Optional>, 'title'>>,
-): CauseRule {
-  const { title } = rule;
-  return {
-    forbids: [],
-    supports: [],
-    lookalikes: [],
-    followsFrom: [],
-    signature: [],
-    scope: 'active',
-    per: 'site',
-    ...rule,
-    title: typeof title === 'string' ? () => title : title,
-  };
+/** One row of the catalogue as it is written. What is left out comes from the defaults, or is empty. */
+export interface CauseRow
+  extends Pick<CauseRule, 'name' | 'necessary' | 'remedy' | 'help'>,
+    Partial<CauseDefaults & Pick<CauseRule, 'signature' | 'supports' | 'forbids' | 'followsFrom'>> {
+  readonly title: string | ((view: View) => string);
+  /** By code: the sign that separates; for a code without a rule of its own its title comes first. */
+  readonly lookalikes?: Readonly<Record<string, Sign | readonly [title: string, separator: Sign]>>;
+}
+
+/** Declares the rows of one file. What happens on a gateway is one cause for each gateway, unless `per` says otherwise. */
+export function causesOf(
+  defaults: CauseDefaults,
+  rows: Readonly<Record<string, CauseRow | readonly CauseRow[]>>,
+): readonly CauseRule[] {
+  const all = Object.entries(rows).flatMap(([code, row]) => [row].flat().map((one) => [code, one] as const));
+  return all.map(([code, written]) => {
+    const row = { ...defaults, ...written };
+    const { title, lookalikes = {} } = row;
+    return {
+      signature: [],
+      supports: [],
+      forbids: [],
+      followsFrom: [],
+      predicts: [],
+      scope: 'active',
+      per: row.host === 'gw' ? 'gateway' : 'site',
+      ...row,
+      code,
+      title: typeof title === 'string' ? () => title : title,
+      lookalikes: Object.entries(lookalikes).map(([other, by]) =>
+        'holds' in by ? { code: other, separator: by } : { code: other, title: by[0], separator: by[1] },
+      ),
+    };
+  });
 }

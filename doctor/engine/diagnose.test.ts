@@ -4,7 +4,6 @@ import { emptyWorld, gw, meta, topology, type World } from '../../test/support/d
 import {
   type CauseRule,
   type Check,
-  defineCause,
   defineCheck,
   diagnose,
   type HopId,
@@ -30,19 +29,25 @@ const is = (name: string): Sign =>
   sign(`${name} holds`, (view) => judge(view, ['host.addresses', 'be', name], (list) => list.length > 0));
 
 type CauseParts = Partial<Omit<CauseRule, 'title'>> & { readonly code: string };
-const cause = (parts: CauseParts): CauseRule =>
-  defineCause({
-    name: parts.code,
-    layer: 'backend',
-    hop: 'route',
-    host: 'be',
-    title: `${parts.code} happened`,
-    necessary: [is('a')],
-    predicts: ['x.one.fails'],
-    remedy: () => ({ text: 'mend it', commands: [] }),
-    help: 'help',
-    ...parts,
-  });
+const cause = (parts: CauseParts): CauseRule => ({
+  name: parts.code,
+  layer: 'backend',
+  hop: 'route',
+  host: 'be',
+  per: 'site',
+  scope: 'active',
+  title: () => `${parts.code} happened`,
+  necessary: [is('a')],
+  signature: [],
+  supports: [],
+  forbids: [],
+  lookalikes: [],
+  predicts: ['x.one.fails'],
+  followsFrom: [],
+  remedy: () => ({ text: 'mend it', commands: [] }),
+  help: 'help',
+  ...parts,
+});
 
 const check = (id: string, state: Verdict['state'], parts: Partial<Check> = {}): Check =>
   defineCheck({
