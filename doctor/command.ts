@@ -1,6 +1,6 @@
 // `viworks doctor`: finds out which installation is meant, examines or replays it, and hands the same report to one output.
 // The screen is only loaded when it was chosen: ink costs half a second and fifty megabytes.
-import { type CommandSpec, type Invocation, interruptCode, isAbort } from '../agents/runtime/index.ts';
+import { type CommandSpec, type Invocation, interruptCode } from '../agents/runtime/index.ts';
 import type { Report, RunEvent } from './engine/index.ts';
 import { explainCommand } from './explain-command.ts';
 import { graphCommand } from './graph-command.ts';
@@ -87,16 +87,10 @@ async function run(invocation: Invocation): Promise<number> {
     });
     const kept = await keep(invocation, options, { report, recording });
     await printer.print(report, kept);
-    return exitCode(invocation, report);
+    return report.exitCode;
   } finally {
     progress.stop();
   }
-}
-
-/** A stopped run has still reported; that it was stopped is what its exit code says. */
-function exitCode(invocation: Invocation, report: Report): number {
-  const { signal } = invocation;
-  return signal.aborted && isAbort(signal.reason) ? interruptCode(signal.reason) : report.exitCode;
 }
 
 /** Writes the recording; gives its path. Only a place that was asked for may fail the run. */
@@ -128,7 +122,7 @@ async function onScreen(invocation: Invocation, options: DoctorOptions, installa
   const report = await showScreen({ invocation, inline: options.inline, examine: look });
   // Left before anything was known.
   if (!report) return invocation.signal.aborted ? interruptCode(invocation) : 130;
-  return exitCode(invocation, report);
+  return report.exitCode;
 }
 
 async function replay(invocation: Invocation, options: DoctorOptions, file: string): Promise<number> {
@@ -138,10 +132,10 @@ async function replay(invocation: Invocation, options: DoctorOptions, file: stri
     const { showScreen } = await import('./ui/screen.tsx');
     const show = async (listen: (event: RunEvent) => void): Promise<void> => {
       for (const event of recorded.events) if (event.type !== 'run.end') listen(event);
-      announce(listen, report, recorded.meta.startedAtMs + recorded.meta.milliseconds);
+      announce(listen, report, recorded.meta);
     };
     await showScreen({ invocation, inline: options.inline, examine: show });
-    return exitCode(invocation, report);
+    return report.exitCode;
   }
   const printer = createPrinter(invocation, options);
   for (const event of recorded.events) printer.listen(event);

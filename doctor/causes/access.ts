@@ -84,5 +84,33 @@ export const accessCauses: readonly CauseRule[] = causesOf(
           remedy('look at the machine itself, or at the way to it', [`ping -c 3 ${seen?.address ?? 'HOST'}`]),
       },
     ),
+    'SSH-13': both(
+      {
+        name: 'SSH connection broken off',
+        help: 'The connection broke while the host was looked at. What had arrived counts; what failed or did not come after that was not seen, and no cause rests on it.',
+      },
+      ['cut'],
+      {
+        title: (host) => `the SSH connection to ${host} broke while it was looked at`,
+        fix: (seen) =>
+          remedy('run the doctor again; if it breaks again, look at the way to the host and at its sshd', [
+            `ssh -p ${seen?.port ?? 22} ${target(seen)} journalctl -u ssh -n 20`,
+          ]),
+      },
+    ),
+    'SSH-14': both(
+      {
+        name: 'account without a shell',
+        help: 'Login works, and no command of ours ran: a forced command, a nologin or restricted shell, or a host too busy to start one. The host counts as not seen.',
+      },
+      ['no-shell'],
+      {
+        title: (host) => `${host} lets us in and runs none of our commands`,
+        fix: (seen) =>
+          remedy('look at the login shell of that account and at command= and ForceCommand, or name another user', [
+            `ssh -p ${seen?.port ?? 22} ${target(seen)} true; echo $?`,
+          ]),
+      },
+    ),
   },
 );

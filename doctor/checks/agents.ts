@@ -1,5 +1,5 @@
 // Checks on the agents' own protocol: HELLO is answered, the link is held, the registry agrees, a command comes back.
-import { type Check, defineCheck, judge, signs, type Tri, type View } from '../engine/index.ts';
+import { type Check, defineCheck, judge, signs, type Tri, type Verdict, type View } from '../engine/index.ts';
 import { expectSign, skipped, verdictOf } from './outcome.ts';
 
 const { gateway, parts } = signs;
@@ -67,10 +67,11 @@ const registry = defineCheck({
   needs: ['registry.entry'],
   dependsOn: ['agents.link.up', 'gateway.process.running', 'backend.api.answers'],
   outage: true,
+  required: true,
   evaluate: (view) => {
     const reading = view.gateway ? view.read('registry.entry', 'op', view.gateway.id) : null;
     if (!reading || reading.status === 'not-applicable') return skipped('this installation has no registry');
-    if (reading.status === 'unknown' && reading.reason === 'no-token') return skipped(whyNoToken(reading.detail));
+    if (reading.status === 'unknown' && reading.reason === 'no-token') return withoutToken(reading.detail);
     if (gateway.registryOffline.holds(view) === 'yes' && justStarted(view)) {
       return { state: 'info', detail: 'the agent was started seconds ago' };
     }
@@ -97,12 +98,13 @@ const canary = defineCheck({
     'backend.api.answers',
   ],
   outage: true,
+  required: true,
   evaluate: (view) => {
     const reading = view.gateway ? view.read('canary', 'op', view.gateway.id) : null;
     if (!reading || reading.status === 'not-applicable') return skipped('not a viworks installation');
     if (reading.status === 'unknown') {
       return reading.reason === 'no-token'
-        ? skipped(whyNoToken(reading.detail))
+        ? withoutToken(reading.detail)
         : { state: 'unknown', detail: reading.detail };
     }
     const { outcome, code, message } = reading.value;
@@ -117,7 +119,7 @@ const canary = defineCheck({
 
 export const agentChecks: readonly Check[] = [hello, link, registry, canary];
 
-/** A token that was refused is another thing than none: whoever gave it has to hear of it. */
-function whyNoToken(detail: string): string {
-  return detail.includes('refused') ? detail : 'no token';
+/** Who gave no token did not ask. One that was refused is another thing: it was asked, and there is no answer. */
+function withoutToken(detail: string): Verdict {
+  return detail.includes('refused') ? { state: 'unknown', detail } : skipped('no token');
 }

@@ -97,29 +97,28 @@ test('a host of the inventory that was not looked at is no part of "healthy"', (
   for (const text of [renderPlain(report), renderShort(report)]) expect(text).toContain('gw2');
 });
 
-test('what came back from it proves it from afar; the first line still says what was not looked at', () => {
-  const world = withHiddenGateway().put('registry.entry', 'op', 'gw-2', {
-    listed: true,
-    state: 'connected',
-    online: true,
-    lastSeenAtMs: null,
-    address: null,
-  });
-  world.put('canary', 'op', 'gw-2', { outcome: 'ok', code: null, message: '', exitCode: 0, milliseconds: 9 });
-  const report = world.report();
-  expect([report.verdict, report.exitCode]).toEqual(['healthy', 0]);
-  for (const text of [renderPlain(report), renderShort(report)])
-    expect(text.split('\n')[0]).toContain('not looked at: gw2');
+test.each(['be', gw])('%s was not looked at: not healthy, though a command came back', (subject) => {
+  const blind = healthy();
+  const access = blind.store().get('host.access', 'op', subject);
+  if (access.status !== 'known') throw new Error('the host is seen');
+  for (const outcome of ['refused', 'cut', 'no-shell'] as const) {
+    blind.put('host.access', 'op', subject, { ...access.value, outcome });
+    expect(blind.report()).toMatchObject({ verdict: 'inconclusive', exitCode: 5, causes: [] });
+  }
 });
 
-test('a backend that was not looked at leaves it open, unless a command came back through it', () => {
-  const blind = healthy();
-  const access = blind.store().get('host.access', 'op', 'be');
-  if (access.status !== 'known') throw new Error('the backend is seen');
-  blind.put('host.access', 'op', 'be', { ...access.value, outcome: 'refused' });
-  expect(blind.report().exitCode).toBe(0);
-  blind.write('canary', 'op', gatewayId, { status: 'unknown', reason: 'no-token', detail: '' });
-  expect(blind.report()).toMatchObject({ verdict: 'inconclusive', exitCode: 5 });
+test.each(['registry.entry', 'canary'] as const)('without an answer to %s it is not healthy', (key) => {
+  const asked = healthy().write(key, 'op', gatewayId, {
+    status: 'unknown',
+    reason: 'unreachable',
+    detail: 'no answer',
+  });
+  expect(asked.report()).toMatchObject({ verdict: 'inconclusive', exitCode: 5 });
+  const none = healthy().write(key, 'op', gatewayId, { status: 'unknown', reason: 'no-token', detail: '' });
+  expect(none.report()).toMatchObject({ verdict: 'healthy', exitCode: 0 });
+  const refused = 'the API refused the token with 401';
+  const denied = healthy().write(key, 'op', gatewayId, { status: 'unknown', reason: 'no-token', detail: refused });
+  expect(denied.report()).toMatchObject({ verdict: 'inconclusive', exitCode: 5 });
 });
 
 test.each([

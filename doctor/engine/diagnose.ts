@@ -4,7 +4,7 @@ import type { CauseRule } from './cause.ts';
 import type { Check } from './check.ts';
 import { hopStates } from './hops.ts';
 import { hops } from './path.ts';
-import type { CauseReport, EvidenceStep, HopReport, Report } from './report.ts';
+import type { CauseReport, EvidenceStep, HopReport, Report, RunVerdict } from './report.ts';
 import { type Chosen, type Selection, selectCauses } from './selection.ts';
 import type { Topology } from './topology.ts';
 import { type Judgement, judgeChecks, verdictReport } from './verdicts.ts';
@@ -18,6 +18,8 @@ export interface RunMeta {
   readonly milliseconds: number;
   readonly probes: number;
   readonly complete: boolean;
+  /** The exit code of the signal that stopped it; left out where none did. */
+  readonly interrupted?: 129 | 130 | 143;
 }
 
 export interface Rules {
@@ -36,21 +38,25 @@ export function diagnose(scene: Scene, rules: Rules, meta: RunMeta): Report {
   const lastGood = path
     .slice(0, Math.max(firstBad, 0))
     .findLast((hop) => hop.state === 'ok' || hop.state === 'ok-direct');
-  const { verdict, exitCode } = conclude(selection, judgements);
+  const holes = holesOf(scene);
+  const complete = meta.complete && holes.size === 0;
+  const { verdict, exitCode } = conclude(selection, judgements, complete);
+  const { interrupted, ...run } = meta;
   // What is broken beside the path (the API) has a hop of its own, and nothing before it.
   const aside = hops.find((hop) => hop.id === selection.unexplained[0]?.check.hop || hop.id === causes[0]?.hop);
   return {
     schema: 'viworks.doctor/1',
-    ...meta,
+    ...run,
+    complete,
     installation: {
       name: scene.topology.name,
       kind: scene.topology.kind,
       url: scene.topology.url,
       inferred: scene.topology.inferred,
     },
-    hosts: hostStates(scene),
+    hosts: hostStates(scene, holes),
     verdict,
-    exitCode,
+    exitCode: interrupted ?? exitCode,
     causes,
     latent: selection.latent.map(report),
     sight: selection.sight.map(report),
@@ -67,20 +73,47 @@ export function diagnose(scene: Scene, rules: Rules, meta: RunMeta): Report {
       : verdict === 'healthy'
         ? null
         : (aside?.label ?? null),
-    notes: notesOf(selection, scene.topology, meta),
+    notes: notesOf(selection, scene.topology, complete),
     advice: adviceOf(scene),
     verdicts: judgements.map((item) => verdictReport(item, scene)),
     unknowns: unknownsOf(scene),
   };
 }
 
-function conclude(selection: Selection, judgements: readonly Judgement[]): Pick<Report, 'verdict' | 'exitCode'> {
+/**
+ * Hosts of which a part did not come back, with the reason. That is read from the facts, not from what the run says of itself: only so a
+ * recording that ends early, or a fact that came late, cannot make a whole of it.
+ */
+function holesOf({ store }: Scene): ReadonlyMap<string, string> {
+  const holes = new Map<string, string>();
+  for (const { key, vantage, subject, reading } of store.all()) {
+    const host = vantage === 'op' && (subject === 'be' || subject.startsWith('gw:')) ? subject : hostOfVantage(vantage);
+    const newest = store.get(key, vantage, subject);
+    if (newest !== reading) continue;
+    if (reading.status === 'unknown' && (reading.reason === 'lost' || reading.reason === 'cut')) {
+      if (!holes.has(host)) holes.set(host, reading.detail);
+    } else if (key === 'host.access' && reading.status === 'known' && reading.value.outcome === 'cut') {
+      holes.set(subject, reading.value.message);
+    }
+  }
+  return holes;
+}
+
+function hostOfVantage(vantage: string): string {
+  return vantage.replace(/\/ns:.*/, '');
+}
+
+function conclude(
+  selection: Selection,
+  judgements: readonly Judgement[],
+  complete: boolean,
+): { readonly verdict: RunVerdict; readonly exitCode: 0 | 3 | 5 } {
   if (selection.active.length > 0) return { verdict: 'broken', exitCode: 3 };
   if (selection.unexplained.length > 0) return { verdict: 'unexplained', exitCode: 5 };
   const open = judgements.some(
     (item) => item.check.required && (item.verdict.state === 'unknown' || item.verdict.state === 'error'),
   );
-  return open ? { verdict: 'inconclusive', exitCode: 5 } : { verdict: 'healthy', exitCode: 0 };
+  return open || !complete ? { verdict: 'inconclusive', exitCode: 5 } : { verdict: 'healthy', exitCode: 0 };
 }
 
 function causeReport(chosen: Chosen, topology: Topology): CauseReport {
@@ -154,7 +187,7 @@ function hopName(hop: HopReport, topology: Topology): string {
   return topology.gateways.length > 1 && hop.gateway ? `${hop.label} (${hop.gateway})` : hop.label;
 }
 
-function hostStates(scene: Scene): Report['hosts'] {
+function hostStates(scene: Scene, holes: ReadonlyMap<string, string>): Report['hosts'] {
   const { topology, store } = scene;
   const all = [
     { host: 'be', ref: topology.backend.host },
@@ -162,16 +195,22 @@ function hostStates(scene: Scene): Report['hosts'] {
   ];
   return all.map(({ host, ref }) => {
     const base = { host, name: ref.name, milliseconds: null };
-    if (ref.transport === 'local') return { ...base, state: 'local', detail: 'this machine' };
+    const hole = holes.get(host);
+    if (ref.transport === 'local')
+      return hole === undefined
+        ? { ...base, state: 'local', detail: 'this machine' }
+        : { ...base, state: 'cut', detail: hole };
     const reading = store.get('host.access', 'op', host);
     if (reading.status !== 'known') return { ...base, state: 'not-seen', detail: 'not looked at' };
     const { outcome, message, milliseconds } = reading.value;
+    if (outcome === 'cut' || (outcome === 'ok' && hole !== undefined))
+      return { ...base, state: 'cut', detail: hole ?? message, milliseconds };
     if (outcome === 'ok') return { ...base, state: 'seen', detail: 'ssh ok', milliseconds };
     return { ...base, state: 'not-seen', detail: message || outcome, milliseconds };
   });
 }
 
-function notesOf(selection: Selection, topology: Topology, meta: RunMeta): readonly string[] {
+function notesOf(selection: Selection, topology: Topology, complete: boolean): readonly string[] {
   const notes: string[] = [];
   for (const gateway of topology.gateways) {
     const blocking = selection.active.filter((item) => item.gateways.includes(gateway.id));
@@ -181,7 +220,7 @@ function notesOf(selection: Selection, topology: Topology, meta: RunMeta): reado
       `${gateway.id} comes back only when ${codes.join(' and ')} are all mended; mending one alone does not restore it`,
     );
   }
-  if (!meta.complete) notes.push('the run was cut short; what is missing is listed as unknown');
+  if (!complete) notes.push('the run was cut short; what is missing is listed as unknown');
   return notes;
 }
 

@@ -49,5 +49,7 @@ export type RunEvent =
       readonly milliseconds: number;
       readonly probes: number;
       readonly complete: boolean;
+      /** The exit code of the signal that stopped the run; left out where none did. */
+      readonly interrupted?: 129 | 130 | 143;
       readonly report: Report;
     };

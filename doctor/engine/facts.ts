@@ -152,7 +152,13 @@ export interface FactTypes {
 
 export type FactKey = keyof FactTypes;
 
+/**
+ * Why something is not known. `lost`: the way to the host broke while it was looked at; `cut`: the look ended before this part came (run
+ * stopped, deadline, shell ended early). Both say something of the look and nothing of what was looked at.
+ */
 export type UnknownReason =
+  | 'lost'
+  | 'cut'
   | 'not-run'
   | 'no-permission'
   | 'tool-missing'

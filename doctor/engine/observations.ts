@@ -12,7 +12,11 @@ export interface HostAccess {
     | 'timeout'
     | 'unreachable'
     | 'name-unresolved'
-    | 'protocol-error';
+    | 'protocol-error'
+    /** Logged in, and none of our commands ever ran: a forced command, nologin, a restricted shell. */
+    | 'no-shell'
+    /** Logged in, and the connection broke before everything was looked at. */
+    | 'cut';
   readonly user: string;
   readonly address: string;
   readonly port: number;

@@ -92,7 +92,7 @@ export interface Report {
   readonly startedAtMs: number;
   readonly milliseconds: number;
   readonly probes: number;
-  /** False when the run was cut short (deadline, Ctrl-C). */
+  /** False when the run was cut short (deadline, Ctrl-C), or the look at one of its hosts. */
   readonly complete: boolean;
   readonly installation: {
     readonly name: string;
@@ -103,12 +103,14 @@ export interface Report {
   readonly hosts: readonly {
     readonly host: string;
     readonly name: string;
-    readonly state: 'seen' | 'local' | 'not-seen';
+    /** `cut`: it was looked at, and part of it did not come back. */
+    readonly state: 'seen' | 'local' | 'not-seen' | 'cut';
     readonly detail: string;
     readonly milliseconds: number | null;
   }[];
   readonly verdict: RunVerdict;
-  readonly exitCode: 0 | 3 | 4 | 5;
+  /** Above 128: the run was stopped by that signal, whatever its verdict. */
+  readonly exitCode: 0 | 3 | 4 | 5 | 129 | 130 | 143;
   readonly causes: readonly CauseReport[];
   readonly latent: readonly CauseReport[];
   /** Why a host could not be looked at. Never the cause of an outage. */

@@ -1,7 +1,7 @@
 // The report as plain text, the answer first. A projection of the Report and nothing else; colour only when asked for.
 import { type CauseReport, type Report, verdictWords } from '../engine/index.ts';
 import { directNote, pathLines } from './path-line.ts';
-import { breaksAt, count, hiddenHosts, labelled, notLookedAt, type Paint, paintWith, seconds, wrap } from './text.ts';
+import { breaksAt, count, hiddenHosts, labelled, type Paint, paintWith, seconds, wrap } from './text.ts';
 import { unknownLines } from './unknowns.ts';
 
 export interface PlainOptions {
@@ -45,9 +45,11 @@ function heading(report: Report, { width }: Style): string {
     const seen =
       host.state === 'not-seen'
         ? 'not seen'
-        : host.milliseconds === null
-          ? host.detail
-          : `${host.detail} ${Math.round(host.milliseconds)} ms`;
+        : host.state === 'cut'
+          ? 'seen in part'
+          : host.milliseconds === null
+            ? host.detail
+            : `${host.detail} ${Math.round(host.milliseconds)} ms`;
     const name = host.host === 'be' ? host.name : host.host.slice(3);
     return `${part} ${name} (${seen})`;
   });
@@ -69,9 +71,7 @@ function healthyLine(report: Report, { paint, all }: Style): string {
   const untried = report.verdicts.find((item) => item.check === 'agents.canary.returns' && item.state === 'skipped');
   if (untried?.detail.includes('token')) parts.push(`no canary command: ${untried.detail}`);
   if (advice > 0) parts.push(`${count(advice, 'advice', 'advices')}${all ? '' : ' (viworks doctor --all)'}`);
-  // What was not looked at stands beside the word itself: nobody reads on after "healthy".
-  const word = hiddenHosts(report).length > 0 ? paint('warn', `healthy as far as seen (${notLookedAt(report)})`) : '';
-  return [word || paint('good', 'healthy'), ...parts, seconds(report.milliseconds)].join(' · ');
+  return [paint('good', 'healthy'), ...parts, seconds(report.milliseconds)].join(' · ');
 }
 
 function answer(report: Report, style: Style): readonly string[] {

@@ -55,7 +55,13 @@ function metaOf(start: Extract<RunEvent, { type: 'run.start' }>, events: readonl
   const end = events.findLast((event) => event.type === 'run.end');
   const base = { run: start.run, version: start.version, startedAtMs: start.atMs };
   if (end?.type === 'run.end')
-    return { ...base, milliseconds: end.milliseconds, probes: end.probes, complete: end.complete };
+    return {
+      ...base,
+      milliseconds: end.milliseconds,
+      probes: end.probes,
+      complete: end.complete,
+      ...(end.interrupted === undefined ? {} : { interrupted: end.interrupted }),
+    };
   const probes = events.filter((event) => event.type === 'probe.end');
   const last = probes.at(-1);
   const endedAt = last?.type === 'probe.end' ? last.atMs : start.atMs;

@@ -33,13 +33,20 @@ export function labelled(label: string, text: string, width: number): readonly s
   return [head.padEnd(column) + first, ...rest.map((line) => ' '.repeat(column) + line)];
 }
 
-/** Hosts that this run could not look at from inside. */
+/** Hosts that this run could not look at from inside, or not wholly. */
 export function hiddenHosts(report: Report): Report['hosts'] {
-  return report.hosts.filter((host) => host.state === 'not-seen');
+  return report.hosts.filter((host) => host.state === 'not-seen' || host.state === 'cut');
 }
 
 export function notLookedAt(report: Report): string {
-  return `not looked at: ${[...new Set(hiddenHosts(report).map((host) => host.name))].join(', ')}`;
+  const names = (state: string) => [
+    ...new Set(report.hosts.filter((host) => host.state === state).map(({ name }) => name)),
+  ];
+  const [hidden, cut] = [names('not-seen'), names('cut')];
+  return [
+    ...(hidden.length > 0 ? [`not looked at: ${hidden.join(', ')}`] : []),
+    ...(cut.length > 0 ? [`not wholly looked at: ${cut.join(', ')}`] : []),
+  ].join('; ');
 }
 
 /** The place of the break in words, where no cause says it. */

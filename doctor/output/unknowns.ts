@@ -9,6 +9,8 @@ const steps: Readonly<Record<string, string>> = {
   'no-token': 'give a token: --token-file FILE',
   'forward-forbidden': 'set AllowTcpForwarding yes in the sshd_config of that host',
   timeout: 'run it again; the host was slow to answer',
+  lost: 'run it again; the connection to that host broke',
+  cut: 'run it again; the look at that host ended too early',
   'tool-missing': 'install what is named there',
 };
 

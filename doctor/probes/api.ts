@@ -14,7 +14,7 @@ import {
 } from '../engine/index.ts';
 import { ANSWER_MS } from './dial.ts';
 import { type NoAnswer, readBody } from './http.ts';
-import { type Endpoint, get, type NetworkVantage } from './network.ts';
+import { type Endpoint, get, type NetworkVantage, unlessLost } from './network.ts';
 import { type Credential, type PeerLook, VerifiedStream } from './peer.ts';
 
 /** A canary brings back this many random bytes: more than one packet, less than a credit. */
@@ -69,7 +69,7 @@ function healthOf(status: number, body: string): Reading<GatewayHealth> {
 
 /** GET /api/v1/gateways/ID. */
 export async function registryFact(from: NetworkVantage, of: ApiCall): Promise<Fact> {
-  const reading = await askRegistry(from, of);
+  const reading = await unlessLost(askRegistry(from, of));
   const entry = reading.status === 'known' ? reading.value : null;
   return apiFact(from, 'registry.entry', {
     subject: of.gateway,
@@ -110,19 +110,17 @@ async function ask(from: NetworkVantage, of: ApiCall, question: Question): Promi
   try {
     const { method, path, body, answerMs } = question;
     const headers = { Connection: 'close', 'User-Agent': from.userAgent('api'), ...question.headers };
-    const { clock, signal } = place;
     const answer = await of.credential.ask(peer, {
       method,
       path,
       host: of.endpoint.name,
       headers,
       body,
-      clock,
-      signal,
+      place,
       answerMs,
     });
     if (answer.kind !== 'response') return { outcome: answer.kind === 'none' ? answer.why : 'protocol' };
-    const text = await readBody(answer.message, { limit: question.bodyLimit, clock, ms: answerMs });
+    const text = await readBody(answer.message, { limit: question.bodyLimit, place, ms: answerMs });
     return { outcome: 'response', status: answer.message.statusCode ?? 0, body: text };
   } finally {
     peer.stream.destroy();
@@ -153,7 +151,7 @@ async function askRegistry(from: NetworkVantage, of: ApiCall): Promise<Reading<R
 
 /** A command's exit code and bytes come back: nothing less is called connected. */
 export async function canaryFact(from: NetworkVantage, of: ApiCall): Promise<Fact> {
-  const reading = await runCanary(from, of);
+  const reading = await unlessLost(runCanary(from, of));
   const result = reading.status === 'known' ? reading.value : null;
   const code = result?.code ? ` ${result.code}` : '';
   return apiFact(from, 'canary', {
@@ -190,7 +188,8 @@ export function apiNotAsked(from: NetworkVantage, gateway: string, why: string):
 }
 
 async function runCanary(from: NetworkVantage, of: ApiCall): Promise<Reading<CanaryResult>> {
-  const { clock } = from.place;
+  const { place } = from;
+  const { clock } = place;
   const began = clock.monotonicMs();
   const request: bodies.CommandRequest = {
     verb: 'canary',
@@ -209,7 +208,10 @@ async function runCanary(from: NetworkVantage, of: ApiCall): Promise<Reading<Can
   });
   if ('reason' in said) return said;
   if (said.outcome !== 'response') return unknown('unreachable', `the API did not answer: ${said.outcome}`);
-  return judgeCanary(said.status, said.body, Math.round(clock.monotonicMs() - began));
+  const judged = judgeCanary(said.status, said.body, Math.round(clock.monotonicMs() - began));
+  // A stream that ends early looks like a command that does not.
+  if (judged.status !== 'known' || judged.value.outcome !== 'ok') await place.confirm(place.signal);
+  return judged;
 }
 
 /** The stream of one canary, read as a whole. Pure. */

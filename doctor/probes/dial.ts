@@ -3,7 +3,7 @@ import type { Duplex } from 'node:stream';
 import { connect as connectTls, type TLSSocket } from 'node:tls';
 import { type Clock, errnoOf, withDeadline } from '../../agents/runtime/index.ts';
 import type { TlsObservation } from '../engine/index.ts';
-import { DialError, type DialFailure } from './link.ts';
+import { DialError, type DialFailure, LostError } from './link.ts';
 import { describeCertificate } from './nginx.ts';
 
 /** From the first packet to an open connection, in ms. */
@@ -14,6 +14,8 @@ export const ANSWER_MS = 3_000;
 /** From where a probe dials, and with what trust. */
 export interface Place {
   dial(host: string, port: number, signal: AbortSignal): Promise<Duplex>;
+  /** Throws LostError when the vantage itself is out of reach by now: a failure counts only if it still answers after it. */
+  confirm(signal: AbortSignal): Promise<void>;
   readonly clock: Clock;
   readonly signal: AbortSignal;
 }
@@ -28,7 +30,7 @@ export type Dialled =
   | { readonly ok: true; readonly stream: Duplex; readonly milliseconds: number }
   | { readonly ok: false; readonly failure: DialFailure; readonly message: string; readonly milliseconds: number };
 
-/** A TCP connection. Only a stopped run throws. */
+/** A TCP connection. Only a stopped run and a lost vantage (LostError) throw. */
 export async function dial(place: Place, host: string, port: number): Promise<Dialled> {
   const { clock } = place;
   const began = clock.monotonicMs();
@@ -45,10 +47,10 @@ export async function dial(place: Place, host: string, port: number): Promise<Di
     return { ok: true, stream, milliseconds: took() };
   } catch (error) {
     place.signal.throwIfAborted();
-    if (error instanceof DialError)
-      return { ok: false, failure: error.failure, message: error.message, milliseconds: took() };
-    const message = error instanceof Error ? error.message : String(error);
-    return { ok: false, failure: 'unreachable', message, milliseconds: took() };
+    if (!(error instanceof DialError)) throw error instanceof LostError ? error : new LostError(String(error));
+    const milliseconds = took();
+    await place.confirm(place.signal);
+    return { ok: false, failure: error.failure, message: error.message, milliseconds };
   }
 }
 
@@ -56,8 +58,21 @@ export type Secured =
   | { readonly ok: true; readonly stream: TLSSocket; readonly milliseconds: number }
   | { readonly ok: false; readonly code: string; readonly timedOut: boolean; readonly milliseconds: number };
 
-/** TLS over an open connection. Certificates are judged and not enforced: a probe wants to see what lies behind a bad one, too. */
+/**
+ * TLS over an open connection. Certificates are judged and not enforced: a probe wants to see what lies behind a bad one, too. Only a
+ * stopped run and a lost vantage (LostError) throw.
+ */
 export async function secure(
+  place: Place,
+  stream: Duplex,
+  options: { readonly serverName: string; readonly trust: Trust },
+): Promise<Secured> {
+  const secured = await shakeHands(place, stream, options);
+  if (!secured.ok) await place.confirm(place.signal);
+  return secured;
+}
+
+async function shakeHands(
   place: Place,
   stream: Duplex,
   options: { readonly serverName: string; readonly trust: Trust },
@@ -74,7 +89,7 @@ export async function secure(
     rejectUnauthorized: false,
     ...(trust.bundle === undefined ? {} : { ca: trust.bundle }),
   });
-  return await new Promise((resolve) => {
+  return await new Promise((resolve, reject) => {
     const timer = clock.after(ANSWER_MS, () =>
       end({ ok: false, code: 'ETIMEDOUT', timedOut: true, milliseconds: took() }),
     );
@@ -84,7 +99,11 @@ export async function secure(
       if (!result.ok) socket.destroy();
       resolve(result);
     };
-    const stop = (): void => end({ ok: false, code: 'ABORT_ERR', timedOut: false, milliseconds: took() });
+    const stop = (): void => {
+      timer.cancel();
+      socket.destroy();
+      reject(place.signal.reason);
+    };
     place.signal.addEventListener('abort', stop, { once: true });
     socket.once('secureConnect', () => end({ ok: true, stream: socket, milliseconds: took() }));
     // The error may come again when the stream below closes; only the first one counts.

@@ -140,6 +140,7 @@ export function zoneOffsetMs(round: HostRound): number {
 
 function nameReading(round: HostRound, name: string, naming: readonly { readonly address: string }[]) {
   const looked = look(round, 'host.name');
+  // The host itself says that its resolver took too long; a section that did not come says nothing.
   if (!looked.ok && looked.reason === 'timeout') {
     return known({ name, addresses: [], error: 'timeout' as const, source: 'unknown' as const, milliseconds: null });
   }

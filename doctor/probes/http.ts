@@ -2,6 +2,7 @@
 import { type IncomingMessage, request } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { type Clock, errnoOf } from '../../agents/runtime/index.ts';
+import type { Place } from './dial.ts';
 
 export interface Exchange {
   readonly method: 'GET' | 'POST';
@@ -11,8 +12,8 @@ export interface Exchange {
   readonly host: string;
   readonly headers: Readonly<Record<string, string>>;
   readonly body?: string | undefined;
-  readonly clock: Clock;
-  readonly signal: AbortSignal;
+  /** From where it is sent. */
+  readonly place: Place;
   /** Until the head of the answer, in ms. */
   readonly answerMs: number;
 }
@@ -25,10 +26,16 @@ export type Answer =
   | { readonly kind: 'upgraded'; readonly message: IncomingMessage; readonly first: Buffer }
   | { readonly kind: 'none'; readonly why: NoAnswer; readonly detail: string };
 
-/** Sends one request and waits for the head of the answer. */
-export function exchange(stream: Duplex, options: Exchange): Promise<Answer> {
+/** Sends one request and waits for the head of the answer. Only a stopped run and a lost vantage (LostError) throw. */
+export async function exchange(stream: Duplex, options: Exchange): Promise<Answer> {
+  const answer = await ask(stream, options);
+  if (answer.kind === 'none') await options.place.confirm(options.place.signal);
+  return answer;
+}
+
+function ask(stream: Duplex, options: Exchange): Promise<Answer> {
   return new Promise((resolve, reject) => {
-    const { clock, signal } = options;
+    const { clock, signal } = options.place;
     const outgoing = request({
       method: options.method,
       path: options.path,
@@ -76,17 +83,27 @@ export function plainHeaders(message: IncomingMessage): Readonly<Record<string, 
   return out;
 }
 
-/** The body up to a limit; what follows is not read. A body that stops coming gives what was there. */
-export function readBody(
+/**
+ * The body up to a limit; what follows is not read. A body that stops coming gives what was there, unless the vantage was lost with it
+ * (LostError).
+ */
+export async function readBody(
   message: IncomingMessage,
-  options: { limit: number; clock: Clock; ms: number },
+  options: { limit: number; place: Place; ms: number },
 ): Promise<string> {
+  const { place, limit, ms } = options;
+  const body = await collect(message, { limit, clock: place.clock, ms });
+  if (!message.complete && body.length < limit) await place.confirm(place.signal);
+  return body.subarray(0, limit).toString('utf8');
+}
+
+function collect(message: IncomingMessage, options: { limit: number; clock: Clock; ms: number }): Promise<Buffer> {
   return new Promise((resolve) => {
     const parts: Buffer[] = [];
     let size = 0;
     const finish = (): void => {
       timer.cancel();
-      resolve(Buffer.concat(parts).subarray(0, options.limit).toString('utf8'));
+      resolve(Buffer.concat(parts));
     };
     const timer = options.clock.after(options.ms, finish);
     message.on('data', (part: Buffer) => {

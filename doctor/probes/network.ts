@@ -15,7 +15,7 @@ import {
 } from '../engine/index.ts';
 import { ANSWER_MS, type Dialled, dial, observeTls, type Place, secure, type Trust } from './dial.ts';
 import { exchange, plainHeaders, readBody } from './http.ts';
-import type { DialFailure } from './link.ts';
+import { type DialFailure, LostError } from './link.ts';
 import { probeUpgrade } from './upgrade.ts';
 
 /** One vantage: how to dial from it, and how a person would. */
@@ -39,9 +39,19 @@ export interface Endpoint {
   readonly trust: Trust | undefined;
 }
 
+/** What was seen, or that the way to the vantage broke: then nothing was. */
+export function unlessLost<T>(seeing: Promise<Reading<T>>): Promise<Reading<T>> {
+  return seeing.catch((error: unknown) => {
+    if (error instanceof LostError) return unknown('lost', error.message);
+    throw error;
+  });
+}
+
 /** A dial of a port, and TLS on it where there is any. */
 export async function reachFacts(from: NetworkVantage, target: Target, endpoint: Endpoint): Promise<readonly Fact[]> {
-  const dialled = await dial(from.place, endpoint.address, endpoint.port);
+  const dialling = await unlessLost(dial(from.place, endpoint.address, endpoint.port).then(known));
+  if (dialling.status !== 'known') return notReached(from, target, { endpoint, reading: dialling });
+  const dialled = dialling.value;
   const where = hostPort(endpoint);
   const facts: Fact[] = [
     fact({
@@ -65,7 +75,12 @@ export async function reachFacts(from: NetworkVantage, target: Target, endpoint:
     return facts;
   }
   const { name: serverName, trust, address, port } = endpoint;
-  const secured = await secure(from.place, dialled.stream, { serverName, trust });
+  const shaken = await unlessLost(secure(from.place, dialled.stream, { serverName, trust }).then(known));
+  if (shaken.status !== 'known') {
+    facts.push(tlsFact(from, shaken, evidence(from, command, [])));
+    return facts;
+  }
+  const secured = shaken.value;
   const seen = observeTls(secured, { address, port, serverName, trust });
   if (secured.ok) secured.stream.destroy();
   dialled.stream.destroy();
@@ -81,6 +96,24 @@ export async function reachFacts(from: NetworkVantage, target: Target, endpoint:
   ];
   facts.push(tlsFact(from, known(seen), evidence(from, command, lines)));
   return facts;
+}
+
+function notReached(
+  from: NetworkVantage,
+  target: Target,
+  of: { readonly endpoint: Endpoint; readonly reading: Exclude<Reading<never>, { status: 'known' }> },
+): readonly Fact[] {
+  const { endpoint, reading } = of;
+  const seen = evidence(from, `nc -vz ${endpoint.address} ${endpoint.port}`, []);
+  const dialled = fact({
+    key: 'tcp.connect',
+    vantage: from.vantage,
+    subject: target,
+    probe: `tcp.connect.${target}`,
+    reading,
+    evidence: seen,
+  });
+  return endpoint.trust === undefined ? [dialled] : [dialled, tlsFact(from, reading, seen)];
 }
 
 function tlsFact(
@@ -105,11 +138,13 @@ function connectReading(
   const { milliseconds } = dialled;
   if (dialled.ok) return known({ address, port, outcome: 'connected', milliseconds });
   const { failure, message } = dialled;
-  if (failure === 'forbidden' || failure === 'unresolved') return unknown(unknownReason(failure), message);
+  if (failure === 'forbidden' || failure === 'unresolved' || failure === 'unclear')
+    return unknown(unknownReason(failure), message);
   return known({ address, port, outcome: failure, milliseconds });
 }
 
-function unknownReason(failure: DialFailure): 'forward-forbidden' | 'unreachable' {
+function unknownReason(failure: DialFailure): 'forward-forbidden' | 'unreachable' | 'unparsed' {
+  if (failure === 'unclear') return 'unparsed';
   return failure === 'forbidden' ? 'forward-forbidden' : 'unreachable';
 }
 
@@ -134,14 +169,17 @@ export async function getFact(
   });
 }
 
+interface Get extends Endpoint {
+  readonly path: string;
+  readonly bodyLimit?: number;
+}
+
 /** The answer of one GET; an outcome where there is none. */
-export async function get(
-  from: NetworkVantage,
-  of: Endpoint & {
-    readonly path: string;
-    readonly bodyLimit?: number;
-  },
-): Promise<Reading<HttpObservation>> {
+export function get(from: NetworkVantage, of: Get): Promise<Reading<HttpObservation>> {
+  return unlessLost(ask(from, of));
+}
+
+async function ask(from: NetworkVantage, of: Get): Promise<Reading<HttpObservation>> {
   const { place } = from;
   const began = place.clock.monotonicMs();
   const url = `${of.trust ? 'https' : 'http'}://${of.name}:${of.port}${of.path}`;
@@ -149,7 +187,8 @@ export async function get(
   const took = (): number => Math.round((place.clock.monotonicMs() - began) * 10) / 10;
   const dialled = await dial(place, of.address, of.port);
   if (!dialled.ok) {
-    if (dialled.failure === 'forbidden') return unknown('forward-forbidden', dialled.message);
+    if (dialled.failure === 'forbidden' || dialled.failure === 'unclear')
+      return unknown(unknownReason(dialled.failure), dialled.message);
     const outcome = dialled.failure === 'unresolved' ? 'unreachable' : dialled.failure;
     return known({ ...nothing, outcome, connected: false, milliseconds: took() });
   }
@@ -167,15 +206,13 @@ export async function get(
       path: of.path,
       host: of.name,
       headers: { Connection: 'close', 'User-Agent': from.userAgent('http') },
-      clock: place.clock,
-      signal: place.signal,
+      place,
       answerMs: ANSWER_MS,
     });
     if (answer.kind === 'none')
       return known({ ...none, outcome: answer.why === 'protocol' ? 'closed' : answer.why, milliseconds: took() });
     const limit = of.bodyLimit ?? 2000;
-    const body =
-      answer.kind === 'response' ? await readBody(answer.message, { limit, clock: place.clock, ms: ANSWER_MS }) : '';
+    const body = answer.kind === 'response' ? await readBody(answer.message, { limit, place, ms: ANSWER_MS }) : '';
     const status = answer.message.statusCode ?? null;
     return known({
       url,
@@ -198,6 +235,17 @@ export interface UpgradeRequest extends Endpoint {
 
 /** One upgrade with everything that may follow it. */
 export async function upgradeFact(from: NetworkVantage, target: UpgradeTarget, of: UpgradeRequest): Promise<Fact> {
+  const reading = await unlessLost(sendUpgrade(from, target, of));
+  const seen =
+    reading.status === 'known' ? reading.value : unsent(of, reading.status === 'unknown' ? reading.detail : '');
+  return upgradeFactOf(from, target, { seen, reading });
+}
+
+async function sendUpgrade(
+  from: NetworkVantage,
+  target: UpgradeTarget,
+  of: UpgradeRequest,
+): Promise<Reading<UpgradeObservation>> {
   const seen = await probeUpgrade({
     place: from.place,
     address: of.address,
@@ -208,11 +256,9 @@ export async function upgradeFact(from: NetworkVantage, target: UpgradeTarget, o
     userAgent: from.userAgent(`upgrade-${target}`),
     onStall: of.onStall,
   });
-  const reading =
-    seen.ended === 'not-sent' && seen.reached === 'none'
-      ? unknown('forward-forbidden', 'sshd forbids forwards')
-      : known(seen);
-  return upgradeFactOf(from, target, { seen, reading });
+  if (seen.ended === 'not-sent' && seen.reached === 'none')
+    return unknown('forward-forbidden', 'sshd gives no forward for it');
+  return known(seen);
 }
 
 /** An upgrade that is left out on purpose, since the dial would start something. */
@@ -221,7 +267,11 @@ export function upgradeNotSent(
   target: UpgradeTarget,
   of: Endpoint & { path: string; why: string },
 ): Fact {
-  const seen: UpgradeObservation = {
+  return upgradeFactOf(from, target, { seen: unsent(of, of.why), reading: unknown('not-run', of.why) });
+}
+
+function unsent(of: Endpoint & { readonly path: string }, why: string): UpgradeObservation {
+  return {
     url: `${of.trust ? 'wss' : 'ws'}://${of.name}${of.path}`,
     address: of.address,
     port: of.port,
@@ -230,7 +280,7 @@ export function upgradeNotSent(
     ended: 'not-sent',
     status: null,
     headers: {},
-    body: of.why,
+    body: why,
     acceptKeyOk: null,
     challenged: null,
     hello: 'not-sent',
@@ -242,7 +292,6 @@ export function upgradeNotSent(
     attempts: 0,
     failures: 0,
   };
-  return upgradeFactOf(from, target, { seen, reading: unknown('not-run', of.why) });
 }
 
 function upgradeFactOf(

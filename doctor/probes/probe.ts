@@ -15,6 +15,12 @@ import {
 } from '../engine/index.ts';
 import type { SectionOutput } from './frames.ts';
 
+/** Why something did not come from a host. It says nothing of the host. */
+export interface Gap {
+  readonly reason: 'lost' | 'cut';
+  readonly detail: string;
+}
+
 /** The outputs of one round on one host, with what is needed to turn them into facts. */
 export interface HostRound {
   readonly vantage: Vantage;
@@ -25,6 +31,8 @@ export interface HostRound {
   readonly atMs: number;
   readonly root: boolean;
   readonly sections: ReadonlyMap<string, SectionOutput>;
+  /** Why a section that is not there did not come; null when all came. */
+  readonly gap: Gap | null;
 }
 
 /** What is read in a section, or why there is nothing to read. */
@@ -35,7 +43,7 @@ export type Looked =
 /** A section says `!tool ss` or `!permission …` on its first line when it cannot look. */
 export function look(round: HostRound, id: string): Looked {
   const section = round.sections.get(id);
-  if (!section) return { ok: false, reason: 'timeout', detail: 'the host did not answer this part in time' };
+  if (!section) return { ok: false, ...(round.gap ?? { reason: 'not-run', detail: 'it was not asked' }) };
   const { text, rc, truncated } = section;
   const refusal = /^!(tool|permission|absent) ?(.*)/.exec(text);
   if (refusal?.[1] === 'tool') return { ok: false, reason: 'tool-missing', detail: refusal[2] ?? '' };

@@ -1,8 +1,9 @@
 // Runs one bundle on one host: the script in, sections out as they arrive. What came before a deadline or a broken link is kept.
 import { randomBytes } from 'node:crypto';
-import type { Clock } from '../../agents/runtime/index.ts';
+import { type Clock, describe } from '../../agents/runtime/index.ts';
 import { createFrameReader, type SectionOutput } from './frames.ts';
-import type { HostLink } from './link.ts';
+import { type HostLink, LostError } from './link.ts';
+import type { Gap } from './probe.ts';
 import { redactText } from './redact.ts';
 import { bundleScript, type Section, shellCommand } from './script.ts';
 
@@ -25,9 +26,9 @@ export interface RoundResult {
   readonly sentMs: number;
   /** When the first section was heard, by our clock: what the host's clock is compared with. */
   readonly firstHeardMs: number;
-  /** Every section ran. */
-  readonly complete: boolean;
-  /** What was said outside of the frames; explains an empty round. */
+  /** Why the sections that are not there did not come; null when every section ran. */
+  readonly gap: Gap | null;
+  /** What was said outside of the frames, and on stderr; explains an empty round. */
   readonly noise: string;
 }
 
@@ -39,21 +40,25 @@ export async function runRound(options: RoundOptions): Promise<RoundResult> {
   const sections = new Map<string, SectionOutput>();
   const sentMs = clock.now();
   let firstHeardMs = 0;
-  let failure = '';
+  let gap: Gap | undefined;
+  let complaint = (): string => '';
   try {
     const shell = await link.shell(shellCommand({ sudo: options.sudo }));
+    complaint = shell.complaint;
     await new Promise<void>((resolve) => {
-      const timer = clock.after(options.deadlineMs, () => finish('the round took too long'));
-      const onAbort = (): void => finish('stopped');
-      const finish = (why: string): void => {
-        failure ||= why;
+      const timer = clock.after(options.deadlineMs, () =>
+        finish({ reason: 'cut', detail: `it did not come within ${options.deadlineMs / 1000} s` }),
+      );
+      const onAbort = (): void => finish(stopped);
+      const finish = (why: Gap): void => {
+        gap ??= why;
         timer.cancel();
         signal.removeEventListener('abort', onAbort);
         shell.kill();
         resolve();
       };
       signal.addEventListener('abort', onAbort, { once: true });
-      if (signal.aborted) finish('stopped');
+      if (signal.aborted) finish(stopped);
       shell.stdout.on('data', (chunk: Buffer) => {
         firstHeardMs ||= clock.now();
         for (const raw of reader.push(chunk)) {
@@ -62,17 +67,24 @@ export async function runRound(options: RoundOptions): Promise<RoundResult> {
           sections.set(section.id, section);
           options.onSection?.(section);
         }
-        if (reader.done) finish('');
+        if (reader.done) finish(stopped);
       });
       shell.ended.then(
-        () => finish('the shell ended early'),
-        (error: unknown) => finish(String(error)),
+        () => finish({ reason: 'cut', detail: 'the shell on the host ended before it' }),
+        (error: unknown) => finish(signal.aborted ? stopped : gapOf(error)),
       );
       shell.stdin.end(bundleScript(options.sections, nonce, options.prelude));
     });
   } catch (error) {
-    failure = error instanceof Error ? error.message : String(error);
+    gap = signal.aborted ? stopped : gapOf(error);
   }
-  const noise = [reader.noise.trim(), failure].filter(Boolean).join('; ');
-  return { nonce, sections, sentMs, firstHeardMs: firstHeardMs || sentMs, complete: reader.done, noise };
+  const noise = [reader.noise.trim(), complaint().trim()].filter(Boolean).join('; ');
+  const missing = reader.done ? null : (gap ?? stopped);
+  return { nonce, sections, sentMs, firstHeardMs: firstHeardMs || sentMs, gap: missing, noise };
+}
+
+const stopped: Gap = { reason: 'cut', detail: 'the run was stopped' };
+
+function gapOf(error: unknown): Gap {
+  return { reason: error instanceof LostError ? 'lost' : 'cut', detail: describe(error) };
 }

@@ -195,13 +195,14 @@ interface PartProcess {
 function processFact(round: HostRound, { part, state, processes }: PartProcess): Fact {
   const found = processes?.find((seen) => seen.pid === state?.mainPid) ?? handStarted(part, state, processes);
   const dead: ProcessState = { running: false };
-  const reading = processes === null ? unknown('timeout') : known(found ? processState(found) : dead);
+  const looked = look(round, 'process.state');
+  const reading = looked.ok ? known(found ? processState(found) : dead) : unknown(looked.reason, looked.detail);
   return say(round, {
     key: 'process.state',
     subject: part,
     section: 'process.state',
     command: found ? `cat /proc/${found.pid}/status` : 'ps -ef',
-    lines: found ? [`pid ${found.pid}: State ${found.state}`, found.commandLine] : ['no such process'],
+    lines: found ? [`pid ${found.pid}: State ${found.state}`, found.commandLine] : looked.ok ? ['no such process'] : [],
     reading,
   });
 }

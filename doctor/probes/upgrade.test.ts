@@ -5,7 +5,7 @@ import { afterEach, expect, test } from 'vitest';
 import { encodeFrame, type Frame } from '../../agents/protocol/index.ts';
 import { systemClock } from '../../agents/runtime/index.ts';
 import type { UpgradeObservation } from '../engine/index.ts';
-import { dialFromHere } from './link.ts';
+import { dialFromHere, nothingBetween } from './link.ts';
 import { probeUpgrade } from './upgrade.ts';
 import { acceptKey, createFrameParser, encodeMasked, newKey, OPCODE } from './websocket.ts';
 
@@ -108,7 +108,12 @@ interface Extra {
 }
 
 function probe(port: number, { path = '/ws/agent', onStall }: Extra = {}): Promise<UpgradeObservation> {
-  const place = { dial: dialFromHere, clock: systemClock, signal: new AbortController().signal };
+  const place = {
+    dial: dialFromHere,
+    confirm: nothingBetween,
+    clock: systemClock,
+    signal: new AbortController().signal,
+  };
   return probeUpgrade({
     place,
     address: '127.0.0.1',

@@ -29,7 +29,7 @@ export interface UpgradeOptions {
 type Seen = { -readonly [K in keyof UpgradeObservation]: UpgradeObservation[K] };
 type Ended = UpgradeObservation['ended'];
 
-/** One upgrade. Only a stopped run throws. */
+/** One upgrade. Only a stopped run and a lost vantage (LostError) throw. */
 export async function probeUpgrade(options: UpgradeOptions): Promise<UpgradeObservation> {
   const { place, address, port, path, trust } = options;
   const seen: Seen = { ...blank, url: urlOf(options), address, port, path };
@@ -96,6 +96,7 @@ const dialEnded = {
   timeout: 'timeout',
   unreachable: 'unreachable',
   unresolved: 'unreachable',
+  unclear: 'not-sent',
   forbidden: 'not-sent',
   reset: 'reset',
 } as const;
@@ -116,8 +117,7 @@ async function ask(stream: Duplex, options: UpgradeOptions, seen: Seen): Promise
       'Sec-WebSocket-Protocol': SUBPROTOCOL,
       'User-Agent': options.userAgent,
     },
-    clock: place.clock,
-    signal: place.signal,
+    place,
     answerMs: ANSWER_MS,
   }).finally(() => stall?.cancel());
   if (answer.kind === 'none') return answer.why;
@@ -125,14 +125,16 @@ async function ask(stream: Duplex, options: UpgradeOptions, seen: Seen): Promise
   seen.status = answer.message.statusCode ?? null;
   seen.headers = plainHeaders(answer.message);
   if (answer.kind === 'response') {
-    const body = await readBody(answer.message, { limit: 500, clock: place.clock, ms: 500 });
+    const body = await readBody(answer.message, { limit: 500, place, ms: 500 });
     seen.body = body;
     return 'status';
   }
   seen.acceptKeyOk = answer.message.headers['sec-websocket-accept'] === acceptKey(key);
   if (!seen.acceptKeyOk) return 'bad-accept-key';
   seen.reached = 'accepted';
-  return await talk(stream, { place, seen, first: answer.first });
+  const ended = await talk(stream, { place, seen, first: answer.first });
+  if (ended !== 'ok') await place.confirm(place.signal);
+  return ended;
 }
 
 /** What is said after 101. A ping goes out first: our backend's CHALLENGE comes before its pong, so a pong alone means a server of another kind. */

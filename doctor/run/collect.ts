@@ -8,7 +8,7 @@ import { probeNetwork } from './network.ts';
 import type { NetworkContext } from './network-context.ts';
 import { lookAtSite, type SiteView } from './rounds.ts';
 import type { RunLog } from './run-log.ts';
-import { openSites } from './sites.ts';
+import { broke, openSites, type Site, toldNothing } from './sites.ts';
 import type { Hints } from './topology.ts';
 
 export interface CollectOptions {
@@ -37,19 +37,31 @@ export async function collect(options: CollectOptions): Promise<void> {
   let { topology } = options;
   const { targets, keyPlaces } = options;
   const sites = await openSites({ topology, targets, keyPlaces, clock, signal, env, log });
+  const unseen = new Set<string>();
   try {
     const { hints, sudo } = options;
-    const looks = sites.map((site) => lookAtSite({ topology, hints, sudo, clock, signal, log }, site));
+    const mute = (site: Site, said: string, why: string): void => {
+      unseen.add(site.id);
+      toldNothing({ clock, log }, site, { said, why });
+    };
+    const looks = sites.map((site) => lookAtSite({ topology, hints, sudo, clock, signal, log, mute }, site));
     const views = (await Promise.all(looks)).filter((view) => view !== null);
     topology = options.refine(topology, views);
     if (!signal.aborted) {
       const network: NetworkContext = { ...options, topology, views };
       await probeNetwork(network);
     }
+    // What a stopped run takes down with it did not break.
+    for (const site of signal.aborted ? [] : sites) {
+      const at = site.link?.brokeAtMs ?? null;
+      if (at === null) continue;
+      unseen.add(site.id);
+      broke({ clock, log }, site, at);
+    }
   } finally {
     await Promise.allSettled(sites.flatMap((site) => (site.link ? [site.link.close()] : [])));
     for (const site of sites) {
-      if (site.link)
+      if (site.link && !unseen.has(site.id))
         log.emit({
           type: 'host.state',
           host: site.id,

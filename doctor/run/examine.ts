@@ -1,6 +1,6 @@
 // One live run as a whole: collects under a deadline, judges, and gives the report with the text of its recording. Knows no output.
 import { randomBytes } from 'node:crypto';
-import { BUILD, type Clock } from '../../agents/runtime/index.ts';
+import { BUILD, type Clock, interruptCode, isAbort } from '../../agents/runtime/index.ts';
 import { createFactStore, type Report, type RunEvent, type RunMeta, type Topology } from '../engine/index.ts';
 import { judgeFacts } from '../judge.ts';
 import { collect } from './collect.ts';
@@ -75,16 +75,20 @@ export async function examine(options: ExamineOptions): Promise<Examined> {
     milliseconds: Math.round(clock.monotonicMs() - began),
     probes: log.probes,
     complete: !signal.aborted,
+    ...(options.signal.aborted && isAbort(options.signal.reason)
+      ? { interrupted: interruptCode(options.signal.reason) }
+      : {}),
   };
   const report = withThreshold(judgeFacts(store, topology, meta), options.failOn);
-  announce(log.emit, report, clock.now());
+  announce(log.emit, report, meta);
   return { report, recording: recorder.text() };
 }
 
 /** The end of the stream: verdicts, causes, the report. */
-export function announce(emit: (event: RunEvent) => void, report: Report, atMs: number): void {
+export function announce(emit: (event: RunEvent) => void, report: Report, meta: RunMeta): void {
   for (const verdict of report.verdicts) emit({ type: 'verdict', verdict });
   for (const cause of report.causes) emit({ type: 'cause', cause, provisional: false });
-  const { milliseconds, probes, complete } = report;
-  emit({ type: 'run.end', atMs, milliseconds, probes, complete, report });
+  const { startedAtMs, milliseconds, probes, complete, interrupted } = meta;
+  const stopped = interrupted === undefined ? {} : { interrupted };
+  emit({ type: 'run.end', atMs: startedAtMs + milliseconds, milliseconds, probes, complete, ...stopped, report });
 }

@@ -15,7 +15,7 @@ import {
 } from '../engine/index.ts';
 import { apiNotAsked, canaryFact, canaryNotSent, gatewayHealthFact, registryFact } from '../probes/api.ts';
 import { dial, type Trust } from '../probes/dial.ts';
-import { dialFromHere } from '../probes/link.ts';
+import { dialFromHere, nothingBetween } from '../probes/link.ts';
 import {
   type Endpoint,
   getFact,
@@ -66,7 +66,12 @@ function vantageOf(context: NetworkContext, vantage: Vantage, view: SiteView | u
     vantage,
     host: view?.site.ref.name ?? 'here',
     via: link?.via ?? '',
-    place: { clock, signal, dial: link ? (host, port, stop) => link.dial(host, port, stop) : dialFromHere },
+    place: {
+      clock,
+      signal,
+      dial: link ? (host, port, stop) => link.dial(host, port, stop) : dialFromHere,
+      confirm: link ? (stop) => link.confirm(stop) : nothingBetween,
+    },
     userAgent: (probe) => `viworks-doctor/${version} probe=${run}-${probe}`,
   };
 }

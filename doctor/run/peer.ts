@@ -1,4 +1,5 @@
 // Which process has to hold the backend's API port, and the look at the kernel of its host that proves it. Composition only.
+import { LostError } from '../probes/link.ts';
 import { type PeerLook, shareLooks } from '../probes/peer.ts';
 import { type PortOwner, peerSection } from '../probes/peer-output.ts';
 import { runRound } from '../probes/round.ts';
@@ -17,7 +18,8 @@ export function watchPeer(context: NetworkContext, view: SiteView): PeerLook {
     const { link } = view.site;
     if (owner.kind === 'unknown' || !link) return { ok: false, why: owner.kind === 'unknown' ? owner.why : 'no link' };
     const sections = [peerSection(owner, port)];
-    const { sections: seen } = await runRound({ link, sections, sudo, clock, signal, deadlineMs: LOOK_MS });
+    const { sections: seen, gap } = await runRound({ link, sections, sudo, clock, signal, deadlineMs: LOOK_MS });
+    if (gap?.reason === 'lost') throw new LostError(gap.detail);
     const section = seen.get('peer.owner');
     if (!section || section.truncated)
       return { ok: false, why: `who holds port ${port} could not be read on ${view.site.ref.name}` };

@@ -24,7 +24,7 @@ export function watchQueue(context: NetworkContext, view: SiteView, endpoint: En
     await log.probe({ probe: 'tcp.queue', vantage: 'be', title: 'accept queue during a dial' }, async () => {
       const sections = inside ? [queueSection, innerSection] : [queueSection];
       const result = await runRound({ link, sections, sudo: false, clock, signal, deadlineMs: LOOK_MS });
-      const later: HostRound = { ...view.round, atMs: clock.now(), sections: result.sections };
+      const later: HostRound = { ...view.round, atMs: clock.now(), sections: result.sections, gap: result.gap };
       const pid = view.containers.find((row) => row.name === topology.backend.container)?.pid ?? null;
       const before = pickRow(rowsOf(view.round, 'tcp.listeners', pid), port);
       const during = pickRow(rowsOf(later, 'tcp.queue', pid), port);

@@ -43,6 +43,8 @@ export interface RoundContext {
   readonly clock: Clock;
   readonly signal: AbortSignal;
   readonly log: RunLog;
+  /** Called for a host that was logged in to and on which none of our commands ran. */
+  mute(site: Site, said: string, why: string): void;
 }
 
 /** What later probes need to know of a host. */
@@ -93,7 +95,11 @@ export async function lookAtSite(context: RoundContext, site: Site): Promise<Sit
     atMs: result.sentMs,
     root,
     sections: result.sections,
+    gap: result.gap,
   };
+  if (result.sections.size === 0 && result.gap?.reason === 'cut' && !signal.aborted) {
+    context.mute(site, result.noise, result.gap.detail);
+  }
   log.fact(clockFact(round, { sentMs: result.sentMs, heardMs: result.firstHeardMs }));
   log.facts(hostFacts(round, topology.serverName));
   return site.id === 'be'

@@ -22,6 +22,8 @@ export interface Site {
   readonly ref: HostRef;
   /** Null when the host cannot be seen. */
   readonly link: HostLink | null;
+  /** How we got in, and when by the clock's monotonic time; null for a host that was not logged in to. */
+  readonly login: { readonly access: HostAccess; readonly atMs: number; readonly command: string } | null;
 }
 
 export interface SiteContext {
@@ -53,13 +55,53 @@ export async function openSites(context: SiteContext): Promise<readonly Site[]> 
       const opening = openings.get(key) ?? openLink(context, id, ref);
       openings.set(key, opening);
       const { link, seen } = await opening;
+      const access = link && seen?.reading.status === 'known' ? seen.reading.value : null;
+      const login = access && seen ? { access, atMs: context.clock.monotonicMs(), command: seen.command } : null;
       if (seen) context.log.fact(accessFact(context, { id, ref }, seen));
       const state = link ? ('ready' as const) : ('unreachable' as const);
       const detail = seen?.lines[0] ?? '';
       context.log.emit({ type: 'host.state', host: id, name: ref.name, state, detail, atMs: context.clock.now() });
-      return { id, ref, link };
+      return { id, ref, link, login };
     }),
   );
+}
+
+/** The host let us in and runs none of our commands: it is not seen, whatever could be dialled through it. */
+export function toldNothing(
+  context: Pick<SiteContext, 'clock' | 'log'>,
+  site: Site,
+  of: { readonly said: string; readonly why: string },
+): void {
+  const line = of.said.split('\n').find((text) => text.trim() !== '');
+  const heard = line === undefined ? `nothing came back; ${of.why}` : `it says: ${line.trim().slice(0, 200)}`;
+  const user = site.login?.access.user ?? '';
+  takeBack(context, site, { outcome: 'no-shell', message: `the account ${user} runs none of our commands; ${heard}` });
+}
+
+/** The connection to a host broke while it was looked at. */
+export function broke(context: Pick<SiteContext, 'clock' | 'log'>, site: Site, atMs: number): void {
+  const after = Math.max(0, atMs - (site.login?.atMs ?? atMs)) / 1000;
+  const message = `the SSH connection to ${site.ref.name} broke after ${after.toFixed(1)} s`;
+  takeBack(context, site, { outcome: 'cut', message });
+}
+
+function takeBack(
+  context: Pick<SiteContext, 'clock' | 'log'>,
+  { id, ref, login }: Site,
+  change: Pick<HostAccess, 'outcome' | 'message'>,
+): void {
+  if (!login) return;
+  const seen = { reading: known({ ...login.access, ...change }), lines: [change.message], command: login.command };
+  context.log.fact(accessFact(context, { id, ref }, seen));
+  const { message: detail } = change;
+  context.log.emit({
+    type: 'host.state',
+    host: id,
+    name: ref.name,
+    state: 'unreachable',
+    detail,
+    atMs: context.clock.now(),
+  });
 }
 
 interface Opened {
@@ -95,7 +137,10 @@ async function openLink(context: SiteContext, id: SiteId, ref: HostRef): Promise
       expectedKey,
       offeredKey: remote.hostKey,
     };
-    return { link: sshLink(remote), seen: { reading: known(value), lines: [`ssh ok ${milliseconds} ms`], command } };
+    return {
+      link: sshLink(remote, clock),
+      seen: { reading: known(value), lines: [`ssh ok ${milliseconds} ms`], command },
+    };
   } catch (error) {
     if (signal.aborted) return { link: null, seen: null };
     const failure = failureOf(error);
@@ -141,7 +186,7 @@ interface AccessSeen {
 }
 
 function accessFact(
-  context: SiteContext,
+  context: Pick<SiteContext, 'clock'>,
   site: { readonly id: SiteId; readonly ref: HostRef },
   seen: AccessSeen,
 ): Fact {

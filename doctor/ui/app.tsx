@@ -1,6 +1,7 @@
 // The living screen: takes events in, keys in, and hands the outcome back. What is drawn is frame.tsx's, what keys mean is keys.ts's.
 import { type Key, useApp, useInput, useWindowSize } from 'ink';
 import { type ReactElement, useCallback, useEffect, useMemo, useReducer, useRef, useState } from 'react';
+import { runtimeErrors } from '../../agents/runtime/index.ts';
 import type { Report, RunEvent } from '../engine/index.ts';
 import { copyText, itemsOf } from './cause-card.ts';
 import { Frame, startState } from './frame.tsx';
@@ -92,7 +93,7 @@ export function App(props: AppProps): ReactElement {
     if (act === 'quit') exit();
     if (act === 'interrupt') {
       // The first one shows what is known, the second one leaves.
-      if (running && !controller.current.signal.aborted) controller.current.abort(new Error('stopped by the operator'));
+      if (running && !controller.current.signal.aborted) controller.current.abort(stopped());
       else exit();
     }
     if (act === 'rerun' && !running) {
@@ -119,4 +120,9 @@ function pressOf(input: string, key: Key): Press {
   ] as const;
   const name = names.find(([flag]) => key[flag])?.[1] ?? null;
   return { input, name, ctrl: key.ctrl };
+}
+
+/** In raw mode Ctrl-C is a key; it ends the run as the signal would. */
+function stopped(): Error {
+  return runtimeErrors.create('VW_RUNTIME_INTERRUPTED', { signal: 'SIGINT' });
 }

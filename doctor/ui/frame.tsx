@@ -79,11 +79,7 @@ function verdict({ report, probesDone }: ScreenModel): Line {
   if (!report) return [{ text: `looking, ${probesDone} probes done`, tone: 'warn' }, { text: ' ' }];
   const word = verdictWords[report.verdict];
   if (report.verdict === 'healthy') {
-    const hidden = report.hosts.some((host) => host.state === 'not-seen');
-    return [
-      { text: hidden ? `${word} as far as seen` : word, tone: hidden ? 'warn' : 'good' },
-      { text: ` ${later(report.latent.length)} ` },
-    ];
+    return [{ text: word, tone: 'good' }, { text: ` ${later(report.latent.length)} ` }];
   }
   const count = report.causes.length;
   const explained = new Set(report.causes.flatMap((cause) => cause.explains.map((item) => item.check))).size;

@@ -201,12 +201,15 @@ export const networkCases: readonly Case[] = [
       ['SSH-01', 'auth-denied'],
       ['SSH-02', 'host-key-changed'],
       ['SSH-09', 'timeout'],
+      ['SSH-13', 'cut'],
+      ['SSH-14', 'no-shell'],
     ] as const
   ).map(
     ([code, outcome]): Case => ({
       name: `${code} takes sight only`,
       causes: [],
       sight: [code],
+      exitCode: 5,
       world: () =>
         healthy().put('host.access', 'op', 'be', {
           outcome,
