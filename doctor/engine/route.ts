@@ -32,17 +32,32 @@ export interface RouteFact {
   readonly server:
     | (Place & { readonly names: readonly string[]; readonly isDefault: boolean; readonly matched: boolean })
     | null;
+  /** Every `listen` of the socket that takes the request, other blocks' included: nginx joins their options. */
+  readonly listens: readonly (Place & { readonly text: string })[];
+  /** The names of all blocks on that socket. */
+  readonly knownNames: readonly (Place & { readonly name: string })[];
+  /** `ssl_reject_handshake on` of the chosen block. */
+  readonly rejectsHandshake: Place | null;
   readonly location: (Place & { readonly modifier: string; readonly pattern: string }) | null;
+  /** The `return` or `rewrite` that answers by itself. */
+  readonly answeredBy: (Place & { readonly modifier: string; readonly pattern: string }) | null;
   /** For `return`/redirect: the status and the text or target. */
   readonly status: number | null;
   readonly target: {
     readonly scheme: string;
     /** `127.0.0.1:8081`, or every member of the upstream block. Only literal hosts and names; empty if from an unknown variable. */
-    readonly addresses: readonly { readonly host: string; readonly port: number }[];
+    readonly addresses: readonly {
+      readonly host: string;
+      readonly port: number;
+      /** Its own line in the upstream block. */
+      readonly place?: Place;
+    }[];
     /** The path that the upstream receives. */
     readonly upstreamPath: string;
     readonly viaVariable: boolean;
     readonly upstreamName: string | null;
+    /** What nginx sends as Host unless the route sets another; null = not known. */
+    readonly host: string | null;
     readonly place: Place;
     readonly text: string;
   } | null;
@@ -57,5 +72,17 @@ export interface RouteFact {
   readonly sendTimeoutSeconds: number | null;
   /** allow/deny, auth_basic, limits that apply to this route, with their place. */
   readonly access: readonly (Place & { readonly directive: string; readonly text: string })[];
+  /** `auth_request` in front of the route, and where its sub-request leads. */
+  readonly guard:
+    | (Place & {
+        readonly text: string;
+        readonly action: RouteFact['action'];
+        readonly status: number | null;
+        readonly location: RouteFact['location'];
+        readonly target: RouteFact['target'];
+      })
+    | null;
+  /** `proxy_bind`: the address that nginx dials from. */
+  readonly bind: (Place & { readonly value: string }) | null;
   readonly advice: readonly RouteAdvice[];
 }

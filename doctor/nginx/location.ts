@@ -1,58 +1,95 @@
 // Which location takes a path: exact, then the longest prefix (and what is nested in it), then regexes in order unless ^~ forbids them.
 import type { Directive } from './parse.ts';
-import { regexOf } from './variables.ts';
+import type { Variables } from './variables.ts';
 
-export interface LocationChoice {
-  readonly location: Directive;
-  /** Blocks from the location outwards, without the server: nested locations. */
-  readonly chain: readonly Directive[];
-  /** nginx answers 301 to the same path with a slash: the path is a proxied location's name without its last slash. */
-  readonly redirects: boolean;
-}
+export type LocationChoice =
+  | {
+      readonly kind: 'found';
+      /** Innermost first, without the server; empty = no location takes it. */
+      readonly chain: readonly Directive[];
+      /** nginx answers 301 to the same path with a slash: the path is a proxied location's name without its last slash. */
+      readonly redirects: boolean;
+    }
+  | { readonly kind: 'unknown'; readonly why: string; readonly at: Directive };
 
 export function modifierOf(location: Directive): string {
-  return location.args.length > 1 ? (location.args[0] ?? '') : '';
+  if (location.args.length > 1) return location.args[0] ?? '';
+  return /^(~\*?|\^~|=)/.exec(location.args[0] ?? '')?.[0] ?? '';
 }
 
 export function patternOf(location: Directive): string {
-  return location.args.at(-1) ?? '';
+  const last = location.args.at(-1) ?? '';
+  // nginx also reads `=/path` and `~pattern` written without a blank.
+  return location.args.length > 1 ? last : last.slice(modifierOf(location).length);
 }
 
 function locationsIn(block: readonly Directive[]): readonly Directive[] {
   return block.filter((item) => item.name === 'location' && item.block);
 }
 
-/** As ngx_http_core_find_location does it, nested locations included. */
-export function chooseLocation(block: readonly Directive[], path: string): LocationChoice | null {
+const isRegex = (item: Directive) => modifierOf(item).startsWith('~');
+
+/** `done`: nothing outside the nest is asked any more. */
+interface Found {
+  readonly kind: 'found';
+  readonly chain: readonly Directive[];
+  readonly done: boolean;
+  readonly redirects: boolean;
+}
+
+/** As ngx_http_core_find_location does it: a nested prefix does not keep the outer regexes from being asked, a nested regex does. */
+export function chooseLocation(block: readonly Directive[], path: string, variables: Variables): LocationChoice {
+  return find(block, path, variables);
+}
+
+function find(
+  block: readonly Directive[],
+  path: string,
+  variables: Variables,
+): Found | Extract<LocationChoice, { kind: 'unknown' }> {
   const all = locationsIn(block).filter((item) => !patternOf(item).startsWith('@'));
-  const isRegex = (item: Directive) => modifierOf(item).startsWith('~');
-  const chosen = (location: Directive, redirects = false): LocationChoice => ({
-    location,
-    chain: [location],
-    redirects,
-  });
-  const exact = all.find((item) => modifierOf(item) === '=' && patternOf(item) === path);
-  if (exact) return chosen(exact);
-  const hasSame = all.some((item) => !isRegex(item) && patternOf(item) === path);
-  const slashed = all.find((item) => !isRegex(item) && patternOf(item) === `${path}/` && passesOn(item));
-  if (slashed && !hasSame) return chosen(slashed, true);
-  const prefixes = all.filter((item) => !isRegex(item) && modifierOf(item) !== '=' && path.startsWith(patternOf(item)));
-  const longest = prefixes.sort((a, b) => patternOf(b).length - patternOf(a).length)[0];
-  const nested = longest ? chooseLocation(longest.block ?? [], path) : null;
-  if (longest && nested) return { ...nested, chain: [...nested.chain, longest] };
-  if (!longest || modifierOf(longest) !== '^~') {
-    for (const item of all.filter(isRegex)) {
-      if (!regexOf(patternOf(item), modifierOf(item) === '~*')?.test(path)) continue;
-      const inner = chooseLocation(item.block ?? [], path);
-      if (inner) return { ...inner, chain: [...inner.chain, item] };
-      return chosen(item);
-    }
+  const fixed = findFixed(all, path);
+  if (fixed.done) return fixed;
+  const [longest] = fixed.chain;
+  let { chain } = fixed;
+  if (longest) {
+    const nested = find(longest.block ?? [], path, variables);
+    if (nested.kind === 'unknown') return nested;
+    chain = [...nested.chain, longest];
+    if (nested.done) return { ...nested, chain };
   }
-  return longest ? chosen(longest) : null;
+  if (longest && modifierOf(longest) === '^~') return { kind: 'found', chain, done: false, redirects: false };
+  for (const item of all.filter(isRegex)) {
+    const matched = variables.match(patternOf(item), modifierOf(item) === '~*', path);
+    if (matched === 'unknown')
+      return { kind: 'unknown', why: `the pattern of location ${item.args.join(' ')} is not understood`, at: item };
+    if (matched === 'no') continue;
+    const inner = find(item.block ?? [], path, variables);
+    if (inner.kind === 'unknown') return inner;
+    return { kind: 'found', chain: [...inner.chain, item], done: true, redirects: false };
+  }
+  return { kind: 'found', chain, done: false, redirects: false };
+}
+
+/** Among the locations that are no regexes. */
+function findFixed(all: readonly Directive[], path: string): Found {
+  const fixed = all.filter((item) => !isRegex(item));
+  const exact = fixed.find((item) => modifierOf(item) === '=' && patternOf(item) === path);
+  if (exact) return { kind: 'found', chain: [exact], done: true, redirects: false };
+  const prefixes = fixed.filter((item) => modifierOf(item) !== '=');
+  const slashed = fixed.filter((item) => patternOf(item) === `${path}/`);
+  if (slashed.some(passesOn) && !prefixes.some((item) => patternOf(item) === path)) {
+    const named = slashed.find((item) => modifierOf(item) === '=') ?? slashed[0];
+    if (named) return { kind: 'found', chain: [named], done: true, redirects: true };
+  }
+  const longest = prefixes
+    .filter((item) => path.startsWith(patternOf(item)))
+    .sort((a, b) => patternOf(b).length - patternOf(a).length)[0];
+  return { kind: 'found', chain: longest ? [longest] : [], done: false, redirects: false };
 }
 
 export function namedLocation(block: readonly Directive[], name: string): Directive | null {
-  return locationsIn(block).find((item) => patternOf(item) === name) ?? null;
+  return locationsIn(block).find((item) => item.args.length === 1 && item.args[0] === name) ?? null;
 }
 
 function passesOn(location: Directive): boolean {

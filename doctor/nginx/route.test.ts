@@ -135,7 +135,7 @@ test.each([
   ],
 ] as const)('target: %s', (_name, http, body, addresses, viaVariable) => {
   const { target } = route(`${http} ${server(`location / { ${body} }`)}`);
-  expect(target?.addresses).toEqual(addresses);
+  expect(target?.addresses).toMatchObject(addresses);
   expect(target?.viaVariable).toBe(viaVariable);
 });
 

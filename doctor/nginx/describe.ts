@@ -1,0 +1,95 @@
+// Parts of a route that are read off the blocks around it: headers, timeouts, access rules, places.
+import type { RouteFact } from '../engine/index.ts';
+import { modifierOf, patternOf } from './location.ts';
+import type { Configuration, Directive } from './parse.ts';
+import { handshakeHeaders, headerSent } from './proxy.ts';
+import { nearest, nearestList, type Scope, seconds } from './scope.ts';
+import type { Request, Variables } from './variables.ts';
+
+type Location = NonNullable<RouteFact['location']>;
+
+export function placeOf(location: Directive): Location {
+  const { file, line } = location;
+  return { file, line, modifier: modifierOf(location), pattern: patternOf(location) };
+}
+
+/** A `return` or `rewrite` that answers. */
+export function answerOf(at: Directive): Location {
+  return { file: at.file, line: at.line, modifier: '', pattern: `${at.name} ${at.args.join(' ')}` };
+}
+
+type Context = Pick<
+  RouteFact,
+  | 'upgradeHeader'
+  | 'connectionHeader'
+  | 'hostHeader'
+  | 'handshakeHeaders'
+  | 'httpVersion'
+  | 'readTimeoutSeconds'
+  | 'sendTimeoutSeconds'
+  | 'access'
+  | 'bind'
+>;
+
+export function contextOf(scope: Scope, variables: Variables): Context {
+  const bind = nearest(scope, 'proxy_bind');
+  return {
+    upgradeHeader: headerSent(scope, 'upgrade', variables),
+    connectionHeader: headerSent(scope, 'connection', variables),
+    hostHeader: headerSent(scope, 'host', variables),
+    handshakeHeaders: handshakeHeaders(scope),
+    httpVersion: nearest(scope, 'proxy_http_version')?.args[0] ?? null,
+    readTimeoutSeconds: seconds(nearest(scope, 'proxy_read_timeout')?.args[0]),
+    sendTimeoutSeconds: seconds(nearest(scope, 'proxy_send_timeout')?.args[0]),
+    access: accessOf(scope),
+    bind: bind && bind.args[0] !== 'off' ? { file: bind.file, line: bind.line, value: bind.args.join(' ') } : null,
+  };
+}
+
+function accessOf(scope: Scope): RouteFact['access'] {
+  const lists = [['allow', 'deny'], ['auth_basic'], ['auth_request'], ['limit_conn'], ['limit_req']];
+  return lists
+    .flatMap((names) => nearestList(scope, ...names))
+    .map((item) => ({
+      directive: item.name,
+      text: [item.name, ...item.args].join(' '),
+      file: item.file,
+      line: item.line,
+    }));
+}
+
+export function caveatOf({ problems, missing }: Configuration): string {
+  const problem = problems[0];
+  if (problem) return `${problem.file}:${problem.line} ${problem.message}`;
+  return missing.length > 0 ? `not read: ${missing.join(', ')}` : '';
+}
+
+export function emptyRoute(request: Request, caveat: string): RouteFact {
+  const header = { value: null, sends: null, place: null };
+  return {
+    host: request.host,
+    path: request.path,
+    port: request.port,
+    action: 'static',
+    caveat,
+    server: null,
+    listens: [],
+    knownNames: [],
+    rejectsHandshake: null,
+    location: null,
+    answeredBy: null,
+    status: null,
+    target: null,
+    upgradeHeader: header,
+    connectionHeader: header,
+    hostHeader: header,
+    handshakeHeaders: [],
+    httpVersion: null,
+    readTimeoutSeconds: null,
+    sendTimeoutSeconds: null,
+    access: [],
+    guard: null,
+    bind: null,
+    advice: [],
+  };
+}
