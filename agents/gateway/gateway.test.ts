@@ -256,8 +256,11 @@ test('without a launcher a task is refused within seconds, and the next one runs
   await bench.endLauncher('SIGTERM');
   const taskId = exec(['true']);
   await refused(taskId);
-  expect(taskOf(taskId).refusal).toMatchObject({ code: 'start_failed' });
-  expect(taskOf(taskId).refusal?.message).toContain('launcher');
+  expect(taskOf(taskId).refusal).toMatchObject({
+    code: 'start_failed',
+    message: expect.stringContaining('launcher'),
+    obstacle: { stage: 'launcher', errno: expect.stringMatching(/^E/), place: bench.launcherSocket },
+  });
   // A restart that takes less than a second is not noticed by who waits.
   const patient = exec(['true']);
   await fake.until('accepted', () => taskOf(patient).accepted);

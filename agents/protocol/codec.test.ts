@@ -18,6 +18,20 @@ test.each([
   expect(decodeFrame(text)).toMatchObject({ ok: false, error: { kind } });
 });
 
+test.each([
+  [{ stage: 'exec', errno: 'ENOENT' }, true],
+  [{ stage: 'held' }, true],
+  [{ stage: 'spool', errno: 'ENOSPC', place: '/srv/tasks' }, true],
+  [undefined, true],
+  [{ errno: 'ENOENT' }, false],
+  ['exec: ENOENT', false],
+])('a refusal may say what stood in the way, as data: %j', (obstacle, ok) => {
+  const frame = { type: 'task.refused', taskId: 'abcdefgh', fence: 1, code: 'start_failed', message: 'm', obstacle };
+  const decoded = decodeFrame(JSON.stringify(frame));
+  expect(decoded.ok).toBe(ok);
+  if (decoded.ok) expect(decoded.frame).toEqual(JSON.parse(JSON.stringify(frame)));
+});
+
 test('decoding never throws, whatever the text', () => {
   fc.assert(fc.property(fc.oneof(fc.string(), fc.json()), (text) => typeof decodeFrame(text).ok === 'boolean'));
 });

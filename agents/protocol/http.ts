@@ -4,7 +4,7 @@ import { REFUSALS } from './errors.ts';
 import { DEFAULT_GRACE_MS, DEFAULT_TTL_MS, MAX_DURATION_MS } from './limits.ts';
 import { environment, offset, streamName, taskId, text } from './parts.ts';
 import { sample } from './telemetry.ts';
-import { taskResult } from './work.ts';
+import { obstacle, taskResult } from './work.ts';
 
 const duration = z.int().min(0).max(MAX_DURATION_MS);
 const time = z.int().meta({ description: 'milliseconds since the epoch' });
@@ -79,7 +79,12 @@ export type TaskState = z.infer<typeof taskState>;
 /** How a finished task ended: what the gateway reported, or why it never ran. */
 export const taskEnd = z.union([
   taskResult,
-  z.object({ outcome: z.literal('refused'), refusal: z.enum(REFUSALS), message: z.string() }),
+  z.object({
+    outcome: z.literal('refused'),
+    refusal: z.enum(REFUSALS),
+    message: z.string(),
+    obstacle: obstacle.optional(),
+  }),
   z.object({ outcome: z.literal('cancelled_before_start') }),
   z.object({ outcome: z.literal('expired'), message: z.string() }),
 ]);

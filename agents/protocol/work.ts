@@ -38,6 +38,16 @@ export const started = z.object({
   startedAt: z.int(),
 });
 
+/** What stood in a task's way, as data: programs read this, and the sentence beside it is for people. Gateways before it send none. */
+export const obstacle = z.object({
+  /** A step of the start (`exec`, `cwd`, `spool`, …), or what cannot be used: `launcher`, `journal`; `held`: too many tasks. */
+  stage: text(32),
+  /** The system's name for it, as `ENOENT`. */
+  errno: text(32).optional(),
+  /** The directory or socket. */
+  place: text(4096).optional(),
+});
+
 /** Gateway → backend: it never ran. */
 export const refusedTask = z.object({
   type: z.literal('task.refused'),
@@ -45,6 +55,7 @@ export const refusedTask = z.object({
   fence: z.int().min(0),
   code: z.enum(REFUSALS),
   message: text(1024),
+  obstacle: obstacle.optional(),
 });
 
 /** Backend → gateway: stored durably up to these offsets, and how far (out + err together) may be sent. */

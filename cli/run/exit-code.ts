@@ -42,8 +42,7 @@ export function runEnding(end: http.TaskEnd | undefined, interrupt: number | und
     case 'indeterminate':
       return { code: 75, note: `nobody can tell how it ended: ${end.message ?? 'the evidence is lost'}` };
     case 'refused': {
-      const words = startFailure(end.refusal, end.message);
-      const note = `not started (${end.refusal}): ${words ?? end.message}`;
+      const note = `not started (${end.refusal}): ${refusalWords(end)}`;
       return { code: end.refusal === 'expired' ? 69 : 125, note };
     }
     case 'cancelled_before_start':
@@ -53,22 +52,29 @@ export function runEnding(end: http.TaskEnd | undefined, interrupt: number | und
   }
 }
 
-/** What the launcher calls its stages, as the operator wrote them: the place, the reason, and what to try. */
-const START_STAGES: Readonly<Record<string, string>> = {
-  'exec: ENOENT':
-    'the gateway has no such program (exec: ENOENT); give its full path, or let a shell look with --shell',
-  'exec: EACCES': 'the task user may not execute it (exec: EACCES); look at its mode and path on the gateway',
-  'exec: ENOEXEC': 'it is no program and has no #! line (exec: ENOEXEC); name its interpreter, as in: -- sh FILE',
-  'exec: E2BIG': 'arguments and environment are too long (exec: E2BIG); send them with --stdin',
-  'cwd: ENOENT': 'the gateway has no such directory for --cwd (cwd: ENOENT)',
-  'cwd: ENOTDIR': '--cwd names no directory of the gateway (cwd: ENOTDIR)',
-  'cwd: EACCES': 'the task user may not enter the directory of --cwd (cwd: EACCES)',
+/** By the stage of a start and the system's error: what it means, and what to try. */
+const OBSTACLES: Readonly<Record<string, Readonly<Record<string, string>>>> = {
+  exec: {
+    ENOENT: 'the gateway has no such program (exec: ENOENT); give its full path, or let a shell look with --shell',
+    EACCES: 'the task user may not execute it (exec: EACCES); look at its mode and path on the gateway',
+    ENOEXEC: 'it is no program and has no #! line (exec: ENOEXEC); name its interpreter, as in: -- sh FILE',
+    E2BIG: 'arguments and environment are too long (exec: E2BIG); send them with --stdin',
+  },
+  cwd: {
+    ENOENT: 'the gateway has no such directory for --cwd (cwd: ENOENT)',
+    ENOTDIR: '--cwd names no directory of the gateway (cwd: ENOTDIR)',
+    EACCES: 'the task user may not enter the directory of --cwd (cwd: EACCES)',
+  },
 };
+const DISKS: ReadonlySet<string> = new Set(['spool', 'journal']);
 
-function startFailure(refusal: string, message: string): string | undefined {
-  if (refusal === 'start_failed') return START_STAGES[message];
-  if (refusal !== 'storage_unavailable') return undefined;
-  return `the gateway cannot take another task: ${message}; look at its file systems: df -h, df -i`;
+/** The gateway's own sentence, or a better one where its data has one here. */
+function refusalWords({ refusal, message, obstacle }: Extract<http.TaskEnd, { outcome: 'refused' }>): string {
+  const own = OBSTACLES[obstacle?.stage ?? '']?.[obstacle?.errno ?? ''];
+  if (own !== undefined) return own;
+  if (refusal !== 'storage_unavailable') return message;
+  const advice = DISKS.has(obstacle?.stage ?? '') ? '; look at its file systems: df -h, df -i' : '';
+  return `the gateway cannot take another task: ${message}${advice}`;
 }
 
 /** 128 + the number of a signal's name, as shells say it. */

@@ -17,7 +17,7 @@ import {
 } from '../engine/index.ts';
 import { gatewayUnit, ifVisible, isManaged, on, remedy } from './texts.ts';
 
-const { backend, gateway, parts } = signs;
+const { backend, gateway, logs, parts } = signs;
 
 function canarySays(claim: string, ...codes: readonly string[]): Sign {
   return sign(
@@ -83,7 +83,9 @@ const refusal = (
 /** The same code refuses what is too much to hold, and then no disk is at fault. */
 const tooManyHeld = sign('the gateway holds as many tasks as it may', (view) => {
   if (!view.gateway) return 'no';
-  return judge(view, ['canary', 'op', view.gateway.id], (seen) => /\bholds \d+ tasks\b/.test(seen.message));
+  return judge(view, ['canary', 'op', view.gateway.id], (seen) =>
+    seen.obstacle ? seen.obstacle.stage === 'held' : logs.heldPattern.test(seen.message),
+  );
 });
 const storageComplains = sign(
   (view) => `its own health page says: ${(view.value('gateway.health', 'gw')?.storage ?? []).join('; ')}`,

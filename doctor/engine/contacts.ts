@@ -192,6 +192,8 @@ export interface CanaryResult {
   /** The wire or API code of a refusal, e.g. `start_failed`, `denied`, `expired`. */
   readonly code: string | null;
   readonly message: string;
+  /** What stood in the way, as the gateway says it; absent where it says none (older releases, other programs). */
+  readonly obstacle?: { readonly stage: string; readonly errno?: string | undefined };
   readonly exitCode: number | null;
   readonly milliseconds: number;
 }

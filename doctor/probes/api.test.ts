@@ -23,10 +23,20 @@ const task = (end: unknown): unknown => ({
   createdBy: 'doctor',
   end,
 });
-const refused = { outcome: 'refused', refusal: 'start_failed', message: 'the launcher does not answer' };
+const refused = {
+  outcome: 'refused',
+  refusal: 'start_failed',
+  message: 'm',
+  obstacle: { stage: 'exec', errno: 'ENOENT', place: '/x' },
+};
 
 test.each([
-  ['a refusal of the task', 200, event('exit', { task: task(refused) }), { outcome: 'refused', code: 'start_failed' }],
+  [
+    'a refusal of the task',
+    200,
+    event('exit', { task: task(refused) }),
+    { outcome: 'refused', code: 'start_failed', obstacle: { stage: 'exec', errno: 'ENOENT' } },
+  ],
   [
     'an expiry',
     200,

@@ -235,7 +235,11 @@ export function judgeCanary(status: number, text: string, milliseconds: number):
     if (event.name === 'exit') task = bodies.outputEvents.exit.safeParse(event.data).data?.task ?? task;
   }
   if (!task?.end) return end('timeout', null, 'the command did not end in time');
-  if (task.end.outcome === 'refused') return end('refused', task.end.refusal, task.end.message);
+  if (task.end.outcome === 'refused') {
+    const { refusal: code, message, obstacle } = task.end;
+    const value = { outcome: 'refused', code, message, exitCode: null, milliseconds } as const;
+    return known(obstacle ? { ...value, obstacle: { stage: obstacle.stage, errno: obstacle.errno } } : value);
+  }
   if (task.end.outcome === 'expired') return end('offline', 'expired', task.end.message);
   if (task.end.outcome === 'cancelled_before_start') return end('failed', task.end.outcome);
   const exitCode = task.end.code ?? null;

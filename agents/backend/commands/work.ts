@@ -274,7 +274,12 @@ function refused(
   } else if (frame.code === 'expired') {
     core.finish(task, 'never_ran', { outcome: 'expired', message: frame.message });
   } else {
-    core.finish(task, 'never_ran', { outcome: 'refused', refusal: frame.code, message: frame.message });
+    core.finish(task, 'never_ran', {
+      outcome: 'refused',
+      refusal: frame.code,
+      message: frame.message,
+      ...(frame.obstacle ? { obstacle: frame.obstacle } : {}),
+    });
   }
 }
 

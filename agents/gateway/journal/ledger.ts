@@ -17,7 +17,7 @@ export interface LedgerEntry {
   readonly streamEpoch: string;
   readonly startedAt: number;
   readonly result?: TaskResult;
-  readonly refusal?: { readonly code: string; readonly message: string };
+  readonly refusal?: Omit<Extract<JournalRecord, { kind: 'refused' }>, 'kind' | 'taskId'>;
   readonly settledAt?: number;
 }
 
@@ -75,8 +75,10 @@ function next(entry: LedgerEntry, record: Exclude<JournalRecord, { kind: 'incarn
       return { ...entry, fence: record.fence };
     case 'exited':
       return { ...entry, state: 'exited', result: record.result as TaskResult };
-    case 'refused':
-      return { ...entry, state: 'refused', refusal: { code: record.code, message: record.message } };
+    case 'refused': {
+      const { kind: _, taskId: __, ...refusal } = record;
+      return { ...entry, state: 'refused', refusal };
+    }
     case 'settled':
       return { ...entry, state: 'settled', settledAt: record.at };
   }

@@ -34,7 +34,13 @@ export const journalRecord = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('running'), taskId: z.string(), startedAt: z.int() }),
   z.object({ kind: z.literal('fence'), taskId: z.string(), fence: z.int() }),
   z.object({ kind: z.literal('exited'), taskId: z.string(), result }),
-  z.object({ kind: z.literal('refused'), taskId: z.string(), code: z.string(), message: z.string() }),
+  z.object({
+    kind: z.literal('refused'),
+    taskId: z.string(),
+    code: z.string(),
+    message: z.string(),
+    obstacle: z.object({ stage: z.string(), errno: z.string().optional(), place: z.string().optional() }).optional(),
+  }),
   z.object({ kind: z.literal('settled'), taskId: z.string(), at: z.int() }),
 ]);
 export type JournalRecord = z.infer<typeof journalRecord>;

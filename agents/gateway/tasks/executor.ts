@@ -1,6 +1,6 @@
 // Takes runs, cancels, acks and settlements; holds the tasks; decides when each starts. How one task starts and ends is in lifecycle.ts.
 import { randomBytes } from 'node:crypto';
-import { type FrameOf, limits, type Refusal } from '../../protocol/index.ts';
+import { type FrameOf, limits } from '../../protocol/index.ts';
 import { describe, isAbort } from '../../runtime/index.ts';
 import type { WorkFrame } from '../link/session.ts';
 import { MESSAGES } from '../messages.ts';
@@ -8,6 +8,7 @@ import type { ExecutorDeps } from './deps.ts';
 import { createLifecycle, type Lifecycle } from './lifecycle.ts';
 import { createOutflow, type Outflow } from './outflow.ts';
 import { judge } from './policy.ts';
+import { journalRefused, logged, type Refused, tooManyHeld } from './refusal.ts';
 import { helloLine, reportsOf } from './reports.ts';
 import { digestOf, type LiveTask, newTask } from './task.ts';
 import { planVerb, type VerbPlan } from './verbs.ts';
@@ -39,12 +40,6 @@ export interface Executor {
   /** Takes nothing new from now on. */
   drain(): void;
   counts(): TaskCounts;
-}
-
-/** Why a run is not taken. */
-interface Objection {
-  readonly code: Refusal;
-  readonly message: string;
 }
 
 /** Creates the executor; it starts nothing before `receive`. */
@@ -94,20 +89,21 @@ export function createExecutor(deps: ExecutorDeps): Executor {
     return count;
   };
 
-  function refuse(frame: FrameOf<'task.run'>, code: Refusal, message: string): void {
+  function refuse(frame: FrameOf<'task.run'>, refusal: Refused): void {
+    const { code, message } = refusal;
     refused.set(code, (refused.get(code) ?? 0) + 1);
-    deps.logger.info(MESSAGES.taskRefused, { task: frame.taskId, verb: frame.verb, code, reason: message });
+    deps.logger.info(MESSAGES.taskRefused, { task: frame.taskId, verb: frame.verb, ...logged(refusal) });
     const { taskId, fence } = frame;
-    deps.link.send({ type: 'task.refused', taskId, fence, code, message: message.slice(0, 1024) });
+    deps.link.send({ type: 'task.refused', taskId, fence, ...refusal, message: message.slice(0, 1024) });
   }
 
   // Why a run is not taken, or what to start for it.
-  function examine(frame: FrameOf<'task.run'>, known: LiveTask | undefined): Objection | VerbPlan {
+  function examine(frame: FrameOf<'task.run'>, known: LiveTask | undefined): Refused | VerbPlan {
     if (!known && deps.journal.ledger.entries.get(frame.taskId)?.state === 'settled') {
       return { code: 'conflict', message: 'this task ran before and is settled' };
     }
     if (!known && tasks.size >= limits.MAX_HELD_TASKS) {
-      return { code: 'storage_unavailable', message: `this gateway holds ${tasks.size} tasks that are not settled` };
+      return tooManyHeld(tasks.size);
     }
     if (draining) return { code: 'draining', message: 'this gateway is being stopped' };
     const planned = planVerb(deps.verbs, frame.verb, frame.args);
@@ -125,7 +121,7 @@ export function createExecutor(deps: ExecutorDeps): Executor {
     }
     const plan = examine(frame, known);
     if ('code' in plan) {
-      refuse(frame, plan.code, plan.message);
+      refuse(frame, plan);
       return;
     }
     const task = newTask(frame, {
@@ -160,7 +156,7 @@ export function createExecutor(deps: ExecutorDeps): Executor {
       await deps.journal.append(how.started ? [received, { kind: 'starting', taskId, streamEpoch }] : [received]);
     } catch (error) {
       tasks.delete(taskId);
-      refuse(frame, 'storage_unavailable', describe(error));
+      refuse(frame, journalRefused(error));
       return;
     }
     task.phase = how.started ? 'starting' : 'queued';
@@ -178,7 +174,8 @@ export function createExecutor(deps: ExecutorDeps): Executor {
     const other = known.digest !== '' && known.digest !== digestOf(frame);
     if (other || frame.fence < known.fence) {
       const newer = `a newer dispatch (${known.fence}) of this task was seen`;
-      refuse(frame, 'conflict', other ? 'this task id was used for another command' : newer);
+      const message = other ? 'this task id was used for another command' : newer;
+      refuse(frame, { code: 'conflict', message });
       return;
     }
     if (frame.fence > known.fence) {
@@ -192,7 +189,9 @@ export function createExecutor(deps: ExecutorDeps): Executor {
     for (const task of tasks.values()) {
       if (task.phase !== 'queued') continue;
       if (task.expiresAt < deps.clock.monotonicMs()) {
-        background(lifecycle.refuse(task, 'expired', 'it waited in the gateway’s queue for too long'));
+        background(
+          lifecycle.refuse(task, { code: 'expired', message: 'it waited in the gateway’s queue for too long' }),
+        );
       } else if (busy() < deps.maxConcurrent) {
         task.phase = 'starting';
         task.streamEpoch = randomBytes(8).toString('hex');

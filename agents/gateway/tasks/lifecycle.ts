@@ -1,5 +1,5 @@
 // The life of one task after its intent is on disk: start, watch, end, result, settlement; and the same after a restart of the agent.
-import type { Refusal, TaskResult } from '../../protocol/index.ts';
+import type { TaskResult } from '../../protocol/index.ts';
 import { describe, fromUnknown, isAbort, ViworksError } from '../../runtime/index.ts';
 import { apply, foundEntry, type LedgerEntry } from '../journal/ledger.ts';
 import { MESSAGES } from '../messages.ts';
@@ -9,6 +9,7 @@ import { spoolFailure } from './launcher-watch.ts';
 import { resultOf, resultWithout, type Totals } from './outcome.ts';
 import type { Outflow } from './outflow.ts';
 import { judgeTask } from './recovery.ts';
+import { journalRefused, launcherAbsent, logged, type Refused, startRefused } from './refusal.ts';
 import { startedFrame } from './reports.ts';
 import { type LiveTask, releaseTask, rememberedTask } from './task.ts';
 import { readRecord, watchSpool } from './watch.ts';
@@ -31,7 +32,7 @@ export interface Lifecycle {
   /** The same for a task that waited: STARTING is written first. */
   launchJournalled(task: LiveTask): Promise<void>;
   end(task: LiveTask, graceMs: number): Promise<void>;
-  refuse(task: LiveTask, code: Refusal, message: string): Promise<void>;
+  refuse(task: LiveTask, refusal: Refused): Promise<void>;
   settle(task: LiveTask): Promise<void>;
   forget(taskId: string, signal: AbortSignal): Promise<void>;
   /** Holds a task that outruns its link, or lets it go on. */
@@ -44,7 +45,6 @@ export interface Lifecycle {
 const RETRY_MS = 250; // a launcher that is being restarted is back within a second
 const ABSENT_MS = 1_000; // the same second; after it, whoever waits for the task should hear that it was not started
 const ABSENT_RETRY_MS = 50;
-const STORAGE: ReadonlySet<string> = new Set(['ENOSPC', 'EIO', 'EROFS', 'EDQUOT']);
 const STATUS_EVERY_MS = 5_000; // how soon a killed waiter is noticed; everything else is told by events
 
 /** Creates the lives of an executor's tasks. */
@@ -90,7 +90,7 @@ export function createLifecycle(deps: ExecutorDeps, around: Surroundings): Lifec
       evidence = await start(request);
     } catch (error) {
       if (stopping.aborted) return; // the next start of the agent looks at the evidence
-      if (isAbsent(error)) return refuse(task, 'start_failed', describe(error));
+      if (isAbsent(error)) return refuse(task, launcherAbsent(error));
       logger.warn(MESSAGES.startUnanswered, { task: task.taskId, reason: describe(error) });
       // It may have started or not; from here on it either has, or never will.
       evidence = await insist((signal) => launcher.seal(task.taskId, signal), stopping);
@@ -102,7 +102,7 @@ export function createLifecycle(deps: ExecutorDeps, around: Surroundings): Lifec
     try {
       await journal.append([{ kind: 'starting', taskId: task.taskId, streamEpoch: task.streamEpoch }]);
     } catch (error) {
-      return refuse(task, 'storage_unavailable', describe(error));
+      return refuse(task, journalRefused(error));
     }
     await launch(task);
   }
@@ -117,9 +117,9 @@ export function createLifecycle(deps: ExecutorDeps, around: Surroundings): Lifec
         return verdict.kind === 'finished' ? finish(task, verdict.ending) : undefined;
       }
       case 'start_failed':
-        return refuseStart(task, verdict);
+        return refuse(task, startRefused(verdict, deps.tasksDir));
       case 'not_started':
-        return refuse(task, 'not_started', verdict.message);
+        return refuse(task, { code: 'not_started', message: verdict.message });
       case 'indeterminate':
         adopt(task, task.startedAt || clock.now());
         return finishWithout(task, 'indeterminate', verdict.message);
@@ -168,10 +168,10 @@ export function createLifecycle(deps: ExecutorDeps, around: Surroundings): Lifec
         background(finish(task, evidence.ending));
         break;
       case 'start_failed':
-        background(refuseStart(task, evidence));
+        background(refuse(task, startRefused(evidence, deps.tasksDir)));
         break;
       case 'not_started':
-        background(refuse(task, 'not_started', 'its start came to nothing'));
+        background(refuse(task, { code: 'not_started', message: 'its start came to nothing' }));
         break;
       case 'indeterminate':
         background(finishWithout(task, 'indeterminate', evidence.message));
@@ -231,17 +231,11 @@ export function createLifecycle(deps: ExecutorDeps, around: Surroundings): Lifec
     around.freed();
   }
 
-  // A disk that takes nothing is no fault of the command: said as what it is, with its place.
-  function refuseStart(task: LiveTask, { stage, errno }: { stage: string; errno: string }): Promise<void> {
-    if (stage !== 'spool' || !STORAGE.has(errno)) return refuse(task, 'start_failed', `${stage}: ${errno}`);
-    return refuse(task, 'storage_unavailable', describe(spoolFailure(deps.tasksDir, errno)));
-  }
-
-  async function refuse(task: LiveTask, code: Refusal, message: string): Promise<void> {
+  async function refuse(task: LiveTask, refusal: Refused): Promise<void> {
     const { taskId, fence } = task;
-    task.refusal = { code, message: message.slice(0, 1024) };
+    task.refusal = { ...refusal, message: refusal.message.slice(0, 1024) };
     task.phase = 'refused';
-    logger.info(MESSAGES.taskRefused, { task: taskId, verb: task.verb, code, reason: message });
+    logger.info(MESSAGES.taskRefused, { task: taskId, verb: task.verb, ...logged(refusal) });
     await journal.append([{ kind: 'refused', taskId, ...task.refusal }]).catch(() => undefined);
     if (task.orphan) await settle(task);
     else link.send({ type: 'task.refused', taskId, fence, ...task.refusal });
@@ -321,7 +315,7 @@ export function createLifecycle(deps: ExecutorDeps, around: Surroundings): Lifec
       state: evidence.state,
       verdict: verdict.kind,
     });
-    if (verdict.kind === 'not_started') return refuse(task, 'not_started', verdict.message);
+    if (verdict.kind === 'not_started') return refuse(task, { code: 'not_started', message: verdict.message });
     if (entry.state === 'running') task.phase = 'running';
     await follow(task, evidence, how.sameBoot);
     // A task may have been held by the agent before us; whether it still must be is judged anew.

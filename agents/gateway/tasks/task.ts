@@ -1,10 +1,11 @@
 // One task that the agent holds, from RECEIVED until the backend has settled it.
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
-import type { FrameOf, Refusal, TaskResult } from '../../protocol/index.ts';
+import type { FrameOf, TaskResult } from '../../protocol/index.ts';
 import type { LedgerEntry } from '../journal/ledger.ts';
 import type { StartRequest } from './launcher-protocol.ts';
 import { createFlow, type Flow } from './outflow.ts';
+import type { Refused } from './refusal.ts';
 import { SpoolStream } from './spool.ts';
 import type { SpoolWatch } from './watch.ts';
 
@@ -31,7 +32,7 @@ export interface LiveTask {
   request: StartRequest | undefined;
   watch: SpoolWatch | undefined;
   result: TaskResult | undefined;
-  refusal: { readonly code: Refusal; readonly message: string } | undefined;
+  refusal: Refused | undefined;
   /** A cancel that came before there was anything to end. */
   cancelGraceMs: number | undefined;
   /** The backend does not know it: nobody waits for its result. */

@@ -22,5 +22,8 @@ export const configErrorPattern =
 export const gaveUpPattern =
   /giving up|gave up|max(imum)?[ _]?reconnect|no more (re)?connect|reconnect attempts exhausted/i;
 
+/** The refusal of a gateway that holds too many tasks, from before refusals said what stood in the way (`obstacle`). */
+export const heldPattern = /\bholds \d+ tasks\b/;
+
 /** A backend that claims to listen for agents. */
 export const listeningPattern = /websocket server (started|listening|running)/i;

@@ -6,7 +6,7 @@ import { agentGone, backendDown, directGets, offline, publicGets, worldOf } from
 import { gatewayCases } from './gateway.ts';
 import { healthy, healthyDocker } from './healthy.ts';
 import { site, withoutWsLocation } from './nginx.ts';
-import { tooManyTasks } from './telltale.ts';
+import { tooManyTasks, tooManyTasksInWords } from './telltale.ts';
 import * as w from './world.ts';
 
 /** The incident: nothing listens on 8081, nginx routes to 8080 (so the 404 is real), the gateway was never installed. */
@@ -259,6 +259,12 @@ export const uncharted: readonly {
   {
     name: 'the gateway holds as many tasks as it may, and refuses with the code of a full disk',
     world: tooManyTasks,
+    lastGood: 'registry',
+    firstBad: 'canary',
+  },
+  {
+    name: 'the same of a gateway that has only the sentence for it',
+    world: tooManyTasksInWords,
     lastGood: 'registry',
     firstBad: 'canary',
   },

@@ -78,9 +78,10 @@ function ends(seat: 'be' | 'gw', mainStatus: number, line: string): w.World {
     .put('log.tail', 'be', 'backend', w.log(line));
 }
 
-function canaryRefused(message: string): w.World {
+/** `obstacle`: what gateways say by themselves; those before it have only the sentence. */
+function canaryRefused(message: string, obstacle?: { stage: string; errno?: string }): w.World {
   const refusal = { outcome: 'refused', code: 'storage_unavailable', exitCode: null, milliseconds: 9 } as const;
-  return healthy().put('canary', 'op', w.gatewayId, { ...refusal, message });
+  return healthy().put('canary', 'op', w.gatewayId, { ...refusal, message, ...(obstacle ? { obstacle } : {}) });
 }
 
 function traced(world: w.World): w.World {
@@ -221,5 +222,6 @@ export const telltaleCases: readonly Case[] = [
   },
 ];
 
-/** The same code for another reason, which has no row. */
-export const tooManyTasks = (): w.World => canaryRefused('this gateway holds 4096 tasks that are not settled');
+/** The same code for another reason, which has no row; also as gateways said it that had words only. */
+export const tooManyTasks = (): w.World => canaryRefused('in other words', { stage: 'held' });
+export const tooManyTasksInWords = (): w.World => canaryRefused('this gateway holds 4096 tasks that are not settled');
