@@ -64,6 +64,3 @@ export const REFUSALS = [
   'conflict',
   'not_started',
 ] as const;
-
-/** One of {@link REFUSALS}. */
-export type Refusal = (typeof REFUSALS)[number];

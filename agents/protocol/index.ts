@@ -18,7 +18,7 @@ export {
   type FrameType,
   frame,
 } from './envelope.ts';
-export { CLOSE, type CloseName, closeByCode, type Refusal } from './errors.ts';
+export { CLOSE, type CloseName, closeByCode } from './errors.ts';
 export * as http from './http.ts';
 export * as limits from './limits.ts';
 export type { StreamName } from './parts.ts';
