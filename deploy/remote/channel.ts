@@ -18,6 +18,13 @@ export interface ChannelDoor {
   readonly context: RemoteContext;
 }
 
+/** What running a command to its end needs, whatever the connection is made of. */
+export interface RunDoor {
+  readonly target: RemoteTarget;
+  readonly context: RemoteContext;
+  start(command: RemoteCommand): Promise<RemoteProcess>;
+}
+
 /** Starts a command. */
 export async function openChannel(door: ChannelDoor, command: RemoteCommand): Promise<RemoteProcess> {
   const line = 'script' in command ? scriptLine(command.script) : commandLine(command.argv);
@@ -51,7 +58,7 @@ function wire(channel: ClientChannel, lost: () => Error): RemoteProcess {
 }
 
 /** Runs a command to its end and collects what it says. */
-export async function runToEnd(door: ChannelDoor, command: RemoteCommand, options: ExecOptions): Promise<ExecResult> {
+export async function runToEnd(door: RunDoor, command: RemoteCommand, options: ExecOptions): Promise<ExecResult> {
   const limitMs = options.timeoutMs ?? EXEC_MS;
   const limitBytes = options.maxBytes ?? EXEC_BYTES;
   const host = door.target.name;
@@ -60,7 +67,7 @@ export async function runToEnd(door: ChannelDoor, command: RemoteCommand, option
   try {
     return await withDeadline(
       async () => {
-        running = await openChannel(door, command);
+        running = await door.start(command);
         const counter = {
           left: limitBytes,
           over: () => remoteErrors.create('VW_REMOTE_OUTPUT', { host, what, limitBytes }),
@@ -105,7 +112,9 @@ function request<T>(
     try {
       ask((error, make) => {
         socket.removeListener('close', onClose);
-        if (error) refuse(error);
+        // A refusal of sshd has a reason code; without one the connection broke under the request.
+        if (error && !('reason' in error) && !socket.writable) onClose();
+        else if (error) refuse(error);
         else resolve(make());
       });
     } catch (error) {

@@ -20,10 +20,8 @@ const hashed = (name: string): string => {
   const salt = Buffer.from('0123456789abcdefghij');
   return `|1|${salt.toString('base64')}|${createHmac('sha1', salt).update(name).digest('base64')}`;
 };
-const knownOf = (text: string, address = '192.0.2.10', port = 22) => ({
-  entries: knownFor(parseKnownHosts(text), address, port),
-  file: 'known_hosts',
-});
+const knownOf = (text: string, address = '192.0.2.10', port = 22) =>
+  knownFor(parseKnownHosts(text, 'known_hosts'), address, port);
 
 test('a fingerprint reads like the one of ssh-keygen', () => {
   const shown = describeKey(good);
@@ -63,11 +61,14 @@ test('a changed key names what was expected and where that stands', () => {
   expect(verdict).toEqual({ kind: 'changed', expected: describeKey(other).fingerprint, source: 'known_hosts:2' });
 });
 
-test('the offered algorithms follow the known key types', () => {
-  expect(algorithmsFor(parseKnownHosts('h ssh-rsa AAAA\nh ecdsa-sha2-nistp256 AAAA'))).toEqual([
-    'rsa-sha2-512',
-    'rsa-sha2-256',
-    'ssh-rsa',
-    'ecdsa-sha2-nistp256',
-  ]);
+test('a known key of another type is no change', () => {
+  const verdict = judgeKey(good, [], knownOf('192.0.2.10 ssh-rsa AAAA'));
+  expect(verdict).toEqual({ kind: 'other-type', expected: 'ssh-rsa', source: 'known_hosts:1' });
+});
+
+test('known key types are asked for first, and every other type after them', () => {
+  const rsa = ['rsa-sha2-512', 'rsa-sha2-256', 'ssh-rsa'];
+  const ecdsa = ['ecdsa-sha2-nistp256', 'ecdsa-sha2-nistp384', 'ecdsa-sha2-nistp521'];
+  expect(algorithmsFor(parseKnownHosts('h ssh-rsa AAAA', 'f'))).toEqual([...rsa, 'ssh-ed25519', ...ecdsa]);
+  expect(algorithmsFor([], ['ssh-ed25519'])).toEqual([...ecdsa, ...rsa]);
 });

@@ -14,13 +14,16 @@ export interface KnownHost {
   readonly marker: 'revoked' | 'cert-authority' | undefined;
   readonly type: string;
   readonly blob: string;
-  readonly line: number;
+  /** Where it stands, `file:line`. */
+  readonly place: string;
 }
 
 /** The verdict on a shown key. */
 export type KeyVerdict =
   | { readonly kind: 'trusted' }
   | { readonly kind: 'unknown' }
+  /** A key is known, and it is of another type: nothing says that it changed. */
+  | { readonly kind: 'other-type'; readonly expected: string; readonly source: string }
   | { readonly kind: 'changed'; readonly expected: string; readonly source: string };
 
 /** Reads type and fingerprint out of a key blob (RFC 4253 §6.6). */
@@ -31,7 +34,7 @@ export function describeKey(blob: Buffer): ShownKey {
 }
 
 /** Parses known_hosts; lines that OpenSSH would skip are skipped. */
-export function parseKnownHosts(text: string): KnownHost[] {
+export function parseKnownHosts(text: string, file: string): KnownHost[] {
   return text.split('\n').flatMap((raw, index) => {
     const fields = raw.trim().split(/\s+/);
     const first = fields[0] ?? '';
@@ -41,22 +44,18 @@ export function parseKnownHosts(text: string): KnownHost[] {
     if (hosts === undefined || type === undefined || blob === undefined) return [];
     const marker = first === '@revoked' ? 'revoked' : first === '@cert-authority' ? 'cert-authority' : undefined;
     if (marked && marker === undefined) return [];
-    return [{ hosts, marker, type, blob, line: index + 1 }];
+    return [{ hosts, marker, type, blob, place: `${file}:${index + 1}` }];
   });
 }
 
 /** The entries that speak about an address: plain, `[host]:port`, wildcards with negation, and hashed names. */
 export function knownFor(entries: readonly KnownHost[], address: string, port: number): KnownHost[] {
   const name = port === 22 ? address.toLowerCase() : `[${address.toLowerCase()}]:${port}`;
-  return entries.filter((entry) => entry.marker !== 'cert-authority' && hostsMatch(entry.hosts, name));
+  return entries.filter((entry) => hostsMatch(entry.hosts, name));
 }
 
 /** Judges a key by the inventory's pins, or by known_hosts entries when there is no pin. */
-export function judgeKey(
-  blob: Buffer,
-  pins: readonly string[],
-  known: { readonly entries: readonly KnownHost[]; readonly file: string },
-): KeyVerdict {
+export function judgeKey(blob: Buffer, pins: readonly string[], known: readonly KnownHost[]): KeyVerdict {
   const shown = describeKey(blob);
   if (pins.length > 0) {
     return pins.some((pin) => sameFingerprint(pin, shown.fingerprint))
@@ -64,25 +63,37 @@ export function judgeKey(
       : { kind: 'changed', expected: pins.join(' or '), source: 'the inventory' };
   }
   const encoded = blob.toString('base64');
-  const revoked = known.entries.find((entry) => entry.marker === 'revoked' && entry.blob === encoded);
-  if (revoked) return { kind: 'changed', expected: 'this key is revoked', source: `${known.file}:${revoked.line}` };
-  const live = known.entries.filter((entry) => entry.marker === undefined);
+  const revoked = known.find((entry) => entry.marker === 'revoked' && entry.blob === encoded);
+  if (revoked) return { kind: 'changed', expected: 'this key is revoked', source: revoked.place };
+  const live = known.filter((entry) => entry.marker === undefined);
   if (live.some((entry) => entry.blob === encoded)) return { kind: 'trusted' };
-  const other = live.find((entry) => entry.type === shown.type) ?? live[0];
-  if (!other) return { kind: 'unknown' };
+  const [any] = live;
+  if (!any) return { kind: 'unknown' };
+  const same = live.find((entry) => entry.type === shown.type);
+  if (!same) return { kind: 'other-type', expected: any.type, source: any.place };
   return {
     kind: 'changed',
-    expected: describeKey(Buffer.from(other.blob, 'base64')).fingerprint,
-    source: `${known.file}:${other.line}`,
+    expected: describeKey(Buffer.from(same.blob, 'base64')).fingerprint,
+    source: same.place,
   };
 }
 
-/** The signature algorithms to offer so that the server shows a key of a type that is known already. */
-export function algorithmsFor(entries: readonly KnownHost[]): string[] {
-  const types = entries.filter((entry) => entry.marker === undefined).map((entry) => entry.type);
-  return [
-    ...new Set(types.flatMap((type) => (type === 'ssh-rsa' ? ['rsa-sha2-512', 'rsa-sha2-256', 'ssh-rsa'] : [type]))),
-  ];
+/** Types of host keys in the order in which they are asked for, as OpenSSH has it. */
+export const KEY_TYPES = [
+  'ssh-ed25519',
+  'ecdsa-sha2-nistp256',
+  'ecdsa-sha2-nistp384',
+  'ecdsa-sha2-nistp521',
+  'ssh-rsa',
+] as const;
+
+/** The signature algorithms to ask a server for: keys of known types first, then the others, so that a known one is shown if there is one. */
+export function algorithmsFor(known: readonly KnownHost[], without: readonly string[] = []): string[] {
+  const types = known.filter((entry) => entry.marker === undefined).map((entry) => entry.type);
+  const wanted = KEY_TYPES.filter((type) => !without.includes(type));
+  return [...wanted.filter((type) => types.includes(type)), ...wanted.filter((type) => !types.includes(type))].flatMap(
+    (type) => (type === 'ssh-rsa' ? ['rsa-sha2-512', 'rsa-sha2-256', 'ssh-rsa'] : [type]),
+  );
 }
 
 function sameFingerprint(pin: string, fingerprint: string): boolean {

@@ -1,5 +1,6 @@
 // The way to a host: one verified SSH connection each, commands with deadlines, forwards. It knows nothing of releases or
 // checks; the deployer and the doctor's probes use the same door.
+export { endOf } from './ends.ts';
 export { remoteErrors } from './errors.ts';
 export { openRemote, readHostKey } from './ssh.ts';
 export type { Remote, RemoteProcess, RemoteTarget } from './target.ts';

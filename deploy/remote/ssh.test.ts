@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type Connection, Server, utils } from 'ssh2';
+import { type Connection, type ParsedKey, Server, utils } from 'ssh2';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { systemClock } from '../../agents/runtime/index.ts';
 import { openRemote, readHostKey } from './ssh.ts';
@@ -12,10 +12,14 @@ import type { RemoteTarget } from './target.ts';
 
 const home = mkdtempSync(join(tmpdir(), 'viworks-ssh-'));
 const hostKeys = utils.generateKeyPairSync('ed25519');
-const fingerprint = `SHA256:${createHash('sha256')
-  .update(Buffer.from(hostKeys.public.split(' ')[1] ?? '', 'base64'))
-  .digest('base64')
-  .replace(/=+$/, '')}`;
+const otherHostKeys = utils.generateKeyPairSync('rsa', { bits: 2048 });
+const fingerprintOf = (publicKey: string): string =>
+  `SHA256:${createHash('sha256')
+    .update(Buffer.from(publicKey.split(' ')[1] ?? '', 'base64'))
+    .digest('base64')
+    .replace(/=+$/, '')}`;
+const fingerprint = fingerprintOf(hostKeys.public);
+const accepted: { partial: ParsedKey | undefined } = { partial: undefined };
 const seen = { authentications: 0, connections: 0 };
 const connections = new Set<Connection>();
 let server: Server;
@@ -26,14 +30,21 @@ beforeAll(async () => {
   writeFileSync(join(home, 'key'), client.private, { mode: 0o600 });
   const allowed = utils.parseKey(client.public);
   if (allowed instanceof Error) throw allowed;
-  server = new Server({ hostKeys: [hostKeys.private] }, (connection) => {
+  server = new Server({ hostKeys: [hostKeys.private, otherHostKeys.private] }, (connection) => {
     seen.connections++;
     connections.add(connection);
     connection.on('error', () => undefined);
     connection.on('authentication', (auth) => {
       seen.authentications++;
       if (auth.method === 'publickey' && auth.key.data.equals(allowed.getPublicSSH())) auth.accept();
-      else auth.reject(['publickey']);
+      else if (
+        auth.method === 'publickey' &&
+        accepted.partial &&
+        auth.key.data.equals(accepted.partial.getPublicSSH())
+      ) {
+        if (auth.signature) auth.reject(['keyboard-interactive'], true);
+        else auth.accept();
+      } else auth.reject(['publickey']);
     });
     connection.on('ready', () => serve(connection));
   });
@@ -168,17 +179,33 @@ test('a forward reaches what the host reaches', async () => {
   expect(Buffer.concat(parts).toString()).toBe('forwarded');
 });
 
-test('nothing there, and a black hole', async () => {
+test('nothing there, a black hole, a hang-up, another program: each has its own end', async () => {
   const silent = createServer();
-  await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve));
-  const silentPort = (silent.address() as AddressInfo).port;
+  const rude = createServer((socket) => socket.destroy());
+  const other = createServer((socket) => void socket.end('HTTP/1.1 400 Bad Request\r\n\r\n'));
+  const ports = await Promise.all(
+    [silent, rude, other].map(async (listener) => {
+      await new Promise<void>((resolve) => listener.listen(0, '127.0.0.1', resolve));
+      return (listener.address() as AddressInfo).port;
+    }),
+  );
   const refused = await failure(openRemote(target({ port: 1 }), context()));
-  expect(refused).toMatchObject({ code: 'VW_REMOTE_UNREACHABLE', exitCode: 8 });
-  expect(refused.message).toContain('connection refused');
-  const error = await failure(openRemote(target({ port: silentPort }), context({ connectMs: 100 })));
-  expect(error).toMatchObject({ code: 'VW_REMOTE_UNREACHABLE' });
-  expect(error.message).toContain('100 ms');
-  silent.close();
+  expect(refused).toMatchObject({ code: 'VW_REMOTE_REFUSED', exitCode: 8, detail: { end: 'refused' } });
+  const error = await failure(openRemote(target({ port: ports[0] as number }), context({ connectMs: 100 })));
+  expect(error).toMatchObject({ code: 'VW_REMOTE_TIMEOUT', exitCode: 8, detail: { end: 'timeout' } });
+  expect(error.message).toContain('took the connection and sent no greeting within 100 ms');
+  expect(await failure(openRemote(target({ port: ports[1] as number }), context()))).toMatchObject({
+    code: 'VW_REMOTE_CUT_OFF',
+    exitCode: 8,
+  });
+  const stranger = await failure(openRemote(target({ port: ports[2] as number }), context()));
+  expect(stranger).toMatchObject({ code: 'VW_REMOTE_PROTOCOL', exitCode: 8, detail: { end: 'protocol-error' } });
+  expect(stranger.message).toContain('HTTP/1.1 400 Bad Request');
+  expect(await failure(openRemote(target({ address: 'nothing.example.test' }), context()))).toMatchObject({
+    code: 'VW_REMOTE_NAME',
+    detail: { end: 'name-unresolved' },
+  });
+  for (const listener of [silent, rude, other]) listener.close();
 });
 
 test('an abort ends connecting at once', async () => {
@@ -194,8 +221,43 @@ test('a key can be read without trusting it', async () => {
   expect(seen.authentications).toBe(before);
 });
 
-test('a jump host is refused clearly', async () => {
-  expect(await failure(openRemote(target({ jump: 'be1' }), context()))).toMatchObject({ code: 'VW_REMOTE_JUMP' });
+test('a key that is accepted while more is wanted is not called refused', async () => {
+  const second = join(home, 'second');
+  const pair = utils.generateKeyPairSync('ed25519');
+  writeFileSync(second, pair.private, { mode: 0o600 });
+  accepted.partial = utils.parseKey(pair.public) as ParsedKey;
+  const error = await failure(openRemote(target({ identityFile: second }), context()));
+  expect(error).toMatchObject({ code: 'VW_REMOTE_MORE_WANTED', exitCode: 10, detail: { end: 'more-wanted' } });
+  expect(error.message).toContain('wants more: keyboard-interactive');
+});
+
+test('a locked key that no agent holds was not offered, and the error says so', async () => {
+  const locked = join(home, 'locked');
+  const sealed = utils.generateKeyPairSync('ed25519', { passphrase: 'x', cipher: 'aes256-ctr', rounds: 16 });
+  writeFileSync(locked, sealed.private, { mode: 0o600 });
+  const error = await failure(openRemote(target({ identityFile: locked }), context()));
+  expect(error).toMatchObject({ code: 'VW_REMOTE_KEY_LOCKED', exitCode: 64, detail: { end: 'key-not-offered' } });
+  expect(error.message).toContain('it has a passphrase');
+});
+
+test('a pin of another key type is asked for, and a host without any pinned key has changed', async () => {
+  const before = seen.authentications;
+  const rsa = fingerprintOf(otherHostKeys.public);
+  await using remote = await openRemote(target({ hostKeys: [rsa] }), context());
+  expect(remote.hostKey).toBe(rsa);
+  expect(seen.authentications).toBeGreaterThan(before);
+  const error = await failure(openRemote(target({ hostKeys: ['SHA256:wrong'] }), context()));
+  expect(error.message).toContain(fingerprint);
+  expect(error.message).toContain(rsa);
+});
+
+test('a break settles `ended` with an error, a close does not', async () => {
+  const dropped = await openRemote(target(), context());
+  await failure(dropped.exec({ argv: ['drop'] }));
+  expect(await dropped.ended).toMatchObject({ code: 'VW_REMOTE_DROPPED' });
+  const closed = await openRemote(target(), context());
+  await closed.close();
+  expect(await closed.ended).toBeUndefined();
 });
 
 test('keys with a passphrase are recognised', async () => {

@@ -7,6 +7,8 @@ export interface RemoteTarget {
   /** The host's key in the inventory; errors name it. */
   readonly name: string;
   readonly address: string;
+  /** What ssh is asked about, when it is not the address: the name that the user typed. */
+  readonly alias?: string | undefined;
   readonly port: number;
   readonly user: string;
   /** Pinned fingerprints (`SHA256:…`); empty means: known_hosts decides. */
@@ -60,6 +62,8 @@ export interface Remote extends AsyncDisposable {
   readonly target: RemoteTarget;
   /** The key that the host showed and that was accepted. */
   readonly hostKey: string;
+  /** Settles when the connection is over: with VW_REMOTE_DROPPED when it broke, undefined after `close` or an abort. Never rejects. */
+  readonly ended: Promise<Error | undefined>;
   /** Runs a command to its end. */
   exec(command: RemoteCommand, options?: ExecOptions): Promise<ExecResult>;
   /** Starts a command and hands over its streams. */

@@ -23,14 +23,14 @@ const both = (
   row: Pick<CauseRow, 'name' | 'help'>,
   outcomes: readonly HostAccess['outcome'][],
   says: {
-    readonly title: (host: string) => string;
+    readonly title: (host: string, seen: HostAccess | null) => string;
     readonly fix: (seen: HostAccess | null) => Remedy;
   },
 ): readonly CauseRow[] =>
   (['be', 'gw'] as const).map((seat) => ({
     ...row,
     host: seat,
-    title: (view) => says.title(parts.hostOf(view, seat)),
+    title: (view) => says.title(parts.hostOf(view, seat), access(view, seat)),
     necessary: [
       sign(
         (view) => access(view, seat)?.message || `${parts.hostOf(view, seat)}: ${access(view, seat)?.outcome ?? ''}`,
@@ -42,6 +42,18 @@ const both = (
   }));
 
 const target = (seen: HostAccess | null) => (seen ? `${seen.user}@${seen.address}` : 'user@host');
+
+const AWAY: Readonly<Record<string, string>> = {
+  refused: 'the connection is refused',
+  timeout: 'no answer in time',
+  unreachable: 'there is no way to it',
+};
+
+/** The next step as the transport gave it, which heard what sshd said; else the general one. */
+const heard =
+  (text: string, command: (seen: HostAccess | null) => string) =>
+  (seen: HostAccess | null): Remedy =>
+    seen?.remedy === undefined ? remedy(text, [command(seen)]) : remedy(seen.remedy);
 
 export const accessCauses: readonly CauseRule[] = causesOf(
   { layer: 'access', hop: 'access', host: 'be', scope: 'sight' },
@@ -79,9 +91,12 @@ export const accessCauses: readonly CauseRule[] = causesOf(
       },
       ['timeout', 'unreachable', 'refused'],
       {
-        title: (host) => `${host} cannot be reached over SSH`,
+        title: (host, seen) =>
+          `${host} cannot be reached over SSH${seen ? `: ${AWAY[seen.outcome] ?? seen.outcome}` : ''}`,
         fix: (seen) =>
-          remedy('look at the machine itself, or at the way to it', [`ping -c 3 ${seen?.address ?? 'HOST'}`]),
+          seen?.outcome === 'refused'
+            ? remedy('the machine answers, and nothing listens on that port: check the port, and sshd on its console')
+            : remedy('look at the machine itself, or at the way to it', [`ping -c 3 ${seen?.address ?? 'HOST'}`]),
       },
     ),
     'SSH-13': both(
@@ -110,6 +125,123 @@ export const accessCauses: readonly CauseRule[] = causesOf(
           remedy('look at the login shell of that account and at command= and ForceCommand, or name another user', [
             `ssh -p ${seen?.port ?? 22} ${target(seen)} true; echo $?`,
           ]),
+      },
+    ),
+    'SSH-04': both(
+      {
+        name: 'too many keys for sshd',
+        help: 'An agent with many keys offers them one after the other, and sshd ends the connection at MaxAuthTries. The right key may be among those that were never offered.',
+      },
+      ['too-many-keys'],
+      {
+        title: (host) => `sshd of ${host} gave up after too many keys`,
+        fix: heard(
+          'name the right key: identity_file in the inventory, or IdentityFile with IdentitiesOnly yes in ~/.ssh/config',
+          () => 'ssh-add -l',
+        ),
+      },
+    ),
+    'SSH-08': both(
+      {
+        name: 'SSH key locked',
+        help: 'The key file is encrypted, no agent holds it, and there is no terminal to ask for the passphrase. The host never saw the key.',
+      },
+      ['key-not-offered'],
+      {
+        title: (host) => `our SSH key for ${host} has a passphrase and was not offered`,
+        fix: heard('unlock the key for this session', () => 'ssh-add'),
+      },
+    ),
+    'SSH-15': both(
+      {
+        name: 'SSH wants more than the key',
+        help: 'The key is right. AuthenticationMethods of sshd asks for a password or a code as well.',
+      },
+      ['more-wanted'],
+      {
+        title: (host) => `${host} accepts our SSH key and wants a second factor`,
+        fix: heard(
+          'run the doctor on a terminal, where the question can be answered, or let sshd take the key alone for that account',
+          (seen) => `ssh -p ${seen?.port ?? 22} ${target(seen)} true`,
+        ),
+      },
+    ),
+    'SSH-16': both(
+      {
+        name: 'SSH account closed',
+        help: 'The key is right; the account rules of the host (PAM) refuse it: an expired or locked account, or /etc/nologin.',
+      },
+      ['account-closed'],
+      {
+        title: (host) => `${host} accepts our SSH key and does not let the account in`,
+        fix: heard(
+          'look at that account on the console of the host: expired, locked, or logins are off',
+          (seen) => `chage -l ${seen?.user ?? 'USER'}; ls /etc/nologin; journalctl -u ssh -n 20`,
+        ),
+      },
+    ),
+    'SSH-17': both(
+      {
+        name: 'SSH connection closed before login',
+        help: 'Something listens on the port and hangs up: sshd at its limit of logins, a ban, or a program in between.',
+      },
+      ['cut-off'],
+      {
+        title: (host) => `${host} takes the SSH connection and closes it before the login`,
+        fix: heard(
+          'look at the log of its sshd, at MaxStartups, and at bans such as fail2ban',
+          () => 'journalctl -u ssh -n 20',
+        ),
+      },
+    ),
+    'SSH-18': both(
+      {
+        name: 'no SSH session with what answers',
+        help: 'Another program listens on the port, or both sides have no algorithm in common.',
+      },
+      ['protocol-error'],
+      {
+        title: (host) => `what answers at the SSH port of ${host} speaks no SSH that we can use`,
+        fix: heard('see what the other side says', (seen) => `ssh -v -p ${seen?.port ?? 22} ${target(seen)} true`),
+      },
+    ),
+    'SSH-19': both(
+      {
+        name: 'name of a host does not resolve',
+        help: 'This machine cannot turn the name of the host into an address. That says nothing about the host itself.',
+      },
+      ['name-unresolved'],
+      {
+        title: (host) => `the address of ${host} does not resolve here`,
+        fix: heard(
+          'correct the address in the inventory, or the name service of this machine',
+          (seen) => `getent hosts ${seen?.address ?? 'HOST'}`,
+        ),
+      },
+    ),
+    'SSH-20': both(
+      {
+        name: 'unknown host key',
+        help: 'A host is only talked to when its key is pinned in the inventory or stands in known_hosts. A key of another type than the known one is not accepted either.',
+      },
+      ['host-key-unknown', 'host-key-other-type'],
+      {
+        title: (host) => `no matching host key of ${host} is known here; nothing was sent`,
+        fix: heard(
+          'compare the fingerprint on the console of the host, then accept it, or pin it with viworks deploy trust',
+          (seen) => `ssh -p ${seen?.port ?? 22} ${target(seen)} true`,
+        ),
+      },
+    ),
+    'SSH-21': both(
+      {
+        name: 'SSH not ready on this machine',
+        help: 'The key file, the OpenSSH client or its configuration is missing or cannot be used.',
+      },
+      ['not-tried'],
+      {
+        title: (host) => `this machine lacks what it needs to log in to ${host}`,
+        fix: heard('correct it here; the host was not asked', (seen) => `ssh -G ${seen?.address ?? 'HOST'}`),
       },
     ),
   },

@@ -5,14 +5,27 @@
 export interface HostAccess {
   readonly outcome:
     | 'ok'
-    | 'auth-denied'
-    | 'host-key-changed'
-    | 'host-key-unknown'
+    | 'name-unresolved'
     | 'refused'
     | 'timeout'
     | 'unreachable'
-    | 'name-unresolved'
+    /** Connected, and closed again before or during the login. */
+    | 'cut-off'
     | 'protocol-error'
+    | 'host-key-unknown'
+    | 'host-key-changed'
+    /** Another type of key is known than those that the host has. */
+    | 'host-key-other-type'
+    /** A key with a passphrase that nobody unlocked. */
+    | 'key-not-offered'
+    | 'auth-denied'
+    /** A key was accepted, and a second factor is asked for. */
+    | 'more-wanted'
+    | 'too-many-keys'
+    /** A key was accepted, and the account is not let in. */
+    | 'account-closed'
+    /** Something is missing on this machine; the host was not asked. */
+    | 'not-tried'
     /** Logged in, and none of our commands ever ran: a forced command, nologin, a restricted shell. */
     | 'no-shell'
     /** Logged in, and the connection broke before everything was looked at. */
@@ -25,6 +38,8 @@ export interface HostAccess {
   /** Host key fingerprints, `SHA256:…`: the pinned or known one, and the one that was offered. */
   readonly expectedKey: string | null;
   readonly offeredKey: string | null;
+  /** What the transport advises for this end; absent in recordings of older versions. */
+  readonly remedy?: string | undefined;
 }
 
 /** `uname -sr; id -u; id -un; cat /etc/os-release; /proc/stat btime; test -d /run/systemd/system`. */

@@ -30,6 +30,7 @@ function remote(forward: Forward, alive: boolean, start?: () => Promise<RemotePr
   return {
     target: { name: 'gw1', address: '192.0.2.20', port: 22, user: 'root', hostKeys: [] },
     hostKey: '',
+    ended: new Promise(() => undefined),
     exec: () => Promise.reject(dropped()),
     start: start ?? (() => Promise.reject(dropped())),
     forward: (host) =>

@@ -1,6 +1,6 @@
 // The hosts of a run: one connection each, opened in parallel; a host that cannot be seen is a fact, and the run goes on without it.
 import { type Clock, ViworksError } from '../../agents/runtime/index.ts';
-import { openRemote, type RemoteTarget } from '../../deploy/remote/index.ts';
+import { endOf, openRemote, type RemoteTarget } from '../../deploy/remote/index.ts';
 import {
   type Fact,
   fact,
@@ -146,37 +146,26 @@ async function openLink(context: SiteContext, id: SiteId, ref: HostRef): Promise
     const failure = failureOf(error);
     const isKey = error instanceof ViworksError && error.code === 'VW_REMOTE_IDENTITY_FILE';
     const place = isKey ? context.keyPlaces.get(ref.name) : undefined;
-    const message = [place, told(failure, ref.name, login)].filter(Boolean).join('  ');
+    const message = [place, told(failure, ref.name)].filter(Boolean).join('  ');
     const value: HostAccess = { ...base, ...failure, message, milliseconds: took() };
     return { link: null, seen: { reading: known(value), lines: [value.message], command } };
   }
 }
 
-function failureOf(error: unknown): Pick<HostAccess, 'outcome' | 'message' | 'expectedKey' | 'offeredKey'> {
+type Failure = Pick<HostAccess, 'outcome' | 'message' | 'expectedKey' | 'offeredKey' | 'remedy'>;
+
+function failureOf(error: unknown): Failure {
   const keys = { expectedKey: null, offeredKey: null };
   if (!(error instanceof ViworksError)) return { ...keys, outcome: 'protocol-error', message: String(error) };
-  const { code, detail } = error;
-  // Without a cause of its own the error's own remedy is the next step.
-  const message = code === 'VW_REMOTE_IDENTITY_FILE' ? `${error.message}; ${error.hint}` : error.message;
-  if (code === 'VW_REMOTE_AUTH') return { ...keys, outcome: 'auth-denied', message };
-  if (code === 'VW_REMOTE_HOST_KEY_CHANGED' || code === 'VW_REMOTE_HOST_KEY_UNKNOWN') {
-    const outcome = code === 'VW_REMOTE_HOST_KEY_CHANGED' ? 'host-key-changed' : 'host-key-unknown';
-    const text = (value: unknown): string | null => (typeof value === 'string' ? value : null);
-    return { outcome, message, expectedKey: text(detail.expected), offeredKey: text(detail.actual) };
-  }
-  const reason = String(detail.reason ?? message);
-  if (/refused/.test(reason)) return { ...keys, outcome: 'refused', message };
-  if (/no answer|timed out/.test(reason)) return { ...keys, outcome: 'timeout', message };
-  if (/not resolve|name server/.test(reason)) return { ...keys, outcome: 'name-unresolved', message };
-  if (code === 'VW_REMOTE_UNREACHABLE') return { ...keys, outcome: 'unreachable', message };
-  return { ...keys, outcome: 'protocol-error', message };
+  const { detail, message, hint } = error;
+  const text = (value: unknown): string | null => (typeof value === 'string' ? value : null);
+  const seen = { expectedKey: text(detail.expected), offeredKey: text(detail.actual) };
+  return { ...seen, outcome: endOf(error) ?? 'protocol-error', message, remedy: hint };
 }
 
-// The host is named beside it wherever this is shown; what no cause of the catalogue mends comes with its next step.
-function told({ outcome, message }: ReturnType<typeof failureOf>, name: string, login: string): string {
-  const text = message.startsWith(`${name}: `) ? message.slice(name.length + 2) : message;
-  if (outcome !== 'host-key-unknown') return text;
-  return `${text}; compare it on the console of the host, then accept it with: ssh ${login} (or pin it: viworks deploy trust ${name})`;
+// The host is named beside it wherever this is shown.
+function told({ message }: Failure, name: string): string {
+  return message.startsWith(`${name}: `) ? message.slice(name.length + 2) : message;
 }
 
 interface AccessSeen {

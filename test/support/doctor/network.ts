@@ -200,9 +200,18 @@ export const networkCases: readonly Case[] = [
     [
       ['SSH-01', 'auth-denied'],
       ['SSH-02', 'host-key-changed'],
+      ['SSH-04', 'too-many-keys'],
+      ['SSH-08', 'key-not-offered'],
       ['SSH-09', 'timeout'],
       ['SSH-13', 'cut'],
       ['SSH-14', 'no-shell'],
+      ['SSH-15', 'more-wanted'],
+      ['SSH-16', 'account-closed'],
+      ['SSH-17', 'cut-off'],
+      ['SSH-18', 'protocol-error'],
+      ['SSH-19', 'name-unresolved'],
+      ['SSH-20', 'host-key-other-type'],
+      ['SSH-21', 'not-tried'],
     ] as const
   ).map(
     ([code, outcome]): Case => ({
