@@ -2,13 +2,14 @@
 import { type Candidate, gradeAll, type Judged, type Scene } from './candidates.ts';
 import type { CauseRule } from './cause.ts';
 import type { Check } from './check.ts';
+import { evidenceFor } from './evidence.ts';
 import { hopStates } from './hops.ts';
-import { hops } from './path.ts';
+import { lastContact, lastWords, nextLook, nextStep } from './last-words.ts';
+import { type HopId, hops } from './path.ts';
 import type { CauseReport, EvidenceStep, HopReport, Report, RunVerdict } from './report.ts';
 import { type Chosen, type Selection, selectCauses } from './selection.ts';
 import type { Topology } from './topology.ts';
 import { type Judgement, judgeChecks, verdictReport } from './verdicts.ts';
-import type { Read } from './view.ts';
 
 /** What is known about the run itself; comes from run.start and run.end. */
 export interface RunMeta {
@@ -73,6 +74,7 @@ export function diagnose(scene: Scene, rules: Rules, meta: RunMeta): Report {
       : verdict === 'healthy'
         ? null
         : (aside?.label ?? null),
+    ...openEnd(scene, { verdict, judgements, hop: path[firstBad] ?? null, aside: aside?.id ?? null }),
     notes: notesOf(selection, scene.topology, complete),
     advice: adviceOf(scene),
     verdicts: judgements.map((item) => verdictReport(item, scene)),
@@ -116,6 +118,25 @@ function conclude(
   return open || !complete ? { verdict: 'inconclusive', exitCode: 5 } : { verdict: 'healthy', exitCode: 0 };
 }
 
+interface OpenEnd {
+  readonly verdict: Report['verdict'];
+  readonly judgements: readonly Judgement[];
+  readonly hop: HopReport | null;
+  readonly aside: HopId | null;
+}
+
+/** Where no cause is named the reader goes on: with the words of those who saw it, and with one command. */
+function openEnd(scene: Scene, of: OpenEnd): Pick<Report, 'lastWords' | 'lastContact' | 'next'> {
+  const gateways = scene.topology.gateways;
+  const lastSeen = of.verdict === 'healthy' ? [] : gateways.map((gateway) => lastContact(scene, gateway));
+  const contact = lastSeen.filter((line) => line !== null);
+  if (of.verdict === 'inconclusive') return { lastWords: [], lastContact: contact, next: nextLook(of.judgements) };
+  const hop = (of.hop?.id as HopId | undefined) ?? of.aside;
+  if (of.verdict !== 'unexplained' || hop === null) return { lastWords: [], lastContact: contact, next: null };
+  const gateway = gateways.find(({ id }) => id === of.hop?.gateway) ?? gateways[0] ?? null;
+  return { lastWords: lastWords(scene, hop, gateway), lastContact: contact, next: nextStep(scene, hop, gateway) };
+}
+
 function causeReport(chosen: Chosen, topology: Topology): CauseReport {
   const { candidate, confidence, gateways, ruledOut, explains, chain } = chosen;
   const { rule, view } = candidate;
@@ -143,32 +164,10 @@ function causeReport(chosen: Chosen, topology: Topology): CauseReport {
 function evidenceOf(statements: readonly Judged[]): readonly EvidenceStep[] {
   const steps = new Map<string, EvidenceStep>();
   for (const { claim, reads } of statements) {
-    const read = weightiest(reads);
-    if (!read?.fact || steps.has(claim)) continue;
-    const { evidence } = read.fact;
-    steps.set(claim, {
-      claim,
-      fact: { key: read.key, vantage: read.vantage, subject: read.subject },
-      host: evidence.host,
-      atMs: evidence.atMs,
-      command: evidence.command,
-      lines: evidence.lines.slice(0, 5),
-      sha256: evidence.sha256,
-    });
+    const step = steps.has(claim) ? null : evidenceFor(claim, reads);
+    if (step) steps.set(claim, step);
   }
   return [...steps.values()];
-}
-
-/** The known fact that a sign looked at most often: the one it decided on, rather than one it looked at in passing. */
-function weightiest(reads: readonly Read[]): Read | null {
-  const counts = new Map<string, { read: Read; count: number }>();
-  for (const read of reads) {
-    if (read.status !== 'known') continue;
-    const key = `${read.key} ${read.vantage} ${read.subject}`;
-    counts.set(key, { read, count: (counts.get(key)?.count ?? 0) + 1 });
-  }
-  const sorted = [...counts.values()].sort((a, b) => b.count - a.count);
-  return sorted[0]?.read ?? null;
 }
 
 function pathOf(scene: Scene, causes: readonly CauseReport[]): readonly HopReport[] {
@@ -217,7 +216,7 @@ function notesOf(selection: Selection, topology: Topology, complete: boolean): r
     if (blocking.length < 2) continue;
     const codes = blocking.map((item) => item.candidate.rule.code);
     notes.push(
-      `${gateway.id} comes back only when ${codes.join(' and ')} are all mended; mending one alone does not restore it`,
+      `${gateway.id} comes back only when ${codes.length === 2 ? 'both ' : ''}${codes.join(' and ')} are ${codes.length === 2 ? '' : 'all '}fixed`,
     );
   }
   if (!complete) notes.push('the run was cut short; what is missing is listed as unknown');

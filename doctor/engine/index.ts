@@ -60,6 +60,7 @@ export type { HopId } from './path.ts';
 export { apiPath, hops } from './path.ts';
 export type {
   CauseReport,
+  EvidenceStep,
   HopReport,
   HopState,
   Remedy,

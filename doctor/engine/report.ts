@@ -61,6 +61,25 @@ export interface VerdictReport {
   readonly gateway: string;
   readonly state: 'pass' | 'info' | 'warn' | 'fail' | 'skipped' | 'unknown' | 'error';
   readonly detail: string;
+  /** The fact that decided; null where nothing was known. */
+  readonly evidence: EvidenceStep | null;
+}
+
+/** A line of a log, as its program said it. */
+export interface LastWord {
+  readonly part: string;
+  readonly host: string;
+  /** By that host's clock; null where the log does not say. */
+  readonly atMs: number | null;
+  readonly text: string;
+  /** Shows more of the same log. */
+  readonly command: string;
+}
+
+/** What to do next where no cause is proven. */
+export interface NextStep {
+  readonly text: string;
+  readonly command: string;
 }
 
 export interface UnknownReport {
@@ -122,6 +141,11 @@ export interface Report {
   readonly path: readonly HopReport[];
   readonly lastGood: string | null;
   readonly firstBad: string | null;
+  /** The newest own words of the programs at the broken hop, the nearest program first; empty where a cause is named. */
+  readonly lastWords: readonly LastWord[];
+  /** For each gateway that is not connected: when the backend last heard from it. */
+  readonly lastContact: readonly string[];
+  readonly next: NextStep | null;
   /** Remarks on the whole: what restores service only together, what was cut short. */
   readonly notes: readonly string[];
   readonly advice: readonly { readonly rule: string; readonly text: string; readonly place: string }[];

@@ -1,6 +1,7 @@
 // Runs checks over the facts. A check that crashes is its own verdict; it cannot stop the others.
 import type { Scene } from './candidates.ts';
 import type { Check, Verdict } from './check.ts';
+import { evidenceFor } from './evidence.ts';
 import type { VerdictReport } from './report.ts';
 import type { GatewayTopology } from './topology.ts';
 import { createView, type Read } from './view.ts';
@@ -34,7 +35,7 @@ function judgeCheck(check: Check, scene: Scene, gateway: GatewayTopology | null)
 }
 
 export function verdictReport(judgement: Judgement, scene: Scene): VerdictReport {
-  const { check, gateway, verdict } = judgement;
+  const { check, gateway, verdict, reads } = judgement;
   const hosts = {
     op: 'here',
     be: scene.topology.backend.host.name,
@@ -48,6 +49,7 @@ export function verdictReport(judgement: Judgement, scene: Scene): VerdictReport
     gateway: gateway?.id ?? '',
     state: verdict.state,
     detail: verdict.detail,
+    evidence: evidenceFor(check.title, reads),
   };
 }
 

@@ -70,7 +70,7 @@ function healthyLine(report: Report, { paint, all }: Style): string {
   const parts = [names.join(', '), unseen > 0 ? `${checks}, ${unseen} of them unknown` : checks];
   const untried = report.verdicts.find((item) => item.check === 'agents.canary.returns' && item.state === 'skipped');
   if (untried?.detail.includes('token')) parts.push(`no canary command: ${untried.detail}`);
-  if (advice > 0) parts.push(`${count(advice, 'advice', 'advices')}${all ? '' : ' (viworks doctor --all)'}`);
+  if (advice > 0) parts.push(`${count(advice, 'suggestion')}${all ? '' : ' (viworks doctor --all)'}`);
   return [paint('good', 'healthy'), ...parts, seconds(report.milliseconds)].join(' · ');
 }
 
@@ -87,7 +87,7 @@ function answer(report: Report, style: Style): readonly string[] {
     ];
   if (report.causes.length > 1) {
     return [
-      `${paint('bad', verdictWords.broken)}  ${report.causes.length} causes, in the order in which to mend them`,
+      `${paint('bad', verdictWords.broken)}  ${report.causes.length} causes; fix them in this order`,
       ...path(report, style),
       ...notes(report, style),
       ...report.causes.flatMap((cause, index) => [
@@ -178,9 +178,31 @@ function openQuestions(report: Report, { width }: Style): readonly string[] {
     ...open.flatMap((text, index) => labelled(index === 0 ? 'open' : '', text, width)),
     ...(findings.length > 0 ? labelled('fails', findings.join(' · '), width) : []),
     ...(findings.length === 0 ? missing(report, width) : []),
+    ...lastWordLines(report, width),
+    ...report.lastContact.flatMap((text) => labelled('last', text, width)),
+    ...(report.next ? [...labelled('next', report.next.text, width), `          ${report.next.command}`] : []),
     ...notes(report, { paint: paintWith(false), width, all: false }),
   ];
 }
+
+/** What the programs at the broken hop said last, each in its own words. */
+function lastWordLines(report: Report, width: number): readonly string[] {
+  let before = '';
+  return report.lastWords.flatMap(({ part, host, atMs, text }) => {
+    const speaker = `${speakerNames[part] ?? part} on ${host}, newest last:`;
+    const head = speaker === before ? [] : labelled(before === '' ? 'said' : '', speaker, width);
+    before = speaker;
+    return [...head, `          | ${atMs === null ? '' : `${new Date(atMs).toISOString().slice(11, 19)}Z `}${text}`];
+  });
+}
+
+const speakerNames: Readonly<Record<string, string>> = {
+  'nginx-error': 'error log of nginx',
+  nginx: 'journal of nginx',
+  backend: 'backend',
+  gateway: 'gateway agent',
+  launcher: 'launcher',
+};
 
 /** The checks without which nothing can be called healthy, and what they say. */
 function missing(report: Report, width: number): readonly string[] {

@@ -1,5 +1,5 @@
 // What is said about a cause, and the proof of it, as lines. Pure.
-import type { CauseReport, Report } from '../engine/index.ts';
+import type { CauseReport, EvidenceStep, Report, VerdictReport } from '../engine/index.ts';
 import { type Glyphs, type Line, labelled, plainLetters, wrap } from './text.ts';
 
 /** One thing that can be selected: a cause, or what is said where there is none. */
@@ -8,11 +8,19 @@ export interface Item {
   readonly kind: 'cause' | 'later' | 'sight' | 'open' | 'healthy';
   readonly cause: CauseReport | null;
   readonly title: string;
+  /** What it stands on, also where there is no cause. */
+  readonly steps: readonly EvidenceStep[];
 }
 
 export function itemsOf(report: Report): readonly Item[] {
   const of = (kind: 'cause' | 'later' | 'sight', causes: readonly CauseReport[]): Item[] =>
-    causes.map((cause, index) => ({ id: `${kind} ${cause.code} ${index}`, kind, cause, title: cause.title }));
+    causes.map((cause, index) => ({
+      id: `${kind} ${cause.code} ${index}`,
+      kind,
+      cause,
+      title: cause.title,
+      steps: cause.evidence,
+    }));
   const items = [
     ...of('cause', report.causes),
     ...openItems(report),
@@ -20,8 +28,12 @@ export function itemsOf(report: Report): readonly Item[] {
     ...of('sight', report.sight),
   ];
   if (items.length > 0 && report.verdict !== 'healthy') return items;
-  const title = `healthy: ${report.verdicts.length} checks, nothing to mend`;
-  return report.verdict === 'healthy' ? [{ id: 'healthy', kind: 'healthy', cause: null, title }, ...items] : items;
+  const unknown = report.verdicts.filter(({ state }) => state === 'unknown').length;
+  const title = `healthy: ${report.verdicts.length} checks${unknown > 0 ? `, ${unknown} of them unknown` : ''}`;
+  const steps = stepsOf(report, ['pass', 'info', 'warn']);
+  return report.verdict === 'healthy'
+    ? [{ id: 'healthy', kind: 'healthy', cause: null, title, steps }, ...items]
+    : items;
 }
 
 function openItems(report: Report): Item[] {
@@ -31,7 +43,16 @@ function openItems(report: Report): Item[] {
     report.verdict === 'unexplained'
       ? `breaks at "${report.firstBad ?? '?'}"${good}`
       : 'not enough could be seen to call it healthy or broken';
-  return [{ id: 'open', kind: 'open', cause: null, title: at }];
+  const steps = stepsOf(report, ['fail', 'error', 'unknown']);
+  return [{ id: 'open', kind: 'open', cause: null, title: at, steps }];
+}
+
+/** The evidence of checks that came to one of these, each claim with what was found. */
+function stepsOf(report: Report, states: readonly VerdictReport['state'][]): readonly EvidenceStep[] {
+  const chosen = report.verdicts.filter(({ state }) => states.includes(state));
+  return chosen.flatMap(({ title, state, detail, evidence }) =>
+    evidence ? [{ ...evidence, claim: `${state}: ${detail || title}` }] : [],
+  );
 }
 
 /** The left side: sentence, confidence, why, what it is not, what to do. */
@@ -90,7 +111,14 @@ function openLines(report: Report, of: { width: number; glyphs: Glyphs }): reado
   return [
     [],
     ...report.unsure.flatMap((item) => say('open', `${item.codes.join(' or ')}; to tell: ${item.need.join(', ')}`)),
-    ...report.unexplained.flatMap((item, index) => say(index === 0 ? 'bad' : '    ', item.title)),
+    ...report.unexplained.flatMap((item, index) => say(index === 0 ? 'bad' : '    ', foundAt(report, item))),
+    ...report.lastWords.flatMap(({ part, host, text }, index) =>
+      say(index === 0 ? 'said' : '    ', `${part} on ${host}: ${text}`),
+    ),
+    ...report.lastContact.flatMap((text) => say('last', text)),
+    ...(report.next
+      ? [...say('next', report.next.text), ...commandLines(plainLetters(report.next.command, of.glyphs), of.width)]
+      : []),
     ...report.unknowns
       .slice(0, 8)
       .flatMap((item, index) =>
@@ -102,13 +130,17 @@ function openLines(report: Report, of: { width: number; glyphs: Glyphs }): reado
   ];
 }
 
+/** What was found where the check's title says what ought to be. */
+function foundAt(report: Report, { check, gateway, title }: Report['unexplained'][number]): string {
+  return report.verdicts.find((item) => item.check === check && item.gateway === gateway)?.detail || title;
+}
+
 /** The right side: each claim, what was seen, the command that shows it again. `full` also says who was ruled out and why. */
 export function evidenceLines(item: Item, of: { width: number; glyphs: Glyphs; full: boolean }): readonly Line[] {
   const { cause } = item;
   const { width, glyphs } = of;
   const clean = (text: string): string => plainLetters(text, glyphs);
-  if (!cause) return [];
-  const steps = cause.evidence.flatMap((step, index): readonly Line[] => [
+  const steps = item.steps.flatMap((step, index): readonly Line[] => [
     ...wrap(clean(step.claim), width - 3).map(
       (text, line): Line => [{ text: line === 0 ? `${index + 1} `.padEnd(3) : '   ', tone: 'dim' }, { text }],
     ),
@@ -120,7 +152,7 @@ export function evidenceLines(item: Item, of: { width: number; glyphs: Glyphs; f
     // A command is never wrapped by us: somebody will copy it.
     ...(of.full ? [[{ text: `   $ ${clean(step.command)}`, tone: 'strong' as const }]] : []),
   ]);
-  if (!of.full) return steps;
+  if (!of.full || !cause) return steps;
   const outs = cause.ruledOut.flatMap((out) => labelled('not', clean(`${out.code} ${out.title}: ${out.why}`), width));
   const explained = cause.explains.flatMap((symptom, index) =>
     labelled(index === 0 ? 'so' : '    ', clean(symptom.title), width),

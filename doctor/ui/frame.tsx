@@ -76,7 +76,7 @@ function header({ model, nowMs, columns, look }: FrameProps): Line {
 }
 
 function verdict({ report, probesDone }: ScreenModel): Line {
-  if (!report) return [{ text: `looking, ${probesDone} probes done`, tone: 'warn' }, { text: ' ' }];
+  if (!report) return [{ text: `checking, ${probesDone} probes done`, tone: 'warn' }, { text: ' ' }];
   const word = verdictWords[report.verdict];
   if (report.verdict === 'healthy') {
     return [{ text: word, tone: 'good' }, { text: ` ${later(report.latent.length)} ` }];
@@ -101,7 +101,16 @@ function footer({ state, model, columns, look }: FrameProps): Line {
   if (state.notice !== '') return [{ text: ` ${state.notice}`, tone: 'warn' }];
   const keys = report
     ? state.view === 'causes'
-      ? [`${words.move} move`, `${words.enter} open`, 'e evidence', '2 checks', 'r rerun', 'y copy', '? help', 'q quit']
+      ? [
+          `${words.move} move`,
+          `${words.enter} open`,
+          'e evidence',
+          '2 all checks',
+          'r rerun',
+          'y copy',
+          '? help',
+          'q quit',
+        ]
       : [`${words.move} scroll`, 'Esc back', 'y copy', '? help', 'q quit']
     : ['Ctrl-C stop and show what is known', 'q quit'];
   const text = keys.join('  ');

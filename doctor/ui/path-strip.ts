@@ -7,7 +7,7 @@ const DETAIL = 14;
 
 /** Lines of the strip, at most `max`; the gateway's id in front where there are several. */
 export function pathStrip(report: Report | null, of: { width: number; glyphs: Glyphs; max: number }): readonly Line[] {
-  if (!report) return [[{ text: 'looking …'.replace('…', of.glyphs.ellipsis), tone: 'dim' }]];
+  if (!report) return [[{ text: 'checking …'.replace('…', of.glyphs.ellipsis), tone: 'dim' }]];
   const gateways = [...new Set(report.path.map((hop) => hop.gateway))];
   // Those that are broken first: they are what the screen was opened for.
   const broken = (gateway: string): number =>

@@ -39,10 +39,10 @@ const keys: readonly (readonly [string, string])[] = [
   ['PgUp PgDn', 'a page'],
   ['g G', 'top, end'],
   ['1 2', 'causes, checks'],
-  ['r', 'look again'],
+  ['r', 'run again'],
   ['y', 'copy the cause to the clipboard of the terminal (OSC 52)'],
   ['Esc', 'back'],
-  ['Ctrl-C', 'stop looking and show what is known; again: leave'],
+  ['Ctrl-C', 'stop and show what is known; again: leave'],
   ['q', 'leave; the short report stays on the terminal'],
 ];
 

@@ -18,6 +18,7 @@ const known = [
   'pattern',
   'maxItems',
   '$ref',
+  'anyOf',
 ];
 
 /** Paths and complaints; empty when the value fits. */
@@ -27,6 +28,10 @@ export function complaints(schema: Schema, value: unknown, root: Schema = schema
   if (typeof schema.$ref === 'string') {
     const name = schema.$ref.replace('#/$defs/', '');
     return complaints((root.$defs as Record<string, Schema>)[name] ?? {}, value, root, path);
+  }
+  if (Array.isArray(schema.anyOf)) {
+    const tried = (schema.anyOf as readonly Schema[]).map((one) => complaints(one, value, root, path));
+    return tried.find((list) => list.length === 0) ?? tried.flat();
   }
   if ('const' in schema) return value === schema.const ? [] : [`${path}: is not ${String(schema.const)}`];
   if (Array.isArray(schema.enum))
