@@ -1,5 +1,5 @@
 // How a failure looks to the operator: what happened, what to do next, the exit code and the code to look up. Never a stack.
-import { BUILD, fromUnknown, type ViworksError } from '../agents/runtime/index.ts';
+import { BUILD, fromUnknown, redactText, type ViworksError } from '../agents/runtime/index.ts';
 
 /** Exit code for a bug of ours (EX_SOFTWARE, sysexits.h). */
 const EXIT_BUG = 70;
@@ -14,7 +14,8 @@ export function renderFailure(
   const [head = '', ...rest] = lines;
   const text = [options.colour ? `\u001b[1m${head}\u001b[22m` : head, ...rest].join('\n');
   const trace = options.debug ? `\n${stacks(thrown)}` : '';
-  return { text: `${text}${trace}\n`, code: error.exitCode };
+  // What a host said may be in it.
+  return { text: redactText(`${text}${trace}\n`), code: error.exitCode };
 }
 
 function ordinaryLines(error: ViworksError): string[] {

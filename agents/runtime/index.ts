@@ -35,6 +35,7 @@ export { createLogger, LOG_LEVELS, type Logger, silentLogger } from './log.ts';
 export { NODE_FLAGS } from './node-flags.ts';
 export { createNotifier, listenFds, type Notifier } from './notify.ts';
 export { type Lifetime, type ProgramParts, runProgram } from './program.ts';
+export { type RemoteText, redactText } from './redact.ts';
 export { BUILD } from './revision.ts';
 export type { Scope } from './scope.ts';
 export { readSecretFile, Secret } from './secret.ts';

@@ -2,6 +2,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { redactText } from '../../agents/runtime/index.ts';
 import { parseAgentConfig } from './agent-config.ts';
 import { innerProcesses, parseContainers, parseDockerLog, parseInnerSockets } from './docker-output.ts';
 import { parseFirewall } from './firewall-output.ts';
@@ -69,6 +70,8 @@ describe.each(Object.entries(parsers))('%s', (folder, parse) => {
     const captured = JSON.parse(readFileSync(join(root, folder, name), 'utf8')) as Captured;
     // JSON has no undefined; what is compared is what a recording would keep.
     expect(JSON.parse(JSON.stringify(parse(captured.text)))).toEqual(captured.expect);
+    // What is parsed went through the redaction: nothing that a parser needs may look like a secret to it.
+    expect(JSON.parse(JSON.stringify(parse(redactText(captured.text))))).toEqual(captured.expect);
   });
 });
 

@@ -1,10 +1,9 @@
 // Runs one bundle on one host: the script in, sections out as they arrive. What came before a deadline or a broken link is kept.
 import { randomBytes } from 'node:crypto';
-import { type Clock, describe } from '../../agents/runtime/index.ts';
+import { type Clock, describe, redactText } from '../../agents/runtime/index.ts';
 import { createFrameReader, type SectionOutput } from './frames.ts';
 import { type HostLink, LostError } from './link.ts';
 import type { Gap } from './probe.ts';
-import { redactText } from './redact.ts';
 import { bundleScript, type Section, shellCommand } from './script.ts';
 
 export interface RoundOptions {
@@ -78,7 +77,7 @@ export async function runRound(options: RoundOptions): Promise<RoundResult> {
   } catch (error) {
     gap = signal.aborted ? stopped : gapOf(error);
   }
-  const noise = [reader.noise.trim(), complaint().trim()].filter(Boolean).join('; ');
+  const noise = redactText([reader.noise.trim(), complaint().trim()].filter(Boolean).join('; '));
   const missing = reader.done ? null : (gap ?? stopped);
   return { nonce, sections, sentMs, firstHeardMs: firstHeardMs || sentMs, gap: missing, noise };
 }

@@ -1,5 +1,6 @@
-// The event stream of a run while it happens: numbers nothing, judges nothing, hands every event to whoever listens.
-import { type Clock, isAbort } from '../../agents/runtime/index.ts';
+// The event stream of a run while it happens: numbers nothing, judges nothing, hands every event to whoever listens. The one gate to the
+// report, the screen and the recording: what hosts said (sections, bodies, headers, banners, errors) passes it without secrets.
+import { type Clock, isAbort, redactText } from '../../agents/runtime/index.ts';
 import type { Fact, FactStore, RunEvent, Vantage } from '../engine/index.ts';
 
 export interface RunLog {
@@ -19,6 +20,13 @@ export interface ProbeTitle {
   readonly title: string;
 }
 
+/** As it will be read back, every text without secrets. */
+function clean<T extends Fact | RunEvent>(value: T): T {
+  return JSON.parse(
+    JSON.stringify(value, (_key, item: unknown) => (typeof item === 'string' ? redactText(item) : item)),
+  ) as T;
+}
+
 export function createRunLog(options: {
   readonly clock: Clock;
   readonly store: FactStore;
@@ -27,12 +35,14 @@ export function createRunLog(options: {
 }): RunLog {
   const { clock, store } = options;
   let probes = 0;
-  const emit = (event: RunEvent): void => {
+  const emit = (said: RunEvent): void => {
+    // A report is made of facts, which came through here.
+    const event = said.type === 'run.end' || said.type === 'fact' ? said : clean(said);
     for (const listener of options.listeners) listener(event);
   };
   const addFact = (seen: Fact): void => {
     // As it will be read back from a recording, so that a live report and its replay stand on the same bytes.
-    const fact = JSON.parse(JSON.stringify(seen)) as Fact;
+    const fact = clean(seen);
     store.add(fact);
     emit({ type: 'fact', fact });
   };

@@ -1,0 +1,151 @@
+// Takes secrets out of text of others before it is kept, logged or shown. Lines keep their number and order, so that a line number still
+// points to the right place. Pure; the work grows with the text.
+import { namedCuts } from './secret-names.ts';
+import { type Cut, prefixedCuts, programCuts, schemeCuts, urlCuts } from './secret-shapes.ts';
+
+const REDACTED = '[redacted]';
+
+/** Text of others that has been through {@link redactText}. Only that makes it. */
+export type RemoteText = string & { readonly [remote]: true };
+declare const remote: unique symbol;
+
+/** A private key without an end is at most this long, in lines. */
+const KEY_LINES = 400;
+/** A value over several lines is at most this long, in lines. */
+const VALUE_LINES = 20;
+
+const keyBegins = /-{4,5} ?BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)? ?-{4,5}/;
+const keyEnds = /-{4,5} ?END [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)? ?-{4,5}/;
+const puttyBegins = /^Private-Lines: (\d{1,3})$/;
+const keyBody = /(?:^|\s)[A-Za-z0-9+/=]{16,}\s*$/;
+const keyRest = /^\s*(?:[A-Za-z0-9+/=]{1,76}|(?:Proc-Type|DEK-Info|Comment|Version|Hash): .{0,200})?\s*$/;
+
+/** The same text without secrets. */
+export function redactText(text: string): RemoteText {
+  if (text.length < 4) return text as RemoteText;
+  const lines = text.split('\n');
+  withoutKeys(lines, text);
+  let open: Cut['open'];
+  let left = 0;
+  let indent = 0;
+  for (const [index, line] of lines.entries()) {
+    let from = 0;
+    if (open !== undefined) {
+      const end = endOf(line, open, indent);
+      left -= 1;
+      if (end === undefined && left > 0) {
+        lines[index] = line === '' ? '' : REDACTED;
+        continue;
+      }
+      open = undefined;
+      from = end ?? 0;
+    }
+    const rest = from === 0 ? line : line.slice(from);
+    const cuts = cutsOf(rest);
+    lines[index] = (from === 0 ? '' : REDACTED) + applied(rest, cuts);
+    open = goesOn(lines, index, cuts.at(-1)?.open);
+    left = VALUE_LINES;
+    indent = line.length - line.trimStart().length;
+  }
+  return lines.join('\n') as RemoteText;
+}
+
+// A quote that is never closed hides nothing of what follows.
+function goesOn(lines: readonly string[], index: number, open: Cut['open']): Cut['open'] {
+  if (open === undefined || !('until' in open)) return open;
+  return lines.slice(index + 1, index + VALUE_LINES).some((line) => line.includes(open.until)) ? open : undefined;
+}
+
+/** Where the value that began above ends in this line; undefined when all of the line is of it. */
+function endOf(line: string, open: NonNullable<Cut['open']>, indent: number): number | undefined {
+  if ('until' in open) {
+    const at = line.indexOf(open.until);
+    return at < 0 ? undefined : at;
+  }
+  if ('next' in open) return line.endsWith('\\') ? undefined : line.length;
+  if (line.trim() === '') return undefined;
+  if (open.deeper === 'bare' && /^\s*(?:- )?["']?[\w.-]{1,128}["']?\s{0,8}[:=]/.test(line)) return 0;
+  return line.length - line.trimStart().length > indent ? undefined : 0;
+}
+
+// Whatever is looked for has one of these in it; most lines have none.
+const hint =
+  /pass|pwd|secret|token|credential|key|auth|cookie|jwt|psk|seed|otp|sig|code|:\/\/|basic|bearer|negotiate|eyJ|[A-Za-z\d]_|[a-z]-|A[KSR][IO]A|AIza|ya29|hv[sbr]\.|SG\.|AGE-|hooks|webhook|LS0t|b3Bl|M[HIC][IGQc4]|ATBB|ATATT|\$[\w]{1,10}\$|\$argon|\$pbkdf|\{[A-Z\d]{3,7}\}|curl|wget|mysql|maria|sshpass|docker|podman|redis-cli|ldap|smbc|rpcc|:\d{0,6}:|^[\w.-]{1,64}:[./\w]{13}$/i;
+
+function cutsOf(line: string): readonly Cut[] {
+  const cuts: Cut[] = [];
+  if (line.length < 4 || !hint.test(line)) return cuts;
+  prefixedCuts(line, cuts);
+  schemeCuts(line, cuts);
+  urlCuts(line, cuts);
+  programCuts(line, cuts);
+  namedCuts(line, cuts);
+  return cuts.sort((a, b) => a.from - b.from || b.to - a.to);
+}
+
+function applied(line: string, cuts: readonly Cut[]): string {
+  if (cuts.length === 0) return line;
+  let out = '';
+  let at = 0;
+  for (const { from, to } of cuts) {
+    if (to <= at && from < at) continue;
+    if (from >= at) out += line.slice(at, from) + (from === to ? '' : REDACTED);
+    at = Math.max(at, to);
+  }
+  return out + line.slice(at);
+}
+
+/** Private keys, whole or cut off at either end, also where every line has the log's own words before it. */
+function withoutKeys(lines: string[], text: string): void {
+  if (!/PRIVATE KEY|Private-Lines:/.test(text)) return;
+  const ends = lines.flatMap((line, index) => (keyEnds.test(line) ? [index] : []));
+  let next = 0;
+  let done = -1;
+  for (let index = 0; index < lines.length; index += 1) {
+    const line = lines[index] ?? '';
+    while (next < ends.length && (ends[next] ?? 0) < index) next += 1;
+    const putty = puttyBegins.exec(line)?.[1];
+    const begins = keyBegins.exec(line);
+    let last = index;
+    if (putty !== undefined) last = index + Number(putty);
+    else if (begins) {
+      const end = ends[next];
+      last = end !== undefined && end - index <= KEY_LINES ? end : unfinished(lines, index);
+    } else if (ends[next] === index) {
+      const first = headless(lines, index, done);
+      for (let at = first; at < index; at += 1) lines[at] = '';
+      lines[index] = line.replace(keyEnds, `-----${REDACTED} PRIVATE KEY-----`);
+      continue;
+    } else continue;
+    lines[index] = begins ? `${line.slice(0, begins.index)}-----${REDACTED} PRIVATE KEY-----${tailOf(line)}` : line;
+    for (let at = index + 1; at <= last && at < lines.length; at += 1) lines[at] = '';
+    done = last;
+    index = last;
+  }
+}
+
+/** A key in one line: what stands behind its end stays. */
+function tailOf(line: string): string {
+  const end = keyEnds.exec(line);
+  return end ? line.slice(end.index + end[0].length) : '';
+}
+
+function unfinished(lines: readonly string[], from: number): number {
+  let at = from;
+  while (at + 1 < lines.length && at - from < KEY_LINES) {
+    const line = lines[at + 1] ?? '';
+    if (!keyBody.test(line) && !keyRest.test(line)) break;
+    at += 1;
+  }
+  return at;
+}
+
+function headless(lines: readonly string[], end: number, done: number): number {
+  let at = end;
+  while (at - 1 > done && end - at < KEY_LINES) {
+    const line = lines[at - 1] ?? '';
+    if (line.trim() === '' || !(keyBody.test(line) || (at === end && keyRest.test(line)))) break;
+    at -= 1;
+  }
+  return at;
+}
