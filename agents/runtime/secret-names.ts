@@ -36,13 +36,13 @@ export function namedCuts(line: string, cuts: Cut[]): void {
   word.lastIndex = 0;
   for (let hit = word.exec(line); hit; hit = word.exec(line)) {
     const found = { line, at: hit.index, strong: (hit[1] ?? '').toLowerCase(), weak: (hit[2] ?? '').toLowerCase() };
-    const cut = valueOf(found, word.lastIndex);
+    const cut = valueAfter(found, word.lastIndex);
     if (cut) cuts.push(cut);
     if (cut) word.lastIndex = Math.max(cut.to, word.lastIndex);
   }
 }
 
-function valueOf(found: Found, end: number): Cut | undefined {
+function valueAfter(found: Found, end: number): Cut | undefined {
   const { line } = found;
   suffix.lastIndex = end;
   if (!suffix.test(line)) return undefined;

@@ -60,3 +60,27 @@ test('a length that does not fit what came marks the section', () => {
     ['b', false],
   ]);
 });
+
+test.each([
+  ['endless words of a login script', 'login noise without an end '.repeat(2_000)],
+  ['a section that is announced larger than any may be', `\n@${nonce} big 0 99999999999\n${'x'.repeat(60_000)}`],
+  ['a section that goes on behind its cap', `\n@${nonce} big 0 65536+\n${'x'.repeat(60_000)}`],
+])('%s ends the round within a few MB', (_, first) => {
+  const reader = createFrameReader(nonce);
+  let pushed = 0;
+  reader.push(Buffer.from(first));
+  for (; !reader.flooded && pushed < 1000; pushed += 1) reader.push(Buffer.alloc(64 * 1024, 'y'));
+  expect(reader.flooded).toBe(true);
+  expect(pushed).toBeLessThan(200);
+  expect(reader.push(Buffer.from(`\n@${nonce} end 0 0\n`))).toEqual([]);
+  expect(reader.done).toBe(false);
+});
+
+test('a mark that comes in two pieces behind a long banner is seen', () => {
+  const reader = createFrameReader(nonce);
+  reader.push(Buffer.from(`${'banner '.repeat(5_000)}\n@${nonce.slice(0, 3)}`));
+  expect(
+    reader.push(Buffer.from(`${nonce.slice(3)} one 0 2\nok\n@${nonce} end 0 0\n`)).map((item) => item.text),
+  ).toEqual(['ok']);
+  expect(reader.noise.startsWith('banner banner')).toBe(true);
+});

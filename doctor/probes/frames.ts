@@ -22,7 +22,16 @@ export interface FrameReader {
   readonly done: boolean;
   /** What stood outside of any frame (a banner, an error of the shell), at most 2 kB. */
   readonly noise: string;
+  /** The host says more than any round has to say: nothing more is taken, and whoever listens hangs up. */
+  readonly flooded: boolean;
 }
+
+/** A banner and the words of a login script are a few kB; what goes on beyond this does not end, in bytes. */
+const NOISE_BYTES = 256 * 1024;
+/** No section is allowed more than this on the host, in bytes. */
+const SECTION_BYTES = 1024 * 1024;
+/** All sections of a round together stay far below this, in bytes. */
+const ROUND_BYTES = 8 * 1024 * 1024;
 
 interface Open {
   readonly id: string;
@@ -38,11 +47,15 @@ export function createFrameReader(nonce: string): FrameReader {
   let open: Open | undefined;
   let done = false;
   let noise = '';
+  let unframed = 0;
+  let total = 0;
+  let flooded = false;
 
   function close(end: number): SectionOutput | undefined {
     const bytes = buffer.subarray(0, end);
     if (!open) {
-      noise = (noise + bytes.toString('utf8')).trimStart().slice(0, 2000);
+      unframed += bytes.length;
+      if (noise.length < 2000) noise = (noise + bytes.toString('utf8', 0, 8000)).trimStart().slice(0, 2000);
       return undefined;
     }
     const truncated = open.capped || bytes.length !== open.length;
@@ -59,8 +72,21 @@ export function createFrameReader(nonce: string): FrameReader {
     return { id, rc, text, truncated: false };
   }
 
+  /** What came outside of a frame is not kept, except for what may be the first half of a mark. */
+  function settle(): void {
+    if (!open && !done && buffer.length > 8 * 1024) {
+      close(buffer.length - mark.length);
+      buffer = buffer.subarray(buffer.length - mark.length);
+    }
+    flooded = total > ROUND_BYTES || unframed > NOISE_BYTES || (open !== undefined && open.length > SECTION_BYTES);
+    flooded ||= open !== undefined && buffer.length > SECTION_BYTES;
+    if (flooded) buffer = Buffer.alloc(0);
+  }
+
   return {
     push(chunk) {
+      if (flooded || done) return [];
+      total += chunk.length;
       buffer = Buffer.concat([buffer, chunk]);
       const out: SectionOutput[] = [];
       for (let at = buffer.indexOf(mark); at >= 0 && !done; at = buffer.indexOf(mark)) {
@@ -77,7 +103,11 @@ export function createFrameReader(nonce: string): FrameReader {
       }
       const early = closeEarly();
       if (early) out.push(early);
+      settle();
       return out;
+    },
+    get flooded() {
+      return flooded;
     },
     get done() {
       return done;

@@ -1,7 +1,7 @@
 // One HTTP/1.1 exchange over a connection that is already open. Node's parser on a stream of ours; no pool, no redirects, no HTTP/2.
 import { type IncomingMessage, request } from 'node:http';
 import type { Duplex } from 'node:stream';
-import { type Clock, errnoOf } from '../../agents/runtime/index.ts';
+import { type Clock, errnoOf, type RemoteText, redactText } from '../../agents/runtime/index.ts';
 import type { Place } from './dial.ts';
 
 export interface Exchange {
@@ -17,6 +17,9 @@ export interface Exchange {
   /** Until the head of the answer, in ms. */
   readonly answerMs: number;
 }
+
+/** What a head may hold, in bytes: an endless one ends here. */
+const HEAD_BYTES = 16 * 1024;
 
 /** Why no answer came. */
 export type NoAnswer = 'timeout' | 'reset' | 'closed' | 'protocol';
@@ -43,6 +46,7 @@ function ask(stream: Duplex, options: Exchange): Promise<Answer> {
       setHost: false,
       headers: { Host: options.host, ...options.headers },
       insecureHTTPParser: false,
+      maxHeaderSize: HEAD_BYTES,
     });
     const done = (answer: Answer): void => {
       timer.cancel();
@@ -74,11 +78,17 @@ function whyOf(error: Error): NoAnswer {
   return 'closed';
 }
 
+/** Longer values are of no use to anybody who reads a report. */
+const HEADER_CHARS = 1024;
+
 /** Header names in lower case, repeated ones joined. Cookies are nobody's business. */
-export function plainHeaders(message: IncomingMessage): Readonly<Record<string, string>> {
-  const out: Record<string, string> = {};
+export function plainHeaders(message: IncomingMessage): Readonly<Record<string, RemoteText>> {
+  const out: Record<string, RemoteText> = {};
   for (const [name, value] of Object.entries(message.headers)) {
-    if (name !== 'set-cookie' && value !== undefined) out[name] = Array.isArray(value) ? value.join(', ') : value;
+    if (name === 'set-cookie' || value === undefined) continue;
+    const text = Array.isArray(value) ? value.join(', ') : value;
+    // With its name before it, which says what it is.
+    out[name] = redactText(`${name}: ${text}`.slice(0, HEADER_CHARS)).slice(name.length + 2) as RemoteText;
   }
   return out;
 }
@@ -101,16 +111,19 @@ function collect(message: IncomingMessage, options: { limit: number; clock: Cloc
   return new Promise((resolve) => {
     const parts: Buffer[] = [];
     let size = 0;
-    const finish = (): void => {
-      timer.cancel();
-      resolve(Buffer.concat(parts));
-    };
-    const timer = options.clock.after(options.ms, finish);
-    message.on('data', (part: Buffer) => {
+    const take = (part: Buffer): void => {
       parts.push(part);
       size += part.length;
       if (size >= options.limit) finish();
-    });
+    };
+    const finish = (): void => {
+      timer.cancel();
+      message.off('data', take);
+      message.pause();
+      resolve(Buffer.concat(parts));
+    };
+    const timer = options.clock.after(options.ms, finish);
+    message.on('data', take);
     message.on('end', finish);
     message.on('error', finish);
     message.on('close', finish);

@@ -1,4 +1,5 @@
 // Live probes from one vantage, as facts: a dial, TLS, a GET, an upgrade. Each hop alone and the whole path; nothing is decided here.
+import { redactText } from '../../agents/runtime/index.ts';
 import {
   type Evidence,
   type Fact,
@@ -212,7 +213,8 @@ async function ask(from: NetworkVantage, of: Get): Promise<Reading<HttpObservati
     if (answer.kind === 'none')
       return known({ ...none, outcome: answer.why === 'protocol' ? 'closed' : answer.why, milliseconds: took() });
     const limit = of.bodyLimit ?? 2000;
-    const body = answer.kind === 'response' ? await readBody(answer.message, { limit, place, ms: ANSWER_MS }) : '';
+    const body =
+      answer.kind === 'response' ? redactText(await readBody(answer.message, { limit, place, ms: ANSWER_MS })) : '';
     const status = answer.message.statusCode ?? null;
     return known({
       url,

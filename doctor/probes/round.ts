@@ -1,6 +1,6 @@
 // Runs one bundle on one host: the script in, sections out as they arrive. What came before a deadline or a broken link is kept.
 import { randomBytes } from 'node:crypto';
-import { type Clock, describe, redactText } from '../../agents/runtime/index.ts';
+import { type Clock, describe, type RemoteText, redactText } from '../../agents/runtime/index.ts';
 import { createFrameReader, type SectionOutput } from './frames.ts';
 import { type HostLink, LostError } from './link.ts';
 import type { Gap } from './probe.ts';
@@ -28,7 +28,7 @@ export interface RoundResult {
   /** Why the sections that are not there did not come; null when every section ran. */
   readonly gap: Gap | null;
   /** What was said outside of the frames, and on stderr; explains an empty round. */
-  readonly noise: string;
+  readonly noise: RemoteText;
 }
 
 /** Never throws for what the host does: an unfinished round says so. */
@@ -67,6 +67,7 @@ export async function runRound(options: RoundOptions): Promise<RoundResult> {
           options.onSection?.(section);
         }
         if (reader.done) finish(stopped);
+        if (reader.flooded) finish(flooded);
       });
       shell.ended.then(
         () => finish({ reason: 'cut', detail: 'the shell on the host ended before it' }),
@@ -82,6 +83,10 @@ export async function runRound(options: RoundOptions): Promise<RoundResult> {
   return { nonce, sections, sentMs, firstHeardMs: firstHeardMs || sentMs, gap: missing, noise };
 }
 
+const flooded: Gap = {
+  reason: 'cut',
+  detail: 'the host sent more than a round has to say, so the connection was closed',
+};
 const stopped: Gap = { reason: 'cut', detail: 'the run was stopped' };
 
 function gapOf(error: unknown): Gap {

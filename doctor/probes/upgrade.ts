@@ -1,7 +1,9 @@
 // The live probe of the product's own protocol: raw upgrade → accept key → CHALLENGE → probe HELLO or its coded refusal → pong → close 1000.
 // It is never registered, and carries no token: the refusal itself proves that the server loop works, whoever else may answer here.
+
 import type { Duplex } from 'node:stream';
 import { closeByCode, decodeFrame, encodeFrame, PROTOCOL_VERSION, SUBPROTOCOL } from '../../agents/protocol/index.ts';
+import { redactText } from '../../agents/runtime/index.ts';
 import type { UpgradeObservation, UpgradeStage } from '../engine/index.ts';
 import { ANSWER_MS, dial, type Place, secure, type Trust } from './dial.ts';
 import { exchange, plainHeaders, readBody } from './http.ts';
@@ -125,7 +127,7 @@ async function ask(stream: Duplex, options: UpgradeOptions, seen: Seen): Promise
   seen.status = answer.message.statusCode ?? null;
   seen.headers = plainHeaders(answer.message);
   if (answer.kind === 'response') {
-    const body = await readBody(answer.message, { limit: 500, place, ms: 500 });
+    const body = redactText(await readBody(answer.message, { limit: 500, place, ms: 500 }));
     seen.body = body;
     return 'status';
   }

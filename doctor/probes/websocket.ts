@@ -52,8 +52,8 @@ export function createFrameParser(): { push(chunk: Buffer): readonly WsFrame[] }
         if (buffer.length < headBytes) return frames;
         const length =
           short === 126 ? buffer.readUInt16BE(2) : short === 127 ? Number(buffer.readBigUInt64BE(2)) : short;
-        // Nobody sends a prober a megabyte: this is no WebSocket.
-        if (length > 1024 * 1024) throw new Error(`a frame of ${length} bytes`);
+        // Nobody sends a probe this much: it is not a WebSocket server, or not an honest one.
+        if (length > 64 * 1024) throw new Error(`a frame of ${length} bytes`);
         if (buffer.length < headBytes + length) return frames;
         frames.push({ opcode: (buffer[0] ?? 0) & 0x0f, payload: buffer.subarray(headBytes, headBytes + length) });
         buffer = buffer.subarray(headBytes + length);
