@@ -26,7 +26,7 @@ const APPLY: readonly OptionSpec[] = [
   { flags: '--overwrite', help: 'replace managed files that were changed by hand; a copy of each is kept' },
   { flags: '--retry-bad', help: 'try a release again that failed on a host before' },
   { flags: '--no-way-back', help: 'go on although the release that runs now would not be valid any more' },
-  { flags: '--operator', help: 'make a new admin token for this user, whatever contexts there are' },
+  { flags: '--operator', help: 'make a new operator token for this user, whatever contexts there are' },
 ];
 const MEANINGS = {
   0: 'done, or nothing to do',

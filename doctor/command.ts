@@ -30,7 +30,10 @@ cause. Changes nothing anywhere. Without -i it reads ./viworks.toml, then ~/.con
     { flags: '--replay <file>', help: 'report a recorded run again, offline' },
     { flags: '--record <file>', help: 'keep the recording there' },
     { flags: '--no-record', help: 'keep no recording' },
-    { flags: '--token-file <file>', help: 'API token for the registry and the canary command' },
+    {
+      flags: '--token-file <file>',
+      help: 'token for the registry and the canary command; the role probe is enough; default: the doctor’s own of the context',
+    },
     {
       flags: '--trust-file <file>',
       help: 'CA bundle (PEM) to judge TLS with from here; default: the inventory’s, else the usual roots',

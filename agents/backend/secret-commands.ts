@@ -51,7 +51,7 @@ export function secretCommands(
           options: [
             {
               flags: '--role <role>',
-              help: 'what it may do: look at everything (viewer), run commands too (operator), make tokens too (admin), or only let the doctor probe (probe)',
+              help: 'what it may do: look at everything (viewer), run commands too (operator), make tokens too (admin), or only read the registry and run the canary, for the doctor (probe)',
               choices: http.ROLES,
             },
             { flags: '--name <name>', help: 'who uses it; shows in logs and as the author of commands' },

@@ -9,7 +9,7 @@ import { obstacle, taskResult } from './work.ts';
 const duration = z.int().min(0).max(MAX_DURATION_MS);
 const time = z.int().meta({ description: 'milliseconds since the epoch' });
 
-/** Roles, weakest first. `probe` may only be used in a probe HELLO and for the registry's liveness. */
+/** Roles, weakest first. `probe` may read the registry, run the fixed canary and send a probe HELLO: what the doctor needs, and nothing else. */
 export const ROLES = ['probe', 'viewer', 'operator', 'admin'] as const;
 export const role = z.enum(ROLES);
 export type Role = z.infer<typeof role>;

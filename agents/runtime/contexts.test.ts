@@ -1,9 +1,9 @@
 // Contexts: what flags, variables and the file decide together, and that secrets stay private.
-import { mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { operatorDirectory, readContexts, resolveTarget, saveContext } from './contexts.ts';
+import { operatorDirectory, readContexts, resolveTarget, saveContext, saveProbeToken } from './contexts.ts';
 
 let home = '';
 beforeEach(async () => {
@@ -34,6 +34,24 @@ test('a saved context is the current one; its files are private', async () => {
   for (const file of ['contexts.json', 'acme.token', 'acme.ca.pem']) {
     expect((await stat(join(operatorDirectory(env()), file))).mode & 0o777).toBe(0o600);
   }
+});
+
+test('the doctor has a token of its own, which a context from before it is given later', async () => {
+  const file = async (name: string) => (await readContexts(env())).contexts[name]?.probeTokenFile;
+  await saveContext(env(), { name: 'acme', url: 'https://a.example.test', token: 't-1', probeToken: 'p-1' });
+  await saveContext(env(), { name: 'old', url: 'https://old.example.test', token: 't-2' });
+  expect(await file('old')).toBeUndefined();
+  await saveProbeToken(env(), 'old', 'p-2');
+  await saveProbeToken(env(), 'nobody', 'p-3');
+  for (const [name, token] of [
+    ['acme', 'p-1'],
+    ['old', 'p-2'],
+  ] as const) {
+    const probe = (await file(name)) ?? '';
+    expect([await readFile(probe, 'utf8'), (await stat(probe)).mode & 0o777]).toEqual([`${token}\n`, 0o600]);
+  }
+  expect((await resolveTarget({ context: 'old' }, env())).token?.reveal()).toBe('t-2');
+  expect(Object.keys((await readContexts(env())).contexts)).toEqual(['acme', 'old']);
 });
 
 test('a second context leaves the current one when told to', async () => {

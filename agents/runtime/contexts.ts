@@ -11,6 +11,8 @@ import { readSecretFile, Secret } from './secret.ts';
 export interface OperatorContext {
   readonly url: string;
   readonly tokenFile: string;
+  /** The doctor's own token: it can read the registry and run the canary, and nothing else. */
+  readonly probeTokenFile?: string | undefined;
   /** CA bundle (PEM) to trust instead of the system's roots. */
   readonly trustFile?: string | undefined;
 }
@@ -50,33 +52,65 @@ export async function readContexts(env: Env): Promise<ContextsFile> {
   }
 }
 
-/** Adds or replaces a context, with its token (written beside, mode 0600), and makes it the current one unless told not to. */
-export async function saveContext(
-  env: Env,
-  entry: { name: string; url: string; token: string; trust?: string | undefined; makeCurrent?: boolean },
-): Promise<void> {
+/** A context as it is saved. */
+export interface ContextEntry {
+  readonly name: string;
+  readonly url: string;
+  readonly token: string;
+  readonly probeToken?: string | undefined;
+  readonly trust?: string | undefined;
+  readonly makeCurrent?: boolean;
+}
+
+/** Adds or replaces a context, with its tokens (written beside, mode 0600), and makes it the current one unless told not to. */
+export async function saveContext(env: Env, entry: ContextEntry): Promise<void> {
+  await writing(env, (directory) => writeContext(env, directory, entry));
+}
+
+/** Gives a context that is there the doctor's token; nothing happens without one of this name. */
+export async function saveProbeToken(env: Env, name: string, token: string): Promise<void> {
+  await writing(env, async (directory) => {
+    const { current, contexts } = await readContexts(env);
+    const context = contexts[name];
+    if (!context) return;
+    const probeTokenFile = await writeToken(directory, `${name}.probe-token`, token);
+    await writeFileOf(directory, { current, contexts: { ...contexts, [name]: { ...context, probeTokenFile } } });
+  });
+}
+
+async function writing(env: Env, write: (directory: string) => Promise<void>): Promise<void> {
   const directory = operatorDirectory(env);
   try {
-    await writeContext(env, directory, entry);
+    await mkdir(directory, { recursive: true, mode: 0o700 });
+    await write(directory);
   } catch (error) {
     if (error instanceof ViworksError) throw error;
     throw runtimeErrors.create('VW_RUNTIME_CONTEXTS_UNWRITABLE', { directory, reason: describe(error) }, error);
   }
 }
 
-async function writeContext(env: Env, directory: string, entry: Parameters<typeof saveContext>[1]): Promise<void> {
-  await mkdir(directory, { recursive: true, mode: 0o700 });
+async function writeContext(env: Env, directory: string, entry: ContextEntry): Promise<void> {
   const name = entry.name.replace(/[^A-Za-z0-9._-]/g, '-');
-  const tokenFile = join(directory, `${name}.token`);
-  await replaceFile(tokenFile, `${entry.token}\n`);
+  const tokenFile = await writeToken(directory, `${name}.token`, entry.token);
+  const probe = entry.probeToken;
+  const probeTokenFile = probe === undefined ? undefined : await writeToken(directory, `${name}.probe-token`, probe);
   const trustFile = entry.trust === undefined ? undefined : join(directory, `${name}.ca.pem`);
   if (trustFile !== undefined) await replaceFile(trustFile, entry.trust ?? '');
   const before = await readContexts(env);
-  const after = {
+  await writeFileOf(directory, {
     current: entry.makeCurrent === false ? (before.current ?? name) : name,
-    contexts: { ...before.contexts, [name]: { url: entry.url, tokenFile, ...(trustFile ? { trustFile } : {}) } },
-  };
-  await replaceFile(join(directory, 'contexts.json'), `${JSON.stringify(after, null, 2)}\n`);
+    contexts: { ...before.contexts, [name]: { url: entry.url, tokenFile, probeTokenFile, trustFile } },
+  });
+}
+
+async function writeToken(directory: string, name: string, token: string): Promise<string> {
+  const file = join(directory, name);
+  await replaceFile(file, `${token}\n`);
+  return file;
+}
+
+async function writeFileOf(directory: string, file: ContextsFile): Promise<void> {
+  await replaceFile(join(directory, 'contexts.json'), `${JSON.stringify(file, null, 2)}\n`);
 }
 
 /** What flags and variables say, then the named or the current context. Throws when nothing names a URL. */

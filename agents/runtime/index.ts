@@ -17,6 +17,7 @@ export {
   readContexts,
   resolveTarget,
   saveContext,
+  saveProbeToken,
 } from './contexts.ts';
 export {
   defineErrors,

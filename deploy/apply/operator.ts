@@ -1,12 +1,12 @@
-// The operator's way in after a first install: a token made on the backend, kept in this user's contexts (0600).
-import { X509Certificate } from 'node:crypto';
+// The operator's way in after a first install, and the doctor's: tokens made on the backend, kept in this user's contexts (0600).
+import { randomBytes, X509Certificate } from 'node:crypto';
 import { lookup } from 'node:dns/promises';
 import { isIP } from 'node:net';
 import { hostname, userInfo } from 'node:os';
-import { readContexts, saveContext } from '../../agents/runtime/index.ts';
+import { readContexts, saveContext, saveProbeToken } from '../../agents/runtime/index.ts';
 import type { DeployContext, JudgedHost } from './hosts.ts';
 
-/** Creates an admin token and saves the context; gives what to tell, or undefined when there was one already. */
+/** Creates an operator's and a probe's token and saves the context; gives what to tell, or undefined when there was one already. */
 export async function welcomeOperator(
   backend: JudgedHost,
   context: DeployContext,
@@ -15,9 +15,9 @@ export async function welcomeOperator(
   const { inventory, env, tls } = context;
   const { name, serverName } = inventory.project;
   const known = (await readContexts(env)).contexts[name] !== undefined;
-  if (!options.force && known) return undefined;
+  if (!options.force && known) return await welcomeDoctor(backend, context);
   const who = `${userInfo().username}@${hostname()}`;
-  const token = await backend.link.request<string>('create-token', { role: 'admin', name: who });
+  const token = await backend.link.request<string>('create-token', { role: 'operator', name: who });
   const { port } = inventory.backend.nginx;
   const suffix = port === 443 ? '' : `:${port}`;
   // By address only where the name does not resolve and the certificate is for the address too.
@@ -25,8 +25,25 @@ export async function welcomeOperator(
   const covered = isIP(address) !== 0 && new X509Certificate(tls.certificatePem).checkIP(address) !== undefined;
   const place = covered && !(await resolves(serverName)) ? bracketed(address) : serverName;
   const url = `https://${place}${suffix}`;
-  await saveContext(env, { name, url, token, trust: tls.trustPem });
+  await saveContext(env, { name, url, token, probeToken: await probeToken(backend), trust: tls.trustPem });
   return `operator context "${name}" → ${url}   (viworks gateways)`;
+}
+
+/** Gives a context from before the doctor had a token of its own that token; what to tell, or undefined when there was nothing to do. */
+export async function welcomeDoctor(backend: JudgedHost, context: DeployContext): Promise<string | undefined> {
+  const { inventory, env } = context;
+  const { name } = inventory.project;
+  const known = (await readContexts(env)).contexts[name];
+  if (!known || known.probeTokenFile !== undefined) return undefined;
+  await saveProbeToken(env, name, await probeToken(backend));
+  return `operator context "${name}" now holds the doctor's own token   (viworks doctor)`;
+}
+
+/** The doctor's own: it can do nothing but look at the registry and run the canary. */
+function probeToken(backend: JudgedHost): Promise<string> {
+  // A name is taken for good, and an earlier file may have been lost.
+  const name = `doctor of ${userInfo().username}@${hostname()} ${randomBytes(4).toString('hex')}`;
+  return backend.link.request<string>('create-token', { role: 'probe', name });
 }
 
 async function resolves(name: string): Promise<boolean> {

@@ -6,7 +6,7 @@ import { gatewayOn } from '../plan/release.ts';
 import { activateFleet } from './activate.ts';
 import { describePlan, type PlannedHost } from './describe.ts';
 import { type DeployContext, hostNames, type JudgedHost, judgeHost, type OpenHost, openHosts } from './hosts.ts';
-import { welcomeOperator } from './operator.ts';
+import { welcomeDoctor, welcomeOperator } from './operator.ts';
 import { type ApplyOptions, discardHost, holderOf, preflight, prepareHost } from './prepare.ts';
 import { describeStrays, findStrays } from './strays.ts';
 
@@ -36,8 +36,9 @@ export async function runApply(context: DeployContext, options: RunOptions): Pro
     tellStrays(hosts, context);
     const changing = hosts.filter((host) => !host.change.none);
     if (changing.length === 0) {
+      const told = await welcomeDoctor(backendOf(context, hosts), context);
       context.progress.result({
-        summary: noChanges(hosts, seconds()),
+        summary: `${noChanges(hosts, seconds())}${told ? `\n${told}` : ''}`,
         exitCode: 0,
         changed: false,
         hosts: hosts.map(resultOf),

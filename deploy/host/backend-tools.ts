@@ -1,13 +1,16 @@
 // What the helper asks of a backend on its own host: tokens from its command line, a canary command through its API.
-import { createHash } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
+import { createHash, randomBytes } from 'node:crypto';
+import { readFile, rm } from 'node:fs/promises';
 import { request } from 'node:http';
 import { join } from 'node:path';
 import { deployErrors } from '../errors.ts';
 import { LAYOUT } from '../plan/layout.ts';
 import { replaceFile, run } from './tools.ts';
 
-const DEPLOY_TOKEN = join(LAYOUT.credentials, 'deploy-token');
+/** What the deployer asks the backend with: it can look at the registry and run the canary, and nothing else. */
+export const PROBE_TOKEN = join(LAYOUT.credentials, 'probe-token');
+/** Where an earlier release kept a token that could run commands. */
+const STRONGER_TOKEN = join(LAYOUT.credentials, 'deploy-token');
 const CANARY_BYTES = 65_536;
 const CANARY_MS = 30_000;
 
@@ -28,11 +31,14 @@ export async function backendCli(args: readonly string[]): Promise<string> {
 /** The deployer's own token on a backend host (0600, root's): made once, used for probes and canaries. */
 export async function deployToken(anew = false): Promise<string> {
   if (!anew) {
-    const kept = await readFile(DEPLOY_TOKEN, 'utf8').catch(() => '');
+    const kept = await readFile(PROBE_TOKEN, 'utf8').catch(() => '');
     if (kept.trim() !== '') return kept.trim();
   }
-  const made = await backendCli(['token', 'create', '--role', 'operator', '--name', 'viworks-deploy']);
-  await replaceFile(DEPLOY_TOKEN, `${made}\n`, 0o600);
+  // A name is taken for good, and the file of an earlier token may have been lost.
+  const name = `viworks-deploy ${randomBytes(4).toString('hex')}`;
+  const made = await backendCli(['token', 'create', '--role', 'probe', '--name', name]);
+  await replaceFile(PROBE_TOKEN, `${made}\n`, 0o600);
+  await rm(STRONGER_TOKEN, { force: true });
   return made;
 }
 
@@ -79,7 +85,7 @@ export async function gatewayState(api: string, gateway: string): Promise<string
 /** Ids of the connected gateways; empty when the backend cannot be asked now. Makes no token. */
 export async function connectedGateways(api: string): Promise<string[]> {
   try {
-    const token = (await readFile(DEPLOY_TOKEN, 'utf8')).trim();
+    const token = (await readFile(PROBE_TOKEN, 'utf8')).trim();
     const options = { headers: { authorization: `Bearer ${token}` }, signal: AbortSignal.timeout(500) };
     const answer = await ask(`http://${api}/api/v1/gateways`, options, '');
     const { gateways } = JSON.parse(answer.text) as { gateways: { gatewayId: string; state: string }[] };

@@ -18,7 +18,7 @@ import {
   startPart,
   switchTo,
 } from './activate.ts';
-import { backendCli, deployToken, gatewayState, runCanary } from './backend-tools.ts';
+import { backendCli, deployToken, gatewayState, PROBE_TOKEN, runCanary } from './backend-tools.ts';
 import { IDENTITY_FILE, readFacts } from './facts.ts';
 import { type GateContext, gatesOf, type Part, passGates } from './gates.ts';
 import { prepareDirectories, putApp, putRuntime, stageRelease } from './layers.ts';
@@ -95,7 +95,7 @@ async function verify({ part }: { part: Part }, context: OperationContext): Prom
 
 // Only a token that exists: on the way back the backend may be unable to make one.
 async function ownToken(): Promise<string | undefined> {
-  const text = await readFile(join(LAYOUT.credentials, 'deploy-token'), 'utf8').catch(() => '');
+  const text = await readFile(PROBE_TOKEN, 'utf8').catch(() => '');
   return text.trim() || undefined;
 }
 

@@ -14,18 +14,23 @@ export interface OneShot {
   readonly signal: AbortSignal;
 }
 
-/** Gives an admin token that the backend takes: the kept one of the context, or a new one, saved as a context. */
+/** Gives an operator's token that the backend takes: the kept one of the context, or a new one, saved as a context with the doctor's own. */
 export async function ensureToken(
   places: Places,
   options: OneShot & { readonly operator: Invocation['env']; readonly trust: string; readonly now: number },
 ): Promise<{ token: string; current: boolean }> {
   const { operator, signal } = options;
   const name = places.gatewayId;
-  const kept = await keptToken(places, operator, signal);
+  const kept = await keptTokens(places, operator, signal);
   // A name is taken for good, and the first token may have been lost with the operator's configuration.
-  const label = `viworks up ${new Date(options.now).toISOString()}`;
-  const argv = ['backend', 'token', 'create', '--role', 'admin', '--name', label, '--config', places.configs.backend];
-  const token = kept ?? (await output(argv, options));
+  const at = new Date(options.now).toISOString();
+  const make = (role: 'operator' | 'probe', label: string): Promise<string> =>
+    output(
+      ['backend', 'token', 'create', '--role', role, '--name', label, '--config', places.configs.backend],
+      options,
+    );
+  const token = kept?.token ?? (await make('operator', `viworks up ${at}`));
+  const probeToken = kept?.probeToken ?? (await make('probe', `doctor of viworks up ${at}`));
   const { current } = await readContexts(operator);
   // Somebody's current context is not taken over: a command meant for it must not land here.
   const makeCurrent = current === undefined || current === name;
@@ -33,20 +38,28 @@ export async function ensureToken(
     name,
     url: `https://localhost:${places.ports.tls}`,
     token,
+    probeToken,
     trust: options.trust,
     makeCurrent,
   });
   return { token, current: makeCurrent };
 }
 
-async function keptToken(places: Places, env: Invocation['env'], signal: AbortSignal): Promise<string | undefined> {
+async function keptTokens(
+  places: Places,
+  env: Invocation['env'],
+  signal: AbortSignal,
+): Promise<{ readonly token: string; readonly probeToken: string | undefined } | undefined> {
   const context = (await readContexts(env)).contexts[places.gatewayId];
   if (!context) return undefined;
-  const secret = await readSecretFile('API token', context.tokenFile).catch(() => undefined);
-  if (!secret) return undefined;
   const url = `http://127.0.0.1:${places.ports.api}/api/v1/gateways`;
-  const { status } = await ask({ url, token: secret.reveal(), signal });
-  return status === 200 ? secret.reveal() : undefined;
+  const taken = async (file: string | undefined): Promise<string | undefined> => {
+    const secret = file === undefined ? undefined : await readSecretFile('API token', file).catch(() => undefined);
+    if (!secret) return undefined;
+    return (await ask({ url, token: secret.reveal(), signal })).status === 200 ? secret.reveal() : undefined;
+  };
+  const token = await taken(context.tokenFile);
+  return token === undefined ? undefined : { token, probeToken: await taken(context.probeTokenFile) };
 }
 
 /** Lets the gateway enrol unless the backend knows it already; gives the file with its one-time token, if one was made. */

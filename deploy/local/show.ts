@@ -24,7 +24,7 @@ interface Report {
 /** Runs the doctor on this machine: healthy is its path in one line, all else its whole report. Gives its exit code. */
 export async function showPath(showing: Showing): Promise<number> {
   const { places, screen, invocation } = showing;
-  const tokenFile = join(operatorDirectory(invocation.env), `${places.gatewayId}.token`);
+  const tokenFile = join(operatorDirectory(invocation.env), `${places.gatewayId}.probe-token`);
   const recording = join(places.home, 'doctor.ndjson');
   const argv = ['doctor', '--local', '--output', 'json', '--token-file', tokenFile, '--record', recording];
   const { code, stdout, stderr } = await run(showing, argv, 'kept');

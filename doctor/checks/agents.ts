@@ -121,5 +121,5 @@ export const agentChecks: readonly Check[] = [hello, link, registry, canary];
 
 /** Who gave no token did not ask. One that was refused is another thing: it was asked, and there is no answer. */
 function withoutToken(detail: string): Verdict {
-  return detail.includes('refused') ? { state: 'unknown', detail } : skipped('no token');
+  return detail.includes('refused') ? { state: 'unknown', detail } : skipped(detail || 'no token');
 }

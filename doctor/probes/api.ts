@@ -15,7 +15,7 @@ import {
 import { ANSWER_MS } from './dial.ts';
 import { type NoAnswer, readBody } from './http.ts';
 import { type Endpoint, get, type NetworkVantage, unlessLost } from './network.ts';
-import { type Credential, type PeerLook, VerifiedStream } from './peer.ts';
+import { Credential, type NoCredential, type PeerLook, VerifiedStream } from './peer.ts';
 
 /** A canary brings back this many random bytes: more than one packet, less than a credit. */
 const CANARY_BYTES = 4096;
@@ -82,7 +82,7 @@ export async function registryFact(from: NetworkVantage, of: ApiCall): Promise<F
 export interface ApiCall {
   readonly endpoint: Endpoint;
   readonly gateway: string;
-  readonly credential: Credential | undefined;
+  readonly credential: Credential | NoCredential;
   /** Who holds the port, asked once the connection is there. */
   readonly look: PeerLook;
 }
@@ -103,7 +103,7 @@ interface Question {
 
 /** One question to the backend itself, with the credential; unknown where that is not proven to be the backend. */
 async function ask(from: NetworkVantage, of: ApiCall, question: Question): Promise<Said | Unknown> {
-  if (!of.credential) return unknown('no-token', 'needs a token: --token-file, or a context made by viworks deploy');
+  if (!(of.credential instanceof Credential)) return unknown('no-token', of.credential.why);
   const { place } = from;
   const peer = await VerifiedStream.dialBackend(place, of.endpoint, of.look);
   if (!(peer instanceof VerifiedStream)) return peer;

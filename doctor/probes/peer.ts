@@ -38,6 +38,11 @@ export class VerifiedStream {
   }
 }
 
+/** Why a run has no token, as a sentence with the command that makes one. */
+export interface NoCredential {
+  readonly why: string;
+}
+
 /** The token of a run. */
 export class Credential {
   readonly #secret: Secret;

@@ -3,7 +3,7 @@ import type { Clock } from '../../agents/runtime/index.ts';
 import type { RemoteTarget } from '../../deploy/remote/index.ts';
 import type { FactStore, Topology } from '../engine/index.ts';
 import type { Trust } from '../probes/dial.ts';
-import type { Credential } from '../probes/peer.ts';
+import type { Credential, NoCredential } from '../probes/peer.ts';
 import { probeNetwork } from './network.ts';
 import type { NetworkContext } from './network-context.ts';
 import { lookAtSite, type SiteView } from './rounds.ts';
@@ -17,7 +17,7 @@ export interface CollectOptions {
   readonly targets: ReadonlyMap<string, RemoteTarget>;
   readonly keyPlaces: ReadonlyMap<string, string>;
   readonly operatorTrust: Trust;
-  readonly credential: Credential | undefined;
+  readonly credential: Credential | NoCredential;
   readonly sudo: boolean;
   readonly run: string;
   readonly version: string;

@@ -1,7 +1,7 @@
 // Which installation is meant: reads the inventory, the options, or what `viworks up` left in its state directory; and the operator's token.
 import { readFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
-import { join } from 'node:path';
+import { isAbsolute, join } from 'node:path';
 import { describe, errnoOf, operatorDirectory, parseToml, Secret } from '../../agents/runtime/index.ts';
 import { type Inventory, loadInventory } from '../../deploy/inventory/index.ts';
 import type { RemoteTarget } from '../../deploy/remote/index.ts';
@@ -9,7 +9,7 @@ import type { Topology } from '../engine/index.ts';
 import { doctorErrors } from '../errors.ts';
 import { parseAgentConfig } from '../probes/agent-config.ts';
 import type { Trust } from '../probes/dial.ts';
-import { Credential } from '../probes/peer.ts';
+import { Credential, type NoCredential } from '../probes/peer.ts';
 import type { DoctorOptions } from './options.ts';
 import { targetOfName, targetOfPlan } from './targets.ts';
 import { type Hints, noHints, topologyOfInventory, topologyOfLocal, topologyOfOptions } from './topology.ts';
@@ -21,7 +21,7 @@ export interface Installation {
   readonly hints: Hints;
   readonly targets: ReadonlyMap<string, RemoteTarget>;
   readonly operatorTrust: Trust;
-  readonly credential: Credential | undefined;
+  readonly credential: Credential | NoCredential;
   /** Where the inventory names a host's key, as `file:line:column`, by host; empty without an inventory. */
   readonly keyPlaces: ReadonlyMap<string, string>;
 }
@@ -143,14 +143,26 @@ async function localInstallation(finding: Finding): Promise<Installation> {
   };
 }
 
-/** The token that was named, else that of the context which belongs to this installation. None is no error: the canary is then left out. */
-async function findCredential({ options, env }: Finding, topology: Topology): Promise<Credential | undefined> {
+const BY_HAND =
+  'sudo viworks backend token create --role probe --name doctor on the backend host, then --token-file FILE';
+
+/**
+ * The token that was named, else the doctor's own of the context which belongs to this installation; never an operator's. None is no error:
+ * registry and canary are then left out.
+ */
+async function findCredential({ options, env }: Finding, topology: Topology): Promise<Credential | NoCredential> {
   if (options.tokenFile !== undefined) return namedCredential(options.tokenFile);
   const dir = operatorDirectory(env);
   const text = await readText(join(dir, 'contexts.json'));
-  const named = text === undefined ? undefined : tokenFileOf(text, topology);
-  if (named === undefined) return undefined;
-  return credentialOf((await readText(named.startsWith('/') ? named : join(dir, named))) ?? '');
+  const context = text === undefined ? undefined : contextOf(text, topology);
+  if (!context) return { why: `the doctor has no token: ${BY_HAND}` };
+  const named = context.probeTokenFile;
+  const again = topology.backend.host.transport === 'local' ? 'viworks up' : 'viworks deploy apply';
+  if (named === undefined)
+    return { why: `the context "${context.name}" holds no token for the doctor: ${again} adds one` };
+  const file = isAbsolute(named) ? named : join(dir, named);
+  const why = `${file} holds no token: ${BY_HAND}`;
+  return credentialOf((await readText(file)) ?? '') ?? { why };
 }
 
 async function namedCredential(file: string): Promise<Credential> {
@@ -165,17 +177,23 @@ function credentialOf(text: string): Credential | undefined {
   return /^[\x21-\x7e]+$/.test(token) ? new Credential(new Secret(token)) : undefined;
 }
 
-function tokenFileOf(text: string, topology: Topology): string | undefined {
-  const parsed = safeJson(text);
-  const contexts = record(record(parsed).contexts);
+interface Named {
+  readonly name: string;
+  readonly probeTokenFile: string | undefined;
+}
+
+function contextOf(text: string, topology: Topology): Named | undefined {
+  const contexts = record(record(safeJson(text)).contexts);
   const names = ['this-machine', 'local', 'up'];
-  const wanted = Object.entries(contexts).find(([name, value]) => {
-    const url = URL.parse(String(record(value).url ?? ''));
-    if (url?.hostname === topology.serverName) return true;
-    return name === topology.name || (topology.backend.host.transport === 'local' && names.includes(name));
-  });
-  const file = record(wanted?.[1]).tokenFile;
-  return typeof file === 'string' ? file : undefined;
+  const [name, context] =
+    Object.entries(contexts).find(([key, value]) => {
+      const url = URL.parse(String(record(value).url ?? ''));
+      if (url?.hostname === topology.serverName) return true;
+      return key === topology.name || (topology.backend.host.transport === 'local' && names.includes(key));
+    }) ?? [];
+  if (name === undefined) return undefined;
+  const file = record(context).probeTokenFile;
+  return { name, probeTokenFile: typeof file === 'string' ? file : undefined };
 }
 
 /** A file that was named on the command line has to be there. */

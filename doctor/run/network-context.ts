@@ -2,7 +2,7 @@
 import type { Clock } from '../../agents/runtime/index.ts';
 import type { FactStore, Topology } from '../engine/index.ts';
 import type { Trust } from '../probes/dial.ts';
-import type { Credential } from '../probes/peer.ts';
+import type { Credential, NoCredential } from '../probes/peer.ts';
 import type { SiteView } from './rounds.ts';
 import type { RunLog } from './run-log.ts';
 import type { Hints } from './topology.ts';
@@ -18,7 +18,7 @@ export interface NetworkContext {
   readonly version: string;
   /** Use sudo on the hosts where it needs no password. */
   readonly sudo: boolean;
-  readonly credential: Credential | undefined;
+  readonly credential: Credential | NoCredential;
   /** What the operator judges TLS with. */
   readonly operatorTrust: Trust;
   readonly views: readonly SiteView[];

@@ -32,9 +32,8 @@ async function failure(response: Response): Promise<http.ErrorBody & { status: n
 }
 
 test.each<[string, string, http.Role, unknown?]>([
-  ['GET', '/api/v1/gateways', 'viewer'],
-  ['GET', '/api/v1/gateways/gw1', 'viewer'],
   ['GET', '/api/v1/tasks', 'viewer'],
+  ['GET', '/api/v1/commands/00000000-0000', 'viewer'],
   ['POST', '/api/v1/commands', 'operator', EXEC],
   ['POST', '/api/v1/tasks/00000000-0000/cancel', 'operator', {}],
   ['GET', '/api/v1/tokens', 'admin'],
@@ -55,6 +54,39 @@ test.each<[string, string, http.Role, unknown?]>([
   const allowed = await as(role).request(method, path, options);
   expect([200, 201, 404]).toContain(allowed.status);
   await allowed.body?.cancel();
+});
+
+test('the role probe reads the registry and runs the small canary as it is; all else is refused', async () => {
+  const probe = as('probe');
+  for (const path of ['/api/v1/gateways', '/api/v1/gateways/gw1']) {
+    expect((await probe.request('GET', path)).status).toBe(200);
+  }
+  const canary = { verb: 'canary', args: { bytes: 4096 }, gateways: ['gw1'], timeoutMs: 5_000, ttlMs: 5_000 };
+  const allowed = await probe.request('POST', '/api/v1/commands', { body: canary });
+  expect([allowed.status, ((await allowed.json()) as http.CommandBody).tasks[0]?.verb]).toEqual([201, 'canary']);
+  const more = [
+    { verb: 'get_system_health', args: {} },
+    { verb: 'exec', args: { argv: ['true'] } },
+    { args: { bytes: 65_537 } },
+    { gateways: ['gw1', 'gw2'] },
+    { timeoutMs: 30_001 },
+    { timeoutMs: 0 },
+    { ttlMs: undefined },
+    { env: { PATH: '/tmp' } },
+    { cwd: '/tmp' },
+    { stdin: '' },
+  ];
+  for (const change of more) {
+    const refused = await failure(await probe.request('POST', '/api/v1/commands', { body: { ...canary, ...change } }));
+    expect([change, refused]).toEqual([
+      change,
+      expect.objectContaining({
+        status: 403,
+        code: 'VW_BACKEND_FORBIDDEN',
+        detail: expect.objectContaining({ needed: 'operator' }),
+      }),
+    ]);
+  }
 });
 
 test.each<[string, unknown, number, string]>([

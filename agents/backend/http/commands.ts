@@ -6,6 +6,7 @@ import { BUILT_IN_VERBS, http, limits } from '../../protocol/index.ts';
 import type { CreatedCommand, NewCommand } from '../commands/engine.ts';
 import { viewTask } from '../commands/viewer.ts';
 import { backendErrors } from '../errors.ts';
+import { demandRole } from '../identity/tokens.ts';
 import { MESSAGES } from '../messages.ts';
 import { toCommandBody, toTaskBody } from './bodies.ts';
 import { type App, callerOf, type HttpDeps, requires } from './context.ts';
@@ -15,6 +16,11 @@ type Request = z.output<typeof http.commandRequest>;
 
 /** A run frame is one frame; what is left for its other fields is plenty. */
 const MAX_WORK_BYTES = limits.MAX_FRAME_BYTES - 16_384;
+
+/** What a probe's canary may print, in bytes: what the deployer asks for, several packets and less than a credit. */
+const PROBE_BYTES = 65_536;
+/** How long a probe's canary may wait and run, in ms: it must not pile up for a gateway that is away. */
+const PROBE_MS = 30_000;
 
 /** Registers the routes. */
 export function commandRoutes(app: App, deps: HttpDeps): void {
@@ -27,9 +33,10 @@ export function commandRoutes(app: App, deps: HttpDeps): void {
         headers: z.object({ 'idempotency-key': z.string().min(1).max(255).optional(), accept: z.string().optional() }),
         response: { 200: http.commandBody, 201: http.commandBody },
       },
-      onRequest: requires(deps, 'operator'),
+      onRequest: requires(deps, 'probe'),
     },
     async (request, reply) => {
+      if (!isProbesCanary(request.body)) demandRole(callerOf(request), 'operator');
       if (deps.draining.aborted) throw backendErrors.create('VW_BACKEND_DRAINING');
       const wanted = toNewCommand(deps, request.body, {
         caller: callerOf(request),
@@ -99,6 +106,15 @@ async function streamCommand(deps: HttpDeps, reply: FastifyReply, created: Creat
   } finally {
     stream.end();
   }
+}
+
+/** All that the role `probe` may run: one small canary on one gateway, with nothing beside it that could change what runs. */
+function isProbesCanary({ verb, args, gateways, timeoutMs, ttlMs, ...rest }: Request): boolean {
+  if (verb !== 'canary' || gateways.length !== 1) return false;
+  if (Object.keys(rest.env).length > 0 || rest.cwd !== undefined || rest.stdin !== undefined) return false;
+  if (timeoutMs === 0 || timeoutMs > PROBE_MS || ttlMs > PROBE_MS) return false;
+  const parsed = BUILT_IN_VERBS.canary.args.safeParse(args);
+  return parsed.success && parsed.data.bytes <= PROBE_BYTES;
 }
 
 function wantsStream(request: FastifyRequest): boolean {

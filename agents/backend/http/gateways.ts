@@ -11,7 +11,7 @@ export function gatewayRoutes(app: App, deps: HttpDeps): void {
 
   app.get(
     '/api/v1/gateways',
-    { schema: { summary: 'every gateway', response: { 200: http.gatewayList } }, onRequest: requires(deps, 'viewer') },
+    { schema: { summary: 'every gateway', response: { 200: http.gatewayList } }, onRequest: requires(deps, 'probe') },
     async () => {
       const gateways = deps.registry.ids().flatMap((id) => bodyOf(id) ?? []);
       return { gateways, total: gateways.length };
@@ -26,7 +26,7 @@ export function gatewayRoutes(app: App, deps: HttpDeps): void {
         params: z.object({ gatewayId: z.string() }),
         response: { 200: http.gatewayBody },
       },
-      onRequest: requires(deps, 'viewer'),
+      onRequest: requires(deps, 'probe'),
     },
     async (request) => {
       const { gatewayId } = request.params;

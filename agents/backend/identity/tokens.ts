@@ -60,8 +60,7 @@ export function createTokens(deps: { store: Store; clock: Clock }): Tokens {
     },
     async require(text, needed) {
       const record = await find(text);
-      if (rank(record.role) < rank(needed))
-        throw backendErrors.create('VW_BACKEND_FORBIDDEN', { name: record.name, role: record.role, needed });
+      demandRole(record, needed);
       touch(record);
       return record;
     },
@@ -72,6 +71,11 @@ export function createTokens(deps: { store: Store; clock: Clock }): Tokens {
       return revoked;
     },
   };
+}
+
+/** Throws VW_BACKEND_FORBIDDEN unless the token has at least the role. */
+export function demandRole({ name, role }: TokenRecord, needed: http.Role): void {
+  if (rank(role) < rank(needed)) throw backendErrors.create('VW_BACKEND_FORBIDDEN', { name, role, needed });
 }
 
 function rank(role: http.Role): number {
