@@ -13,6 +13,7 @@ import { nameCauses } from './names.ts';
 import { networkCauses } from './network.ts';
 import { nginxAnswersCauses } from './nginx-answers.ts';
 import { nginxConfigCauses } from './nginx-config.ts';
+import { nginxFrontCauses } from './nginx-front.ts';
 import { nginxMoreCauses } from './nginx-more.ts';
 import { nginxRuntimeCauses } from './nginx-runtime.ts';
 import { ownWordsCauses } from './own-words.ts';
@@ -26,6 +27,7 @@ export const causes: readonly CauseRule[] = [
   ...nginxConfigCauses,
   ...nginxMoreCauses,
   ...nginxAnswersCauses,
+  ...nginxFrontCauses,
   ...nginxRuntimeCauses,
   ...tlsCauses,
   ...nameCauses,

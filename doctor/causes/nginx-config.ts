@@ -228,7 +228,8 @@ A location that sets any proxy_set_header of its own inherits none from the serv
             const rule = route.access.find((item) => item.directive === 'deny');
             return `this route has an access rule: ${nginx.placeText(rule ?? null)}  ${rule?.text ?? ''}`;
           },
-          (route) => route.action === 'denied' || route.access.some((item) => item.directive === 'deny'),
+          (route) =>
+            route.access.some((item) => item.directive === 'deny') && !/^auth_/.test(route.answeredBy?.pattern ?? ''),
         ),
       ],
       signature: [directWorks],

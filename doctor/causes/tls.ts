@@ -98,6 +98,7 @@ export const tlsCauses: readonly CauseRule[] = causesOf(
         ),
         gateway.nameRight,
       ],
+      forbids: [nginx.nobodyHasTheName],
       lookalikes: {
         'NET-01': gateway.nameRight,
         'TLS-05': gateway.verification(

@@ -30,7 +30,13 @@ export interface RouteFact {
   /** Why `undecided` (or a caveat that makes the rest uncertain), else ''. */
   readonly caveat: string;
   readonly server:
-    | (Place & { readonly names: readonly string[]; readonly isDefault: boolean; readonly matched: boolean })
+    | (Place & {
+        readonly names: readonly string[];
+        readonly isDefault: boolean;
+        readonly matched: boolean;
+        /** No other block shares its socket. */
+        readonly alone: boolean;
+      })
     | null;
   /** Every `listen` of the socket that takes the request, other blocks' included: nginx joins their options. */
   readonly listens: readonly (Place & { readonly text: string })[];
@@ -39,7 +45,7 @@ export interface RouteFact {
   /** `ssl_reject_handshake on` of the chosen block. */
   readonly rejectsHandshake: Place | null;
   readonly location: (Place & { readonly modifier: string; readonly pattern: string }) | null;
-  /** The `return` or `rewrite` that answers by itself. */
+  /** The directive that answers by itself: `return`, `rewrite`, or the access rule that refuses. */
   readonly answeredBy: (Place & { readonly modifier: string; readonly pattern: string }) | null;
   /** For `return`/redirect: the status and the text or target. */
   readonly status: number | null;

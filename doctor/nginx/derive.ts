@@ -67,7 +67,14 @@ function derive(files: Reading<NginxFiles>, { store, topology, path, upgrade }: 
   return known(
     routeRequest(
       configuration,
-      { host: topology.serverName, port: topology.publicPort, path, tls: topology.url.startsWith('wss:'), upgrade },
+      {
+        userAgent: agentName(store, topology),
+        host: topology.serverName,
+        port: topology.publicPort,
+        path,
+        tls: topology.url.startsWith('wss:'),
+        upgrade,
+      },
       {
         agentsPort: topology.backend.agentsPort,
         heartbeatSeconds: topology.backend.heartbeatSeconds,
@@ -75,6 +82,16 @@ function derive(files: Reading<NginxFiles>, { store, topology, path, upgrade }: 
       },
     ),
   );
+}
+
+/** What the agents call themselves, where their version is known. */
+function agentName(store: FactStore, topology: Topology): string | undefined {
+  if (topology.kind !== 'viworks') return undefined;
+  const versions = topology.gateways.flatMap(({ id }) => {
+    const health = store.get('gateway.health', `gw:${id}`);
+    return health.status === 'known' && health.value.version ? [health.value.version] : [];
+  });
+  return versions[0] === undefined ? undefined : `viworks-gateway/${versions[0]}`;
 }
 
 /** Points at the lines of the file that decide the route. */

@@ -34,7 +34,7 @@ function describe(choice: ServerChoice): Pick<RouteFact, 'server' | 'listens' | 
   const at = ({ file, line }: Directive) => ({ file, line });
   const rejects = (server.block ?? []).findLast((item) => item.name === 'ssl_reject_handshake');
   return {
-    server: { ...at(server), names, isDefault, matched },
+    server: { ...at(server), names, isDefault, matched, alone: neighbours.length === 1 },
     listens: listens.flatMap(({ directive }) =>
       directive ? [{ ...at(directive), text: [directive.name, ...directive.args].join(' ') }] : [],
     ),

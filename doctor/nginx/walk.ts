@@ -103,7 +103,7 @@ function content(walk: Walk, here: Here): RouteFact {
       ask: () => statusOf(asked),
     });
     if (access.kind === 'refused') {
-      const refusal = refuse(walk, { ...here, route }, access.status);
+      const refusal = refuse(walk, { ...here, route: { ...route, answeredBy: answerOf(access.at) } }, access.status);
       return refusal.action === 'return' && refusal.status === access.status
         ? { ...refusal, action: 'denied' }
         : refusal;

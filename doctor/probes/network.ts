@@ -28,6 +28,8 @@ export interface NetworkVantage {
   readonly via: string;
   readonly place: Place;
   readonly userAgent: (probe: string) => string;
+  /** What the agents call themselves: a rule of nginx may treat them by it. Null where that is not known. */
+  readonly agentName?: string | null;
 }
 
 /** What is dialled, and under which name. */
@@ -255,7 +257,8 @@ async function sendUpgrade(
     host: of.name,
     path: of.path,
     trust: of.trust,
-    userAgent: from.userAgent(`upgrade-${target}`),
+    userAgent: from.agentName ?? from.userAgent(`upgrade-${target}`),
+    probe: from.userAgent(`upgrade-${target}`),
     onStall: of.onStall,
   });
   if (seen.ended === 'not-sent' && seen.reached === 'none')

@@ -23,7 +23,10 @@ export interface UpgradeOptions {
   readonly path: string;
   /** Undefined for a port without TLS. */
   readonly trust: Trust | undefined;
+  /** The agents' own, so that a rule about it treats the probe as it treats them. */
   readonly userAgent: string;
+  /** Who really asks, for whoever reads the headers. */
+  readonly probe?: string;
   /** Called once while a connection is open and nothing came back. */
   readonly onStall?: (() => Promise<void>) | undefined;
 }
@@ -118,6 +121,7 @@ async function ask(stream: Duplex, options: UpgradeOptions, seen: Seen): Promise
       'Sec-WebSocket-Key': key,
       'Sec-WebSocket-Protocol': SUBPROTOCOL,
       'User-Agent': options.userAgent,
+      ...(options.probe === undefined ? {} : { 'Viworks-Doctor': options.probe }),
     },
     place,
     answerMs: ANSWER_MS,

@@ -60,7 +60,7 @@ function dormant({ store }: NetworkContext, ...ports: readonly Port[]): boolean 
 }
 
 function vantageOf(context: NetworkContext, vantage: Vantage, view: SiteView | undefined): NetworkVantage {
-  const { clock, signal, run, version } = context;
+  const { clock, signal, run, version, topology } = context;
   const link = view?.site.link;
   return {
     vantage,
@@ -72,6 +72,7 @@ function vantageOf(context: NetworkContext, vantage: Vantage, view: SiteView | u
       dial: link ? (host, port, stop) => link.dial(host, port, stop) : dialFromHere,
       confirm: link ? (stop) => link.confirm(stop) : nothingBetween,
     },
+    agentName: topology.kind === 'viworks' ? `viworks-gateway/${version}` : null,
     userAgent: (probe) => `viworks-doctor/${version} probe=${run}-${probe}`,
   };
 }

@@ -88,6 +88,13 @@ function routeOf(view: View): RouteFact | null {
   return view.value('nginx.route', 'be', 'agents');
 }
 
+/** No block has the name, and another one, which is not meant for the agents, takes its requests: what it does with them is its own affair. */
+function isStranger(route: RouteFact, view: View): boolean {
+  const { server, host } = route;
+  if (server === null || server.matched || server.alone || /^[\d.]+$|:/.test(host)) return false;
+  return route.rejectsHandshake !== null || !targetsPort(route, view.topology.backend.agentsPort);
+}
+
 /** A statement on what the configuration does with the agents' path; a route that could not be computed leaves it open. */
 function routeIs(
   claim: (route: RouteFact, view: View) => string,
@@ -100,10 +107,19 @@ function routeIs(
     },
     (view) =>
       judge(view, ['nginx.route', 'be', 'agents'], (route) =>
-        route.action === 'undecided' ? 'unknown' : test(route, view),
+        route.action === 'undecided' ? 'unknown' : !isStranger(route, view) && test(route, view),
       ),
   );
 }
+
+const nobodyHasTheName = sign(
+  (view) => {
+    const route = routeOf(view);
+    const known = route?.knownNames.map((item) => `${item.name} (${placeText(item)})`).join(', ') ?? '';
+    return `no server block has the name ${view.topology.serverName}; ${known ? `those on its port are ${known}` : 'none on its port has a name'}`;
+  },
+  (view) => judge(view, ['nginx.route', 'be', 'agents'], (route) => isStranger(route, view)),
+);
 
 function placeText(place: { readonly file: string; readonly line: number } | null): string {
   return place ? `${place.file}:${place.line}` : 'nginx configuration';
@@ -241,6 +257,7 @@ export const nginxSigns = {
   publicStatusUnlessDown,
   routeOf,
   routeIs,
+  nobodyHasTheName,
   placeText,
   routeText,
   targetsPort,

@@ -6,6 +6,7 @@ import { gatewayCases } from './gateway.ts';
 import { networkCases } from './network.ts';
 import { nginxCases } from './nginx.ts';
 import { nginxAnswersCases } from './nginx-answers.ts';
+import { nginxFrontCases } from './nginx-front.ts';
 import { ownWordsCases } from './own-words.ts';
 import { telltaleCases } from './telltale.ts';
 
@@ -14,6 +15,7 @@ export const cases: readonly Case[] = [
   ...nginxCases,
   ...gatewayCases,
   ...nginxAnswersCases,
+  ...nginxFrontCases,
   ...ownWordsCases,
   ...networkCases,
   ...telltaleCases,

@@ -162,7 +162,7 @@ function server(lines: string[], pick: Pick, defaults: Set<string>): void {
       '',
       'error_page 404 = @fallback;',
       'error_page 403 =200 /missing;',
-      'error_page 401 500 /ws/agent;',
+      'error_page 401 405 /ws/agent;',
       'deny 127.0.0.9;',
       'try_files $uri /ws/agent;',
     ]),
