@@ -135,6 +135,15 @@ sub monotonic {
 
 sub slurp { open(my $handle, '<:raw', $_[0]) or return; local $/; return scalar readline($handle) // '' }
 sub fields { my $text = slurp($_[0]) // return; return map { split /=/, $_, 2 } grep { /=/ } split /\n/, $text }
+sub record { my %all = @_; return join '', map { "$_=$all{$_}\n" } sort keys %all }
+
+# The record of a task's end, in the words of a reply. Launchers before it wrote no state, and a failed start as `failed`.
+sub recorded {
+    my %rc = fields("$_[0]/rc") or return;
+    $rc{stage} = $rc{failed} if defined $rc{failed};
+    $rc{state} //= defined $rc{failed} ? 'start_failed' : 'exited';
+    return %rc;
+}
 sub put_raw { my ($path, $text) = @_; sysopen(my $handle, $path, O_WRONLY) or return; return syswrite($handle, $text) }
 
 # A file that takes only a part of it is full.

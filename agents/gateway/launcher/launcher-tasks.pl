@@ -22,7 +22,7 @@ sub start_task {
     delete $ready{dir};
     $0 = "viworks-task: waits for $id";
     my $signals = signal_fd(POSIX::SIGCHLD(), POSIX::SIGUSR1());
-    my $fail = sub { my ($stage, $errno) = @_; put("$dir/rc", "failed=$stage\nerrno=$errno\n"); rmdir "$cg/t-$id" if defined $cg; reply($conn, state => 'start_failed', stage => $stage, errno => $errno) };
+    my $fail = sub { my ($stage, $errno) = @_; my @said = (state => 'start_failed', stage => $stage, errno => $errno); put("$dir/rc", record(@said)); rmdir "$cg/t-$id" if defined $cg; reply($conn, @said) };
     $stdin eq '' || put_new("$dir/in", $stdin) or return $fail->('spool', errno_name());
     if (defined $cg && !mkdir("$cg/t-$id") && !$!{EEXIST}) { return $fail->('cgroup', errno_name()) }
     my $pid = $runner{pid};
@@ -133,9 +133,9 @@ sub wait_for {
     }
     my $status = $t->{status} // -1;
     my $oom = ($cg // '') ne '' && (slurp("$cg/t-$t->{id}/memory.events") // '') =~ /^oom_kill ([1-9])/m ? 1 : 0;
-    my %rc = (%end, reason => $reason, code => $status < 0 || $status & 127 ? '' : $status >> 8, signal => $status < 0 ? '' : $status & 127 || '', oom => $oom,
+    my %rc = (%end, state => 'exited', reason => $reason, code => $status < 0 || $status & 127 ? '' : $status >> 8, signal => $status < 0 ? '' : $status & 127 || '', oom => $oom,
         duration_ms => int(1000 * ($finished - $t->{began})), out => -s "$t->{dir}/out", err => -s "$t->{dir}/err");
-    my $text = join '', map { "$_=$rc{$_}\n" } sort keys %rc;
+    my $text = record(%rc);
     put("$t->{dir}/rc", $text) or hold_result($t, $text);
     rmdir "$cg/t-$t->{id}" if defined $cg;
 }
@@ -217,8 +217,8 @@ sub end_task {
     select(undef, undef, undef, 0.02) while strays($id) && monotonic() < $until;
     $end{escalated} = 1 if strays($id);
     kill_tree({ id => $id }, \%end, 1);
-    my %rc = (%end, reason => $one->{reason} // 'cancelled', code => '', signal => '', lost => 1, oom => 0, duration_ms => 0, out => -s "$dir/out", err => -s "$dir/err");
-    put("$dir/rc", join '', map { "$_=$rc{$_}\n" } sort keys %rc);
+    my %rc = (%end, state => 'exited', reason => $one->{reason} // 'cancelled', code => '', signal => '', lost => 1, oom => 0, duration_ms => 0, out => -s "$dir/out", err => -s "$dir/err");
+    put("$dir/rc", record(%rc));
     rmdir "$cg/t-$id" if defined $cg;
     POSIX::_exit(0);
 }
@@ -231,7 +231,7 @@ sub evidence {
     return (task => $id, state => 'unknown') unless -d $dir;
     my %known = (task => $id, fields("$dir/pid"));
     delete $known{cgroup};
-    if (my %rc = fields("$dir/rc")) { return (%known, %rc, state => defined $rc{failed} ? 'start_failed' : 'exited', defined $rc{failed} ? (stage => $rc{failed}) : ()) }
+    if (my %rc = recorded($dir)) { return (%known, %rc) }
     if (!$lock && sysopen($lock, "$dir/lock", O_RDONLY) && !flock($lock, LOCK_SH | LOCK_NB)) {
         return (%known, state => 'starting') unless defined $known{pid};
         if (my %rc = held_result($dir)) { return (%known, %rc, state => 'exited') }
@@ -239,7 +239,7 @@ sub evidence {
         my $elapsed = int(1000 * ($uptime - $known{start} / POSIX::sysconf(POSIX::_SC_CLK_TCK())));
         return (%known, state => 'running', elapsed_ms => $elapsed < 0 ? 0 : $elapsed);
     }
-    if (my %rc = fields("$dir/rc")) { return (%known, %rc, state => 'exited') }
+    if (my %rc = recorded($dir)) { return (%known, %rc) }
     return (%known, state => 'not_started') unless defined $known{pid};
     return (%known, state => 'indeterminate', message => 'the host was restarted') if $known{boot} ne $boot;
     return (%known, state => 'orphaned') if strays($id);

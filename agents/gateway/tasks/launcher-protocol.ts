@@ -100,8 +100,11 @@ export function decodeReply(bytes: Uint8Array): readonly (readonly [string, stri
   if (bytes.length < 8) return undefined;
   const length = new DataView(bytes.buffer, bytes.byteOffset, 8).getUint32(0);
   if (bytes.length < 8 + length) return undefined;
-  const text = new TextDecoder().decode(bytes.subarray(8, 8 + length));
-  return text.split('\0').flatMap((field) => {
+  return fieldsOf(new TextDecoder().decode(bytes.subarray(8, 8 + length)), '\0');
+}
+
+function fieldsOf(text: string, end: string): readonly (readonly [string, string])[] {
+  return text.split(end).flatMap((field) => {
     const at = field.indexOf('=');
     return at < 0 ? [] : [[field.slice(0, at), field.slice(at + 1)] as const];
   });
@@ -149,16 +152,18 @@ export function parseList(fields: readonly (readonly [string, string])[]): Reado
   return new Map([...groups].map(([id, own]) => [id, parseEvidence(own)]));
 }
 
-/** The record that a waiter leaves as `rc` (lines of `key=value`); undefined when it is not whole. */
+/** The record of a task's end, `rc`: the fields of a reply, one a line. Undefined when it is not whole. */
 export function parseRecord(text: string): Evidence | undefined {
-  const fields = text.split('\n').flatMap((line) => {
-    const at = line.indexOf('=');
-    return at < 0 ? [] : [[line.slice(0, at), line.slice(at + 1)] as const];
-  });
-  const get = new Map(fields);
-  const stage = get.get('failed');
-  if (stage !== undefined) return { state: 'start_failed', stage, errno: get.get('errno') ?? 'unknown' };
-  return get.has('reason') && get.has('out') ? { state: 'exited', ending: parseEnding(get) } : undefined;
+  const get = new Map(fieldsOf(text, '\n'));
+  const failed = get.get('failed');
+  // Launchers before it wrote no state, and a failed start as `failed`.
+  const state = get.get('state') ?? (failed === undefined ? 'exited' : 'start_failed');
+  const stage = get.get('stage') ?? failed;
+  if (state === 'exited') {
+    const whole = get.has('reason') && get.has('out');
+    return whole ? { state, ending: parseEnding(get) } : undefined;
+  }
+  return stage === undefined ? undefined : { state: 'start_failed', stage, errno: get.get('errno') ?? 'unknown' };
 }
 
 function parseEnding(get: ReadonlyMap<string, string>): Ending {

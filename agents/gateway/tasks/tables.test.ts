@@ -204,7 +204,12 @@ test('a list is cut at each task', () => {
 test('a record that is not whole is no record', () => {
   expect(parseRecord('')).toBeUndefined();
   expect(parseRecord('code=0\n')).toBeUndefined();
-  expect(parseRecord('failed=exec\nerrno=EACCES\n')).toEqual({ state: 'start_failed', stage: 'exec', errno: 'EACCES' });
+  expect(parseRecord('state=exited\nreason=exited\n')).toBeUndefined();
+  expect(parseRecord('state=start_failed\nerrno=EACCES\n')).toBeUndefined();
+  // The words of a reply, and those of launchers before that.
+  for (const text of ['errno=EACCES\nstage=exec\nstate=start_failed\n', 'failed=exec\nerrno=EACCES\n'])
+    expect(parseRecord(text)).toEqual({ state: 'start_failed', stage: 'exec', errno: 'EACCES' });
+  expect(parseRecord('code=3\nout=1\nerr=0\nreason=exited\nstate=exited\n')).toMatchObject({ ending: { code: 3 } });
   expect(parseRecord('code=3\nout=1\nerr=0\nreason=exited\n')).toMatchObject({
     state: 'exited',
     ending: { code: 3, out: 1 },
