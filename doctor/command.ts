@@ -123,9 +123,7 @@ async function onScreen(invocation: Invocation, options: DoctorOptions, installa
     await keep(invocation, options, run);
   };
   const report = await showScreen({ invocation, inline: options.inline, examine: look });
-  // Left before anything was known.
-  if (!report) return invocation.signal.aborted ? interruptCode(invocation) : 130;
-  return report.exitCode;
+  return screenCode(invocation.signal, report);
 }
 
 async function replay(invocation: Invocation, options: DoctorOptions, file: string): Promise<number> {
@@ -137,11 +135,15 @@ async function replay(invocation: Invocation, options: DoctorOptions, file: stri
       for (const event of recorded.events) if (event.type !== 'run.end') listen(event);
       announce(listen, report, recorded.meta);
     };
-    await showScreen({ invocation, inline: options.inline, examine: show });
-    return report.exitCode;
+    return screenCode(invocation.signal, await showScreen({ invocation, inline: options.inline, examine: show }));
   }
   const printer = createPrinter(invocation, options);
   for (const event of recorded.events) printer.listen(event);
   await printer.print(report, null);
   return report.exitCode;
+}
+
+// A signal that closes the screen is what ended it, whatever was on it; left before anything was known, it was Ctrl-C.
+function screenCode(signal: AbortSignal, report: Report | null): number {
+  return report && !signal.aborted ? report.exitCode : interruptCode(signal);
 }

@@ -7,9 +7,9 @@ test.each([
   ['SIGTERM', 143],
   ['SIGHUP', 129],
 ])('%s ends with %i', (signal, code) => {
-  expect(interruptCode(runtimeErrors.create('VW_RUNTIME_INTERRUPTED', { signal }))).toBe(code);
+  expect(interruptCode(AbortSignal.abort(runtimeErrors.create('VW_RUNTIME_INTERRUPTED', { signal })))).toBe(code);
 });
 
 test('a reason that is no signal ends as Ctrl-C does', () => {
-  expect(interruptCode(new Error('x'))).toBe(130);
+  expect(interruptCode(AbortSignal.abort(new Error('x')))).toBe(130);
 });

@@ -123,7 +123,7 @@ async function attach(invocation: Invocation, client: ApiClient, request: http.C
       if (!queued) timer.cancel();
       await viewer.show(event);
       if (event.kind !== 'exit') continue;
-      const ending = runEnding(event.task.end, signal.aborted ? interruptCode(signal.reason) : undefined);
+      const ending = runEnding(event.task.end, signal.aborted ? interruptCode(signal) : undefined);
       if (ending.note !== undefined) viewer.note(ending.note);
       return ending.code;
     }

@@ -48,5 +48,5 @@ const VERDICTS: ReadonlySet<string> = new Set(['VW_DEPLOY_HOLD', 'VW_DEPLOY_ROLL
 /** The result of a deploy that was interrupted; undefined when there was no interrupt, or a verdict that it came too late to change. */
 export function interruptedResult(error: unknown, { signal, reached }: { signal: AbortSignal; reached: Reached }) {
   if (!signal.aborted || VERDICTS.has(fromUnknown(error).code)) return undefined;
-  return { summary: describeInterrupt(reached), exitCode: interruptCode(signal.reason), interrupted: true };
+  return { summary: describeInterrupt(reached), exitCode: interruptCode(signal), interrupted: true };
 }

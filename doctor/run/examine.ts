@@ -75,9 +75,7 @@ export async function examine(options: ExamineOptions): Promise<Examined> {
     milliseconds: Math.round(clock.monotonicMs() - began),
     probes: log.probes,
     complete: !signal.aborted,
-    ...(options.signal.aborted && isAbort(options.signal.reason)
-      ? { interrupted: interruptCode(options.signal.reason) }
-      : {}),
+    ...(options.signal.aborted && isAbort(options.signal.reason) ? { interrupted: interruptCode(options.signal) } : {}),
   };
   const report = withThreshold(judgeFacts(store, topology, meta), options.failOn);
   announce(log.emit, report, meta);

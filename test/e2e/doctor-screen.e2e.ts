@@ -1,6 +1,8 @@
 // The screen on a terminal: a PTY, a terminal emulator, the built program. What can be read at first sight, and that leaving gives
 // the terminal back with the short report on it.
-import { readFileSync } from 'node:fs';
+import { once } from 'node:events';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { type AddressInfo, createServer } from 'node:net';
 import path from 'node:path';
 import { type IPty, spawn } from '@lydell/node-pty';
 import xterm from '@xterm/headless';
@@ -159,6 +161,31 @@ test.each([
   process.kill(screen.pty.pid, signal);
   expect((await screen.exited).exitCode).toBe(code);
   expectRestored(screen);
+});
+
+test('SIGTERM while it still looks ends with 143, not with what Ctrl-C ends with', async () => {
+  // A host that takes connections and never says a word.
+  const silent = createServer().listen(0, '127.0.0.1');
+  await once(silent, 'listening');
+  const { port } = silent.address() as AddressInfo;
+  const inventory = path.join(program.home, 'silent.toml');
+  writeFileSync(
+    inventory,
+    `project = { name = "silent", server_name = "agents.example.test" }
+backend = { host = "silent" }
+gateways = [{ host = "silent" }]
+[hosts.silent]
+address = "127.0.0.1"
+port = ${port}
+user = "nobody"
+`,
+  );
+  const screen = open(80, 24, ['-i', inventory]);
+  await once(silent, 'connection');
+  process.kill(screen.pty.pid, 'SIGTERM');
+  expect((await screen.exited).exitCode).toBe(143);
+  expectRestored(screen);
+  silent.close();
 });
 
 test('NO_COLOR: no colour anywhere; a locale without UTF-8: letters only', async () => {
