@@ -1,5 +1,5 @@
 // How a failure looks to the operator: what happened, what to do next, the exit code and the code to look up. Never a stack.
-import { BUILD, fromUnknown, redactText, type ViworksError } from '../agents/runtime/index.ts';
+import { BUILD, fromUnknown, redactText, type ViworksError, visibleText } from '../agents/runtime/index.ts';
 
 /** Exit code for a bug of ours (EX_SOFTWARE, sysexits.h). */
 const EXIT_BUG = 70;
@@ -11,10 +11,10 @@ export function renderFailure(
 ): { text: string; code: number } {
   const error = fromUnknown(thrown);
   const lines = error.exitCode === EXIT_BUG && error !== thrown ? bugLines(error) : ordinaryLines(error);
-  const [head = '', ...rest] = lines;
+  // What a host said may be in it.
+  const [head = '', ...rest] = lines.map((line) => visibleText(redactText(line)));
   const text = [options.colour ? `\u001b[1m${head}\u001b[22m` : head, ...rest].join('\n');
   const trace = options.debug ? `\n${stacks(thrown)}` : '';
-  // What a host said may be in it.
   return { text: redactText(`${text}${trace}\n`), code: error.exitCode };
 }
 

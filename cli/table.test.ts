@@ -13,5 +13,5 @@ test('columns are as wide as their widest cell', () => {
 });
 
 test('control characters are shown, not sent', () => {
-  expect(renderTable(['A'], [['\u001b[31mred\u0007']])).toBe('A\n·[31mred·\n');
+  expect(renderTable(['A'], [['\u001b[31mred\u0007']])).toBe('A\n\\u001b[31mred\\u0007\n');
 });

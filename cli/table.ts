@@ -1,4 +1,5 @@
 // Rows under headings, columns as wide as they must be. Pure.
+import { visibleText } from '../agents/runtime/index.ts';
 
 /** Renders a table; the last column is never padded, so lines have no trailing blanks. */
 export function renderTable(headings: readonly string[], rows: readonly (readonly string[])[]): string {
@@ -13,7 +14,7 @@ export function renderTable(headings: readonly string[], rows: readonly (readonl
   return `${[headings, ...rows].map((row) => line(row.map(printable))).join('\n')}\n`;
 }
 
-// What comes over the wire must not move the cursor or colour the terminal.
+// One cell stays one line.
 function printable(text: string): string {
-  return text.replace(/[\u0000-\u001f\u007f-\u009f]/g, '·');
+  return visibleText(text).replace(/[\n\t]/g, ' ');
 }

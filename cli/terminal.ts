@@ -1,7 +1,8 @@
-// The terminal of this process as commands see it. Streams are opened when first used: opening stdin costs start-up time.
+// The terminal of this process as commands see it: no text that they write can steer it, whoever said it.
+// Streams are opened when first used: opening stdin costs start-up time.
 import { fstatSync } from 'node:fs';
 import type { Writable } from 'node:stream';
-import type { Terminal } from '../agents/runtime/index.ts';
+import { rewriting, type Terminal, terminalText } from '../agents/runtime/index.ts';
 
 type Env = Readonly<Record<string, string | undefined>>;
 
@@ -23,11 +24,15 @@ export interface ProcessTerminal {
 /** Opens each stream when it is first used; `onError` hears when its reader goes away. */
 export function processTerminal(env: Env, onError: (error: NodeJS.ErrnoException) => void): ProcessTerminal {
   const [stdin, stdout, stderr] = [isTerminal(0), isTerminal(1), isTerminal(2)];
-  const opened = new Set<Writable>();
-  const open = <T extends Writable>(stream: T): T => {
-    if (!opened.has(stream)) stream.on('error', onError);
-    opened.add(stream);
-    return stream;
+  const colour = { stdout: colourAllowed(env, stdout), stderr: colourAllowed(env, stderr) };
+  const opened = new Map<Writable, Writable>();
+  const open = (stream: NodeJS.WriteStream, coloured: boolean): NodeJS.WriteStream => {
+    const known = opened.get(stream);
+    if (known !== undefined) return known as NodeJS.WriteStream;
+    stream.on('error', onError);
+    const safe = rewriting(stream, (text) => terminalText(text, coloured));
+    opened.set(stream, safe);
+    return safe;
   };
   return {
     terminal: {
@@ -35,13 +40,13 @@ export function processTerminal(env: Env, onError: (error: NodeJS.ErrnoException
         return process.stdin;
       },
       get stdout() {
-        return open(process.stdout);
+        return open(process.stdout, colour.stdout);
       },
       get stderr() {
-        return open(process.stderr);
+        return open(process.stderr, colour.stderr);
       },
       interactive: stdin && stdout && env.TERM !== 'dumb',
-      colour: { stdout: colourAllowed(env, stdout), stderr: colourAllowed(env, stderr) },
+      colour,
       get columns() {
         return (stdout && process.stdout.columns) || 80;
       },
@@ -50,7 +55,7 @@ export function processTerminal(env: Env, onError: (error: NodeJS.ErrnoException
       },
     },
     async flush() {
-      await Promise.all([...opened].map((stream) => new Promise((done) => void stream.write('', done))));
+      await Promise.all([...opened.keys()].map((stream) => new Promise((done) => void stream.write('', done))));
     },
   };
 }

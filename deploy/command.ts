@@ -3,7 +3,7 @@
 import { access, readFile, writeFile } from 'node:fs/promises';
 import { createInterface } from 'node:readline/promises';
 import type { CommandSpec, Invocation, OptionSpec } from '../agents/runtime/index.ts';
-import { runtimeErrors } from '../agents/runtime/index.ts';
+import { runtimeErrors, screenOf } from '../agents/runtime/index.ts';
 import { type DeployContext, loadTls, refuseUnsupported } from './apply/hosts.ts';
 import { interruptedResult, nothingReached } from './apply/interrupted.ts';
 import { createNdjsonProgress, createPlainProgress } from './apply/progress.ts';
@@ -207,7 +207,7 @@ function worst(error: AggregateError, { terminal }: Invocation): unknown {
 // Who wrote a CI job has asked already; on a terminal a person is asked.
 async function confirm({ options, terminal, signal }: Invocation, question: string): Promise<boolean> {
   if (options.yes === true || !terminal.interactive) return true;
-  const asking = createInterface({ input: terminal.stdin, output: terminal.stderr });
+  const asking = createInterface({ input: terminal.stdin, output: screenOf(terminal.stderr) });
   try {
     return /^y(es)?$/i.test((await asking.question(question, { signal })).trim());
   } finally {

@@ -41,4 +41,5 @@ export { BUILD } from './revision.ts';
 export type { Scope } from './scope.ts';
 export { readSecretFile, Secret } from './secret.ts';
 export type { Loop } from './supervise.ts';
+export { rewriting, screenOf, terminalText, visibleText } from './terminal-text.ts';
 export { parseToml } from './toml.ts';

@@ -24,11 +24,6 @@ export interface Progress {
   result(result: { readonly summary: string; readonly exitCode: number; readonly [key: string]: unknown }): void;
 }
 
-/** Remote text must not be able to write control sequences to a terminal or to a CI log. */
-export function printable(text: string): string {
-  return text.replace(/[^\P{Cc}\n\t]/gu, '?').replace(/^::/gm, ' ::');
-}
-
 const TOLD: ReadonlySet<string> = new Set(['stays', 'kept', 'left']);
 
 /** Lines for people: one for each host and phase, steps joined, on stderr; the result on stdout. */
@@ -42,15 +37,15 @@ export function createPlainProgress(streams: { readonly stdout: Writable; readon
       const took = ms !== undefined && ms >= 50 ? ` ${(ms / 1000).toFixed(1)} s` : '';
       const text = status === 'failed' ? `${step} FAILED${took}` : `${step}${took}${detail ? ` (${detail})` : ''}`;
       const key = host ?? '';
-      collected.set(key, [...(collected.get(key) ?? []), printable(text)]);
+      collected.set(key, [...(collected.get(key) ?? []), text]);
     },
     flush() {
       for (const [host, steps] of collected)
         streams.stderr.write(`  ${host.padEnd(width - 2)}  ${steps.join(' · ')}\n`);
       collected.clear();
     },
-    text: (lines) => void streams.stderr.write(`${lines.map(printable).join('\n')}\n`),
-    result: ({ summary }) => void streams.stdout.write(`${printable(summary)}\n`),
+    text: (lines) => void streams.stderr.write(`${lines.join('\n')}\n`),
+    result: ({ summary }) => void streams.stdout.write(`${summary}\n`),
   };
 }
 

@@ -2,7 +2,7 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { describe, errnoOf } from '../../agents/runtime/index.ts';
+import { describe, errnoOf, visibleText } from '../../agents/runtime/index.ts';
 import type { RunEvent } from '../engine/index.ts';
 import { doctorErrors } from '../errors.ts';
 import { type Recording, readRecording, writeEvent } from '../output/index.ts';
@@ -39,9 +39,21 @@ export async function loadRecording(file: string): Promise<Recording> {
   const text = await readFile(file, 'utf8').catch((error: unknown) => {
     throw unreadable(file, errnoOf(error) ?? describe(error));
   });
-  const result = readRecording(text);
+  const result = readRecording(text.split('\n').map(withoutSteering).join('\n'));
   if (!result.ok) throw unreadable(file, `line ${result.line}: ${result.message}`);
   return result.recording;
+}
+
+// Whoever wrote the file: a recording is text of others, too. What is no JSON is complained of by whoever reads it.
+function withoutSteering(line: string): string {
+  if (visibleText(line) === line && !/\\u[0-9a-f]{4}/i.test(line)) return line;
+  try {
+    return JSON.stringify(
+      JSON.parse(line, (_key, item: unknown) => (typeof item === 'string' ? visibleText(item) : item)),
+    );
+  } catch {
+    return line;
+  }
 }
 
 function unreadable(file: string, reason: string): Error {

@@ -1,6 +1,6 @@
 // The event stream of a run while it happens: numbers nothing, judges nothing, hands every event to whoever listens. The one gate to the
 // report, the screen and the recording: what hosts said (sections, bodies, headers, banners, errors) passes it without secrets.
-import { type Clock, isAbort, redactText } from '../../agents/runtime/index.ts';
+import { type Clock, isAbort, redactText, visibleText } from '../../agents/runtime/index.ts';
 import type { Fact, FactStore, RunEvent, Vantage } from '../engine/index.ts';
 
 export interface RunLog {
@@ -20,10 +20,15 @@ export interface ProbeTitle {
   readonly title: string;
 }
 
-/** As it will be read back, every text without secrets. */
+/** Text of others without secrets and without what steers a terminal; a line that ended in CR LF ends in LF. */
+export function harmless(text: string): string {
+  return visibleText(redactText(text).replaceAll('\r\n', '\n'));
+}
+
+/** As it will be read back, every text harmless. */
 function clean<T extends Fact | RunEvent>(value: T): T {
   return JSON.parse(
-    JSON.stringify(value, (_key, item: unknown) => (typeof item === 'string' ? redactText(item) : item)),
+    JSON.stringify(value, (_key, item: unknown) => (typeof item === 'string' ? harmless(item) : item)),
   ) as T;
 }
 
