@@ -110,9 +110,5 @@ test('nothing writes to the process’s streams but those who may', () => {
   const holding = (pattern: RegExp): string[] =>
     sources.filter((file) => pattern.test(readFileSync(file, 'utf8'))).sort();
   expect(holding(/process\.std(out|err)\b|console\./)).toEqual(writers);
-  expect(holding(/\bscreenOf\(/)).toEqual([
-    'agents/runtime/terminal-text.ts',
-    'deploy/command.ts',
-    'doctor/ui/screen.tsx',
-  ]);
+  expect(holding(/\bscreenOf\(/)).toEqual(['deploy/command.ts', 'doctor/ui/screen.tsx']);
 });

@@ -1,6 +1,5 @@
 // The screen's life: the alternate screen while it is open, the terminal as it was when it is left, the short report in its scrollback.
 // Loaded only when it was chosen: it brings ink with it.
-import type { Writable } from 'node:stream';
 import { render } from 'ink';
 import { screenOf } from '../../agents/runtime/index.ts';
 import type { Report, RunEvent } from '../engine/index.ts';
@@ -12,8 +11,8 @@ import { glyphsFor } from './text.ts';
 export interface Surroundings {
   readonly terminal: {
     readonly stdin: NodeJS.ReadableStream;
-    readonly stdout: Writable;
-    readonly stderr: Writable;
+    readonly stdout: NodeJS.WritableStream;
+    readonly stderr: NodeJS.WritableStream;
     readonly colour: { readonly stdout: boolean };
   };
   readonly clock: ScreenClock;
@@ -46,9 +45,9 @@ export async function showScreen({ invocation, inline, examine }: ScreenOptions)
     />
   );
   const screen = render(app, {
-    stdout: screenOf(terminal.stdout) as NodeJS.WriteStream,
+    stdout: screenOf(terminal.stdout as NodeJS.WriteStream),
     stdin: terminal.stdin as NodeJS.ReadStream,
-    stderr: screenOf(terminal.stderr) as NodeJS.WriteStream,
+    stderr: screenOf(terminal.stderr as NodeJS.WriteStream),
     exitOnCtrlC: false,
     // Bastion hosts export CI=true on real terminals; whether this is one was decided before.
     interactive: true,
