@@ -131,7 +131,7 @@ export const remoteErrors = defineErrors({
   },
   VW_REMOTE_JUMP: {
     message: '{host}: connections through another host ({jump}) are not supported yet',
-    hint: 'run viworks where the host can be reached directly, and drop jump under [hosts.{host}]',
+    hint: 'drop jump under [hosts.{host}], and name the way in ~/.ssh/config: ProxyJump {jump}',
     retry: 'never',
     exitCode: 64,
   },

@@ -3,4 +3,5 @@
 export { endOf } from './ends.ts';
 export { remoteErrors } from './errors.ts';
 export { openRemote, readHostKey } from './ssh.ts';
+export { parseSshConfig } from './ssh-config.ts';
 export type { Remote, RemoteProcess, RemoteTarget } from './target.ts';

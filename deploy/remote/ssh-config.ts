@@ -65,6 +65,62 @@ export function differences(config: SshConfig, plain: SshConfig): string[] {
   return [...config.keys()].filter((key) => config.get(key)?.join('\n') !== plain.get(key)?.join('\n'));
 }
 
+// Honoured by the connection that ssh2 makes, or without meaning for one that only runs commands.
+const HARMLESS = new Set(
+  `host hostname port user tag identityfile identitiesonly identityagent userknownhostsfile globalknownhostsfile stricthostkeychecking
+  checkhostip hashknownhosts updatehostkeys visualhostkey verifyhostkeydns fingerprinthash nohostauthenticationforlocalhost loglevel logverbose syslogfacility batchmode
+  numberofpasswordprompts passwordauthentication kbdinteractiveauthentication challengeresponseauthentication controlmaster
+  controlpath controlpersist compression connecttimeout connectionattempts tcpkeepalive serveraliveinterval serveralivecountmax ipqos
+  rekeylimit escapechar enableescapecommandline obscurekeystroketiming channeltimeout exitonforwardfailure clearallforwardings forwardagent
+  forwardx11 forwardx11trusted forwardx11timeout xauthlocation gatewayports localforward remoteforward dynamicforward permitremoteopen
+  streamlocalbindmask streamlocalbindunlink tunnel tunneldevice localcommand permitlocalcommand remotecommand requesttty sessiontype
+  stdinnull forkafterauthentication sendenv setenv addkeystoagent ignoreunknown include proxyusefdpass
+  gssapiauthentication gssapikeyexchange gssapidelegatecredentials gssapitrustdns gssapirenewalforcesrekey gssapikexalgorithms
+  gssapiclientidentity gssapiserveridentity`.split(/\s+/),
+);
+
+/** What of the keys and the known hosts bears on the decision. */
+export interface Findings {
+  /** A user certificate, or a key on a security key: what it is, for people. */
+  readonly special: string | undefined;
+  /** `file:line` of a @cert-authority line for this host, when known_hosts decides. */
+  readonly authority: string | undefined;
+}
+
+/**
+ * Why the system's OpenSSH has to make the connection; undefined when ssh2 can. `must` tells a way that ssh2 cannot go at all from a key
+ * that it cannot use beside others.
+ */
+export function whyOpenSsh(
+  target: RemoteTarget,
+  settings: Pick<Settings, 'changed'>,
+  found: Findings,
+): { readonly because: string; readonly must: boolean } | undefined {
+  const pinned = target.hostKeys.length > 0;
+  const aboutKnownHosts = new Set(['knownhostscommand', 'hostkeyalias', 'revokedhostkeys']);
+  const beyond = settings.changed.filter((key) => !HARMLESS.has(key) && !(pinned && aboutKnownHosts.has(key)));
+  if (beyond.length > 0) return { because: `the ssh configuration (${beyond.map(spelled).join(', ')})`, must: true };
+  if (found.authority !== undefined && !pinned) {
+    return { because: `the @cert-authority line ${found.authority}`, must: true };
+  }
+  return found.special === undefined ? undefined : { because: found.special, must: false };
+}
+
+const SPELLED: Readonly<Record<string, string>> = {
+  proxyjump: 'ProxyJump',
+  proxycommand: 'ProxyCommand',
+  certificatefile: 'CertificateFile',
+  hostkeyalias: 'HostKeyAlias',
+  knownhostscommand: 'KnownHostsCommand',
+  bindaddress: 'BindAddress',
+  addressfamily: 'AddressFamily',
+  pkcs11provider: 'PKCS11Provider',
+};
+
+function spelled(key: string): string {
+  return SPELLED[key] ?? key;
+}
+
 /** The one value of a keyword; `none` counts as absent. */
 export function settingOf(config: SshConfig, key: string): string | undefined {
   const value = config.get(key)?.[0];

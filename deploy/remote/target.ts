@@ -25,6 +25,14 @@ export interface RemoteContext {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** How long connecting and logging in may take together; 10,000 ms unless told otherwise. */
   readonly connectMs?: number | undefined;
+  /** Set where a person sits at a terminal; without it, what would be asked is an error at once. */
+  readonly questions?: Questions | undefined;
+}
+
+/** The terminal, for questions that ssh itself asks on it. */
+export interface Questions {
+  /** Runs work that may ask, one at a time; nobody draws meanwhile. */
+  alone<T>(work: () => Promise<T>): Promise<T>;
 }
 
 /** A command: a script for `sh`, or exact arguments. */

@@ -4,7 +4,7 @@ import { inventorySchema, toInventory } from '../../deploy/inventory/index.ts';
 import type { Topology } from '../engine/index.ts';
 import { refineTopology } from './refine.ts';
 import type { SiteView } from './rounds.ts';
-import { parseSshConfig, targetOfName } from './targets.ts';
+import { targetOfName } from './targets.ts';
 import { topologyOfInventory, topologyOfLocal, topologyOfOptions } from './topology.ts';
 
 const raw = {
@@ -88,10 +88,4 @@ test('hosts are typed as ssh takes them', async () => {
     hostKeys: [],
   });
   expect((await targetOfName('192.0.2.10', signal)).port).toBe(22);
-});
-
-test('ssh -G: keys in lower case, several identity files', () => {
-  const config = parseSshConfig('HostName be1\nport 22\nidentityfile ~/.ssh/a\nidentityfile ~/.ssh/b\n');
-  expect(config.get('hostname')).toEqual(['be1']);
-  expect(config.get('identityfile')).toEqual(['~/.ssh/a', '~/.ssh/b']);
 });
