@@ -12,7 +12,6 @@ import {
   type Unknown,
   unknown,
 } from '../engine/index.ts';
-import { ANSWER_MS } from './dial.ts';
 import { type NoAnswer, readBody } from './http.ts';
 import { type Endpoint, get, type NetworkVantage, unlessLost } from './network.ts';
 import { Credential, type NoCredential, type PeerLook, VerifiedStream } from './peer.ts';
@@ -129,7 +128,12 @@ async function ask(from: NetworkVantage, of: ApiCall, question: Question): Promi
 
 async function askRegistry(from: NetworkVantage, of: ApiCall): Promise<Reading<RegistryEntry>> {
   const path = `/api/v1/gateways/${encodeURIComponent(of.gateway)}`;
-  const said = await ask(from, of, { method: 'GET', path, answerMs: ANSWER_MS, bodyLimit: 256 * 1024 });
+  const said = await ask(from, of, {
+    method: 'GET',
+    path,
+    answerMs: from.place.deadlines.answerMs,
+    bodyLimit: 256 * 1024,
+  });
   if ('reason' in said) return said;
   if (said.outcome !== 'response') return unknown('unreachable', `the API did not answer: ${said.outcome}`);
   const { status, body } = said;

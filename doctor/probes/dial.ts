@@ -3,13 +3,9 @@ import type { Duplex } from 'node:stream';
 import { connect as connectTls, type TLSSocket } from 'node:tls';
 import { type Clock, errnoOf, withDeadline } from '../../agents/runtime/index.ts';
 import type { TlsObservation } from '../engine/index.ts';
+import type { Deadlines } from './deadlines.ts';
 import { DialError, type DialFailure, LostError } from './link.ts';
 import { describeCertificate } from './nginx.ts';
-
-/** From the first packet to an open connection, in ms. */
-export const CONNECT_MS = 5_000;
-/** For an answer on an open connection, in ms. */
-export const ANSWER_MS = 3_000;
 
 /** From where a probe dials, and with what trust. */
 export interface Place {
@@ -18,6 +14,7 @@ export interface Place {
   confirm(signal: AbortSignal): Promise<void>;
   readonly clock: Clock;
   readonly signal: AbortSignal;
+  readonly deadlines: Deadlines;
 }
 
 /** PEM certificates, or undefined for the roots that Node brings. */
@@ -37,10 +34,10 @@ export async function dial(place: Place, host: string, port: number): Promise<Di
   const took = (): number => round(clock.monotonicMs() - began);
   try {
     const stream = await withDeadline((signal) => place.dial(host, port, signal), {
-      ms: CONNECT_MS,
+      ms: place.deadlines.connectMs,
       clock,
       signal: place.signal,
-      onTimeout: () => new DialError('timeout', `no answer within ${CONNECT_MS / 1000} s`),
+      onTimeout: () => new DialError('timeout', `no answer within ${(place.deadlines.connectMs / 1000).toFixed(1)} s`),
     });
     // A reset that comes later is read from the stream by whoever uses it.
     stream.on('error', () => undefined);
@@ -90,7 +87,7 @@ async function shakeHands(
     ...(trust.bundle === undefined ? {} : { ca: trust.bundle }),
   });
   return await new Promise((resolve, reject) => {
-    const timer = clock.after(ANSWER_MS, () =>
+    const timer = clock.after(place.deadlines.answerMs, () =>
       end({ ok: false, code: 'ETIMEDOUT', timedOut: true, milliseconds: took() }),
     );
     const end = (result: Secured): void => {

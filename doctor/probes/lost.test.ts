@@ -8,6 +8,7 @@ import type { Remote, RemoteProcess } from '../../deploy/remote/index.ts';
 import { remoteErrors } from '../../deploy/remote/index.ts';
 import { createFakeClock } from '../../test/support/fake-clock.ts';
 import type { Fact } from '../engine/index.ts';
+import { deadlinesFor } from './deadlines.ts';
 import { hostFacts, hostSections } from './host.ts';
 import { sshLink } from './link.ts';
 import { getFact, type NetworkVantage, reachFacts, upgradeFact } from './network.ts';
@@ -47,7 +48,7 @@ function vantage(forward: Forward, alive: boolean): NetworkVantage {
   const { signal } = new AbortController();
   const dial = link.dial.bind(link);
   const confirm = link.confirm.bind(link);
-  const place = { dial, confirm, clock: systemClock, signal };
+  const place = { dial, confirm, clock: systemClock, signal, deadlines: deadlinesFor(0) };
   return { vantage: 'gw:gw1', host: 'gw1', via: link.via, place, userAgent: (probe) => probe };
 }
 

@@ -14,7 +14,7 @@ import {
   unknown,
   type Vantage,
 } from '../engine/index.ts';
-import { ANSWER_MS, type Dialled, dial, observeTls, type Place, secure, type Trust } from './dial.ts';
+import { type Dialled, dial, observeTls, type Place, secure, type Trust } from './dial.ts';
 import { exchange, plainHeaders, readBody } from './http.ts';
 import { type DialFailure, LostError } from './link.ts';
 import { probeUpgrade } from './upgrade.ts';
@@ -210,13 +210,15 @@ async function ask(from: NetworkVantage, of: Get): Promise<Reading<HttpObservati
       host: of.name,
       headers: { Connection: 'close', 'User-Agent': from.userAgent('http') },
       place,
-      answerMs: ANSWER_MS,
+      answerMs: place.deadlines.answerMs,
     });
     if (answer.kind === 'none')
       return known({ ...none, outcome: answer.why === 'protocol' ? 'closed' : answer.why, milliseconds: took() });
     const limit = of.bodyLimit ?? 2000;
     const body =
-      answer.kind === 'response' ? redactText(await readBody(answer.message, { limit, place, ms: ANSWER_MS })) : '';
+      answer.kind === 'response'
+        ? redactText(await readBody(answer.message, { limit, place, ms: place.deadlines.answerMs }))
+        : '';
     const status = answer.message.statusCode ?? null;
     return known({
       url,

@@ -6,6 +6,7 @@ import type { Duplex } from 'node:stream';
 import { afterEach, expect, expectTypeOf, test } from 'vitest';
 import { Secret, systemClock } from '../../agents/runtime/index.ts';
 import { canaryFact, registryFact } from './api.ts';
+import { deadlinesFor } from './deadlines.ts';
 import { dialFromHere, localLink, nothingBetween } from './link.ts';
 import type { NetworkVantage } from './network.ts';
 import { Credential, type PeerLook, shareLooks, VerifiedStream } from './peer.ts';
@@ -14,7 +15,7 @@ import { runRound } from './round.ts';
 
 const TOKEN = 'vw_never-to-be-seen-0123456789';
 const signal = new AbortController().signal;
-const place = { dial: dialFromHere, confirm: nothingBetween, clock: systemClock, signal };
+const place = { dial: dialFromHere, confirm: nothingBetween, clock: systemClock, signal, deadlines: deadlinesFor(0) };
 const from: NetworkVantage = { vantage: 'be', host: 'be1', via: '', place, userAgent: (probe) => probe };
 
 const servers: Server[] = [];

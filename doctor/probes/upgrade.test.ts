@@ -5,6 +5,7 @@ import { afterEach, expect, test } from 'vitest';
 import { encodeFrame, type Frame } from '../../agents/protocol/index.ts';
 import { systemClock } from '../../agents/runtime/index.ts';
 import type { UpgradeObservation } from '../engine/index.ts';
+import { deadlinesFor } from './deadlines.ts';
 import { dialFromHere, nothingBetween } from './link.ts';
 import { probeUpgrade } from './upgrade.ts';
 import { acceptKey, createFrameParser, encodeMasked, newKey, OPCODE } from './websocket.ts';
@@ -111,6 +112,7 @@ function probe(port: number, { path = '/ws/agent', onStall }: Extra = {}): Promi
   const place = {
     dial: dialFromHere,
     confirm: nothingBetween,
+    deadlines: deadlinesFor(0),
     clock: systemClock,
     signal: new AbortController().signal,
   };

@@ -5,7 +5,7 @@ import type { Duplex } from 'node:stream';
 import { closeByCode, decodeFrame, encodeFrame, PROTOCOL_VERSION, SUBPROTOCOL } from '../../agents/protocol/index.ts';
 import { redactText } from '../../agents/runtime/index.ts';
 import type { UpgradeObservation, UpgradeStage } from '../engine/index.ts';
-import { ANSWER_MS, dial, type Place, secure, type Trust } from './dial.ts';
+import { dial, type Place, secure, type Trust } from './dial.ts';
 import { exchange, plainHeaders, readBody } from './http.ts';
 import { acceptKey, closePayload, createFrameParser, encodeMasked, newKey, OPCODE } from './websocket.ts';
 
@@ -124,7 +124,7 @@ async function ask(stream: Duplex, options: UpgradeOptions, seen: Seen): Promise
       ...(options.probe === undefined ? {} : { 'Viworks-Doctor': options.probe }),
     },
     place,
-    answerMs: ANSWER_MS,
+    answerMs: place.deadlines.answerMs,
   }).finally(() => stall?.cancel());
   if (answer.kind === 'none') return answer.why;
   seen.reached = 'response';

@@ -14,6 +14,7 @@ import {
   type Vantage,
 } from '../engine/index.ts';
 import { apiNotAsked, canaryFact, canaryNotSent, gatewayHealthFact, registryFact } from '../probes/api.ts';
+import { deadlinesFor } from '../probes/deadlines.ts';
 import { dial, type Trust } from '../probes/dial.ts';
 import { dialFromHere, nothingBetween } from '../probes/link.ts';
 import {
@@ -70,11 +71,18 @@ function vantageOf(context: NetworkContext, vantage: Vantage, view: SiteView | u
       clock,
       signal,
       dial: link ? (host, port, stop) => link.dial(host, port, stop) : dialFromHere,
+      deadlines: deadlinesFor(roundTripOf(context, view)),
       confirm: link ? (stop) => link.confirm(stop) : nothingBetween,
     },
     agentName: topology.kind === 'viworks' ? `viworks-gateway/${version}` : null,
     userAgent: (probe) => `viworks-doctor/${version} probe=${run}-${probe}`,
   };
+}
+
+/** Here no round trip was measured: what is dialled from here goes the way that the scripts went. */
+function roundTripOf({ views }: NetworkContext, view: SiteView | undefined): number | null {
+  const measured = view ? [view] : views;
+  return measured.length === 0 ? null : Math.max(...measured.map((item) => item.roundTripMs));
 }
 
 function isSecure(topology: Topology): boolean {

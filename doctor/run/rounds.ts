@@ -51,6 +51,8 @@ export interface RoundContext {
 export interface SiteView {
   readonly site: Site;
   readonly round: HostRound;
+  /** From the script sent to its first words, in ms: one round trip and the start of a shell. */
+  readonly roundTripMs: number;
   readonly units: ReadonlyMap<Part, UnitState>;
   readonly containers: readonly Container[];
   readonly trust: { readonly bundle: string; readonly name: string } | null;
@@ -102,9 +104,10 @@ export async function lookAtSite(context: RoundContext, site: Site): Promise<Sit
   }
   log.fact(clockFact(round, { sentMs: result.sentMs, heardMs: result.firstHeardMs }));
   log.facts(hostFacts(round, topology.serverName));
+  const roundTripMs = result.firstHeardMs - result.sentMs;
   return site.id === 'be'
-    ? backendView(context, { site, round, plan, nonce: result.nonce })
-    : gatewayView(context, { site, round, plan });
+    ? backendView(context, { site, round, roundTripMs, plan, nonce: result.nonce })
+    : gatewayView(context, { site, round, roundTripMs, plan });
 }
 
 function backendPlan({ topology, hints }: RoundContext): Plan {
@@ -192,10 +195,14 @@ function linkPorts(topology: Topology): readonly number[] {
 interface Seen {
   readonly site: Site;
   readonly round: HostRound;
+  readonly roundTripMs: number;
   readonly plan: Plan;
 }
 
-function backendView(context: RoundContext, { site, round, plan, nonce }: Seen & { readonly nonce: string }): SiteView {
+function backendView(
+  context: RoundContext,
+  { site, round, roundTripMs, plan, nonce }: Seen & { readonly nonce: string },
+): SiteView {
   const { log, topology } = context;
   const services = serviceFacts(round, plan.units);
   const containers = containersIn(round);
@@ -232,7 +239,7 @@ function backendView(context: RoundContext, { site, round, plan, nonce }: Seen &
   log.fact(configFact(round, plan.config));
   log.facts(notSystemd(round, topology.backend.supervision, 'backend'));
   if (topology.nginx.supervision !== 'systemd') log.facts(notSystemd(round, topology.nginx.supervision, 'nginx'));
-  return { site, round, units: services.units, containers, trust: null };
+  return { site, round, roundTripMs, units: services.units, containers, trust: null };
 }
 
 function notInContainer(
@@ -263,7 +270,7 @@ function notSystemd(round: HostRound, supervision: string, part: Part): readonly
   ];
 }
 
-function gatewayView(context: RoundContext, { site, round, plan }: Seen): SiteView {
+function gatewayView(context: RoundContext, { site, round, roundTripMs, plan }: Seen): SiteView {
   const { log, topology } = context;
   const services = serviceFacts(round, plan.units);
   const gateway = topology.gateways.find((item) => `gw:${item.id}` === site.id);
@@ -277,5 +284,5 @@ function gatewayView(context: RoundContext, { site, round, plan }: Seen): SiteVi
     ...notSystemd(round, gateway?.supervision ?? 'systemd', 'gateway'),
   ]);
   if (gateway && gateway.launcherUnit === null) log.facts(notSystemd(round, 'no unit of its own', 'launcher'));
-  return { site, round, units: services.units, containers: [], trust: trustOf(round) };
+  return { site, round, roundTripMs, units: services.units, containers: [], trust: trustOf(round) };
 }
