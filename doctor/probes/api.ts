@@ -18,8 +18,6 @@ import { Credential, type NoCredential, type PeerLook, VerifiedStream } from './
 
 /** A canary brings back this many random bytes: more than one packet, less than a credit. */
 const CANARY_BYTES = 4096;
-/** From the request to the exit of the canary, in ms. */
-const CANARY_MS = 5_000;
 
 /** GET /api/v1/health on the gateway's own loopback. */
 export async function gatewayHealthFact(from: NetworkVantage, endpoint: Endpoint): Promise<Fact> {
@@ -199,15 +197,15 @@ async function runCanary(from: NetworkVantage, of: ApiCall): Promise<Reading<Can
     verb: 'canary',
     args: { bytes: CANARY_BYTES },
     gateways: [of.gateway],
-    timeoutMs: CANARY_MS,
-    ttlMs: CANARY_MS,
+    timeoutMs: from.place.deadlines.canaryMs,
+    ttlMs: from.place.deadlines.canaryMs,
   };
   const said = await ask(from, of, {
     method: 'POST',
     path: '/api/v1/commands',
     headers: { Accept: 'text/event-stream', 'Content-Type': 'application/json' },
     body: JSON.stringify(request),
-    answerMs: CANARY_MS,
+    answerMs: from.place.deadlines.canaryMs,
     bodyLimit: 1024 * 1024,
   });
   if ('reason' in said) return said;

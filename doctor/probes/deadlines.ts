@@ -7,6 +7,8 @@ export interface Deadlines {
   readonly connectMs: number;
   /** For an answer on an open connection, TLS included. */
   readonly answerMs: number;
+  /** From the request for a canary command to its exit. */
+  readonly canaryMs: number;
 }
 
 /**
@@ -14,6 +16,7 @@ export interface Deadlines {
  * Where the round trip was not measured (no shell on that host) a second loss is waited for as well (1 s + 2 s).
  */
 export function deadlinesFor(roundTripMs: number | null): Deadlines {
-  if (roundTripMs === null) return { connectMs: 3_500, answerMs: 3_000 };
-  return { connectMs: Math.min(5_000, 1_600 + 10 * roundTripMs), answerMs: Math.min(5_000, 2_200 + 10 * roundTripMs) };
+  if (roundTripMs === null) return { connectMs: 3_500, answerMs: 3_000, canaryMs: 5_000 };
+  const within = (least: number): number => Math.min(5_000, least + 10 * roundTripMs);
+  return { connectMs: within(1_600), answerMs: within(2_200), canaryMs: within(3_000) };
 }

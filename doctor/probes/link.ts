@@ -61,6 +61,8 @@ export function sshLink(remote: Remote, clock: Clock): HostLink {
   const { target } = remote;
   const port = target.port === 22 ? '' : ` -p ${target.port}`;
   let brokeAtMs: number | null = null;
+  // One shell at a time: an sshd with MaxSessions 1 refuses a second session, and rounds are short.
+  let turn: Promise<unknown> = Promise.resolve();
   const noticed = (error: unknown): unknown => {
     if (error instanceof LostError) brokeAtMs ??= clock.monotonicMs();
     return error;
@@ -71,9 +73,18 @@ export function sshLink(remote: Remote, clock: Clock): HostLink {
       return brokeAtMs;
     },
     async shell(command) {
+      const before = turn;
+      const { promise: over, resolve: leave } = Promise.withResolvers<void>();
+      turn = over;
+      await before;
       const running = await remote.start({ script: command }).catch((error: unknown) => {
+        leave();
         throw noticed(isDropped(error) ? new LostError(error.message) : error);
       });
+      running.exited.then(
+        () => leave(),
+        () => leave(),
+      );
       // The shell's complaints are not part of any frame; unread they would fill the window and stop the program.
       let complaint = '';
       running.stderr.on('data', (part: Buffer) => {
