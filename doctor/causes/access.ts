@@ -33,7 +33,10 @@ const both = (
     title: (view) => says.title(parts.hostOf(view, seat), access(view, seat)),
     necessary: [
       sign(
-        (view) => access(view, seat)?.message || `${parts.hostOf(view, seat)}: ${access(view, seat)?.outcome ?? ''}`,
+        [
+          (view) => access(view, seat)?.message || `${parts.hostOf(view, seat)}: ${access(view, seat)?.outcome ?? ''}`,
+          (view) => `logging in to ${parts.hostOf(view, seat)} ends with "${access(view, seat)?.outcome ?? 'ok'}"`,
+        ],
         (view) => judge(view, ['host.access', 'op', seat], (seen) => outcomes.includes(seen.outcome)),
       ),
     ],

@@ -10,13 +10,16 @@ const backendRuns = parts.runs(parts.backendPart);
 
 /** The configuration, or a LISTEN row of the backend's own, names another port than the contract's. */
 export const otherPort = sign(
-  (view) => {
-    const { ports, certain } = backend.otherBackendPorts(view);
-    const configured = view.value('agent.config', 'be', 'backend')?.agentsPort;
-    return certain && ports.length > 0
-      ? `the backend listens on port ${ports[0]} instead of ${port(view)}`
-      : `the backend is configured for port ${configured ?? ports[0] ?? 'another'} instead of ${port(view)}`;
-  },
+  [
+    (view) => {
+      const { ports, certain } = backend.otherBackendPorts(view);
+      const configured = view.value('agent.config', 'be', 'backend')?.agentsPort;
+      return certain && ports.length > 0
+        ? `the backend listens on port ${ports[0]} instead of ${port(view)}`
+        : `the backend is configured for port ${configured ?? ports[0] ?? 'another'} instead of ${port(view)}`;
+    },
+    (view) => `the backend is configured for port ${port(view)} and listens on no other`,
+  ],
   (view) => {
     const rows = judge(view, ['tcp.listeners', backend.backendSeat(view)], (): Tri => {
       const { ports, certain } = backend.otherBackendPorts(view);
@@ -33,14 +36,14 @@ export const otherPort = sign(
     return known ? config : rows;
   },
 );
-const noOtherPort = not(
-  (view) => `the backend is configured for port ${port(view)} and listens on no other`,
-  otherPort,
-);
+const noOtherPort = not(otherPort);
 
 /** The port is published by a container: then the same fault carries Docker's code. */
 export const publishedByDocker = sign(
-  (view) => `container ${view.topology.backend.container ?? 'backend'} publishes port ${port(view)}`,
+  [
+    (view) => `container ${view.topology.backend.container ?? 'backend'} publishes port ${port(view)}`,
+    (view) => `no container publishes port ${port(view)}`,
+  ],
   (view) => {
     if (view.topology.backend.supervision !== 'docker') return 'no';
     return parts
@@ -55,7 +58,7 @@ const claimsToListen = logs.logSays(
   'its log claims otherwise, and the kernel outranks the log',
 );
 
-const neverAccepts = sign(backend.queueRises.claim, (view) => {
+const neverAccepts = sign([backend.queueRises.claim, backend.queueRises.denial], (view) => {
   const rises = backend.queueRises.holds(view);
   if (rises !== 'unknown') return rises;
   const waiting = judge(view, ['tcp.listeners', backend.backendSeat(view)], (rows) =>
@@ -92,7 +95,7 @@ const configComplaint = anyOf(
       : `its configuration does not hold: ${file?.error?.message ?? ''}`;
   },
   logs.logSays(parts.backendPart, logs.configErrorPattern, 'its log says'),
-  sign('its configuration does not hold', (view) =>
+  sign(['its configuration does not hold', 'its configuration file is valid'], (view) =>
     judge(view, ['agent.config', 'be', 'backend'], (config) => config.error !== null),
   ),
 );

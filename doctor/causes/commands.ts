@@ -20,28 +20,27 @@ import { gatewayUnit, ifVisible, isManaged, on, remedy } from './texts.ts';
 const { backend, gateway, logs, parts } = signs;
 
 function canarySays(claim: string, ...codes: readonly string[]): Sign {
-  return sign(
-    (view) => {
-      const seen = view.gateway ? view.value('canary', 'op', view.gateway.id) : null;
-      return seen ? `${claim} (${seen.code ?? seen.outcome}${seen.message ? `: ${seen.message}` : ''})` : claim;
-    },
-    (view) => {
-      if (!view.gateway) return 'no';
-      return judge(view, ['canary', 'op', view.gateway.id], (seen): Tri => {
-        if (codes.includes(seen.code ?? '') || codes.includes(seen.outcome)) return 'yes';
-        // A canary that never arrived says nothing about what would have become of it.
-        return seen.outcome === 'offline' ? 'unknown' : 'no';
-      });
-    },
-  );
+  const end = (view: View) => {
+    const seen = view.gateway ? view.value('canary', 'op', view.gateway.id) : null;
+    return seen ? ` (${seen.code ?? seen.outcome}${seen.message ? `: ${seen.message}` : ''})` : '';
+  };
+  return sign([(view) => claim + end(view), (view) => `the canary command ended otherwise${end(view)}`], (view) => {
+    if (!view.gateway) return 'no';
+    return judge(view, ['canary', 'op', view.gateway.id], (seen): Tri => {
+      if (codes.includes(seen.code ?? '') || codes.includes(seen.outcome)) return 'yes';
+      // A canary that never arrived says nothing about what would have become of it.
+      return seen.outcome === 'offline' ? 'unknown' : 'no';
+    });
+  });
 }
 
 const launcherSuspended = parts.processIn(parts.launcherPart, 'T', 'is suspended (state T)');
+const launcherState = (view: View) =>
+  launcherSuspended.holds(view) === 'yes'
+    ? launcherSuspended.claim(view)
+    : `${parts.nameOf(view, parts.launcherPart)} is ${parts.stateWords(view, parts.launcherPart)}`;
 const launcherDown = sign(
-  (view) =>
-    launcherSuspended.holds(view) === 'yes'
-      ? launcherSuspended.claim(view)
-      : `${parts.nameOf(view, parts.launcherPart)} is ${parts.stateWords(view, parts.launcherPart)}`,
+  [launcherState, (view) => (parts.expectsLauncher(view) ? launcherState(view) : 'this agent needs no launcher')],
   (view) => {
     if (!parts.expectsLauncher(view)) return 'no';
     const active = (part: 'launcher' | 'launcher-socket') =>
@@ -179,11 +178,13 @@ export const commandCauses: readonly CauseRule[] = causesOf(
       necessary: [
         backend.directUpgrades,
         allOf(
-          'after the 101 nothing comes: no challenge, no answer to HELLO',
-          sign('', (view) => (view.topology.kind === 'viworks' ? 'yes' : 'no')),
-          sign('', (view) =>
+          [
+            'after the 101 nothing comes: no challenge, no answer to HELLO',
+            'after the 101 the backend speaks, or it is not ours',
+          ],
+          (view) => (view.topology.kind === 'viworks' ? 'yes' : 'no'),
+          (view) =>
             judge(view, ['ws.upgrade', 'be', 'direct'], (seen) => seen.hello === 'silent' || seen.challenged === false),
-          ),
         ),
       ],
       signature: [

@@ -17,23 +17,33 @@ const proxyOwns = sign('on the host the port is held open by docker-proxy, not b
   }),
 );
 const nothingInside = sign(
-  (view) => `inside container ${container(view)} nothing listens on port ${port(view)}`,
+  [
+    (view) => `inside container ${container(view)} nothing listens on port ${port(view)}`,
+    (view) => `inside container ${container(view)} port ${port(view)} has a LISTEN row`,
+  ],
   (view) => judge(view, ['tcp.listeners', 'be/ns:agent'], (rows) => rows.every((row) => row.port !== port(view))),
 );
 
 const loopbackOnly = sign(
-  (view) => `the backend listens on ${rows(view)[0]?.address ?? 'loopback'} only`,
+  [
+    (view) => `the backend listens on ${rows(view)[0]?.address ?? 'loopback'} only`,
+    (view) =>
+      `the backend listens on ${[...new Set(rows(view).map((row) => row.address))].join(' and ') || 'no address'}`,
+  ],
   (view) =>
     judge(view, ['tcp.listeners', backend.backendSeat(view)], () => {
       const own = rows(view);
       return own.length > 0 && own.every((row) => /^(127\.|::1$)/.test(row.address));
     }),
 );
-const elsewhere = sign('nginx and the backend have network namespaces of their own', (view) => {
-  if (backend.backendSeat(view) !== 'be')
-    return view.read('tcp.listeners', 'be/ns:agent').status === 'known' ? 'yes' : 'unknown';
-  return judge(view, ['tcp.listeners', 'be/ns:nginx'], () => true);
-});
+const elsewhere = sign(
+  ['nginx and the backend have network namespaces of their own', 'nginx and the backend share one network namespace'],
+  (view) => {
+    if (backend.backendSeat(view) !== 'be')
+      return view.read('tcp.listeners', 'be/ns:agent').status === 'known' ? 'yes' : 'unknown';
+    return judge(view, ['tcp.listeners', 'be/ns:nginx'], () => true);
+  },
+);
 
 function rows(view: View): readonly Listener[] {
   return backend.rowsOn(view, port(view)) ?? [];
@@ -55,7 +65,11 @@ const upstreamSeen = (view: View): string | null => {
   return null;
 };
 const addressMoved = sign(
-  (view) => `nginx dials ${upstreamSeen(view) ?? 'an old address'}, the container is at ${addresses(view).join(', ')}`,
+  [
+    (view) =>
+      `nginx dials ${upstreamSeen(view) ?? 'an old address'}, the container is at ${addresses(view).join(', ')}`,
+    (view) => `nginx dials ${upstreamSeen(view) ?? 'an address'}, which is the container's`,
+  ],
   (view) =>
     judge(view, ['docker.containers', 'be'], () => {
       const seen = upstreamSeen(view);
@@ -63,15 +77,18 @@ const addressMoved = sign(
       return addresses(view).length > 0 && !addresses(view).includes(seen);
     }),
 );
-const youngerThanNginx = sign('the container was made after nginx had started', (view) => {
-  const started = parts.containerOf(view, place)?.startedAtMs ?? null;
-  return judge(view, ['nginx.processes', 'be'], (seen) => {
-    const starts = seen.workers.flatMap((worker) =>
-      worker.startedAtMs === null || worker.shuttingDown ? [] : [worker.startedAtMs],
-    );
-    return started === null || starts.length === 0 ? 'unknown' : started > Math.max(...starts);
-  });
-});
+const youngerThanNginx = sign(
+  ['the container was made after nginx had started', 'nginx was started after the container was made'],
+  (view) => {
+    const started = parts.containerOf(view, place)?.startedAtMs ?? null;
+    return judge(view, ['nginx.processes', 'be'], (seen) => {
+      const starts = seen.workers.flatMap((worker) =>
+        worker.startedAtMs === null || worker.shuttingDown ? [] : [worker.startedAtMs],
+      );
+      return started === null || starts.length === 0 ? 'unknown' : started > Math.max(...starts);
+    });
+  },
+);
 
 function addresses(view: View): readonly string[] {
   return (
@@ -172,7 +189,7 @@ It is BE-01 inside a container.`,
       layer: 'backend',
       title: (view) => `the backend listens on port ${port(view)} for IPv6 only, and nginx dials IPv4`,
       necessary: [
-        sign('the only LISTEN row is ::1', (view) =>
+        sign(['the only LISTEN row is ::1', 'there are other LISTEN rows than ::1'], (view) =>
           judge(
             view,
             ['tcp.listeners', 'be'],

@@ -35,7 +35,7 @@ const complaint = (view: View): string => {
 const complains: Sign = anyOf(
   (view) => `the agent says why: ${complaint(view)}`,
   logs.logSays(place, logs.configErrorPattern, 'its log says'),
-  sign('its configuration does not hold', (view) =>
+  sign(['its configuration does not hold', 'its configuration file is valid'], (view) =>
     judge(view, ['agent.config', 'gw', 'gateway'], (seen) => seen.error !== null),
   ),
 );
@@ -49,7 +49,10 @@ const noUse = anyOf((view) => (crashes.holds(view) === 'yes' ? crashes.claim(vie
 
 /** The file is not TOML at all. Without the file, the wording of the log has to tell. */
 const syntax = sign(
-  (view) => `the file cannot be parsed: ${complaint(view)}`,
+  [
+    (view) => `the file cannot be parsed: ${complaint(view)}`,
+    'the file can be parsed; a key in it is missing or wrong',
+  ],
   (view) => {
     const parsed = judge(view, ['agent.config', 'gw', 'gateway'], (seen) => !seen.parsed);
     if (parsed !== 'unknown') return parsed;
@@ -58,9 +61,12 @@ const syntax = sign(
     return /syntax|parse error|unterminated|unexpected (character|token|end)/i.test(line.text) ? 'yes' : 'no';
   },
 );
-const parses = not('the file can be parsed; a key in it is missing or wrong', syntax);
+const parses = not(syntax);
 const placeholder = sign(
-  (view) => `the configured URL still holds a placeholder: ${config(view)?.url ?? ''}`,
+  [
+    (view) => `the configured URL still holds a placeholder: ${config(view)?.url ?? ''}`,
+    (view) => `the configured URL holds no placeholder (${config(view)?.url ?? 'none is set'})`,
+  ],
   (view) => judge(view, ['agent.config', 'gw', 'gateway'], (seen) => seen.url?.includes('${') ?? false),
 );
 const ranAtAll = sign('the program ran and spoke', (view) =>

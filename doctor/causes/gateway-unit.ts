@@ -27,20 +27,29 @@ const disconnected = anyOf(
   gateway.linkDown,
 );
 
-const configRepaired = sign('its configuration was changed after the last failure', (view) => {
-  const unit = view.value('unit.state', 'gw', 'gateway');
-  return judge(view, ['agent.config', 'gw', 'gateway'], (config) => {
-    if (!config.parsed || config.error !== null) return 'no';
-    if (config.mtimeMs === null || !unit?.changedAtMs) return 'unknown';
-    return config.mtimeMs > unit.changedAtMs;
-  });
-});
+const configRepaired = sign(
+  [
+    'its configuration was changed after the last failure',
+    'its configuration was not corrected since the last failure',
+  ],
+  (view) => {
+    const unit = view.value('unit.state', 'gw', 'gateway');
+    return judge(view, ['agent.config', 'gw', 'gateway'], (config) => {
+      if (!config.parsed || config.error !== null) return 'no';
+      if (config.mtimeMs === null || !unit?.changedAtMs) return 'unknown';
+      return config.mtimeMs > unit.changedAtMs;
+    });
+  },
+);
 /** Result keeps saying how the last run ended on some versions of systemd; then only its log tells of the limit. */
 const latched = anyOf(
-  (view) => `systemd refuses to start ${gatewayUnit(view)} again: the start limit was hit`,
+  [
+    (view) => `systemd refuses to start ${gatewayUnit(view)} again: the start limit was hit`,
+    'the start limit was not hit',
+  ],
   unitIs('has hit its start limit', (unit) => unit.result === 'start-limit-hit' && unit.activeState === 'failed'),
   allOf(
-    '',
+    'has failed after too many starts',
     unitIs('has failed', (unit) => unit.activeState === 'failed'),
     logs.logSays(place, /start request repeated too quickly/i, 'systemd says'),
   ),
@@ -53,9 +62,9 @@ const reasonGone = anyOf(
       : 'the program itself has not failed, and says nothing against its configuration',
   configRepaired,
   allOf(
-    '',
+    'the program itself has not failed',
     unitIs('did not fail itself', (unit) => unit.mainStatus === 0),
-    not('', logs.logSays(place, logs.configErrorPattern, '')),
+    not('its log has no configuration error', logs.logSays(place, logs.configErrorPattern, 'its log says')),
   ),
 );
 export const startLimitLatched = allOf(
@@ -68,7 +77,7 @@ export const notMerelyLatched = sign('the start limit is not what keeps it down'
   latched.holds(view) === 'no' ? 'yes' : negate(startLimitLatched.holds(view)),
 );
 
-const dockerStopped = sign('docker.service is not running', (view) =>
+const dockerStopped = sign(['docker.service is not running', 'docker.service is running'], (view) =>
   judge(view, ['unit.state', 'gw', 'docker'], (unit) => unit.activeState !== 'active'),
 );
 

@@ -39,7 +39,10 @@ const canonicalUpgrades = (claim: (path: string) => string): Sign =>
   anyOf((view) => claim(view.topology.path), gateway.gatewayUpgrades, nginx.publicUpgrades);
 
 const scheme = sign(
-  (view) => `the configured URL is ${configuredUrl(view)}; ${meant(view)}`,
+  [
+    (view) => `the configured URL is ${configuredUrl(view)}; ${meant(view)}`,
+    (view) => `the configured URL is ${configuredUrl(view)}`,
+  ],
   (view) =>
     judge(view, ['agent.config', 'gw', 'gateway'], (seen) => {
       if (!seen.url || !view.topology.url.startsWith('wss:') || seen.url.includes('${')) return 'no';
@@ -52,7 +55,10 @@ function bypasses(view: View, url: string): boolean {
 }
 
 const bypass = sign(
-  (view) => `the gateway dials the backend's port directly: ${configuredUrl(view)}`,
+  [
+    (view) => `the gateway dials the backend's port directly: ${configuredUrl(view)}`,
+    (view) => `the gateway dials ${configuredUrl(view)}, not the backend's own port`,
+  ],
   (view) => judge(view, ['agent.config', 'gw', 'gateway'], (seen) => seen.url !== null && bypasses(view, seen.url)),
 );
 const bypassed = (scope: 'active' | 'latent'): CauseRow => ({
@@ -68,8 +74,12 @@ const bypassed = (scope: 'active' | 'latent'): CauseRow => ({
 /** A complaint of the agent that is about nothing but its URL: then the URL's own cause says it, and says more. */
 export const complainsOfUrlOnly: Sign = allOf(
   'the agent complains of its URL and of nothing else',
-  anyOf('the URL has the wrong scheme or goes past nginx', scheme, bypass),
-  sign('no other key is complained of', (view) =>
+  anyOf(
+    ['the URL has the wrong scheme or goes past nginx', 'the URL has the right scheme and goes through nginx'],
+    scheme,
+    bypass,
+  ),
+  sign(['no other key is complained of', 'another key is complained of as well'], (view) =>
     judge(view, ['agent.config', 'gw', 'gateway'], (seen): Tri => {
       if (seen.error !== null) return 'no';
       const lines = view.value('log.tail', 'gw', 'gateway')?.lines ?? [];
@@ -102,7 +112,10 @@ const dialText = (view: View): string => {
   return `gets ${seen.status ?? name ?? (seen.ended === 'unreachable' ? 'nowhere (no such name, or no way there)' : seen.ended)}`;
 };
 const configuredFails = sign(
-  (view) => `dialled from ${parts.hostOf(view, 'gw')}, that URL ${dialText(view)}`,
+  [
+    (view) => `dialled from ${parts.hostOf(view, 'gw')}, that URL ${dialText(view)}`,
+    (view) => `dialled from ${parts.hostOf(view, 'gw')}, that URL gets 101`,
+  ],
   configuredDial((seen) => !seen.upgraded),
 );
 /** Live sockets to the configured port that certainly do not end at our public port: another name may well lead to the same nginx. */
@@ -123,39 +136,38 @@ const isAgents = (view: View, row: Connection): Tri => {
   return row.unit === null || unit === null ? 'unknown' : tri(row.unit === unit);
 };
 /** As long as our own addresses are not known, no socket is certainly another's. */
-const heldElsewhere = sign('', (view) =>
+const heldElsewhere = (view: View): Tri =>
   judge(view, ['tcp.connections', 'gw'], (): Tri => {
     const held = some(foreignLinks(view).map((row) => isAgents(view, row)));
     const ours = [view.read('host.addresses', 'be'), view.read('dns.answer', 'gw')];
     return held === 'yes' && ours.some((reading) => reading.status !== 'known') ? 'unknown' : held;
-  }),
-);
+  });
 const foreignPlace = (view: View): string => {
   const row = foreignLinks(view).find((item) => isAgents(view, item) === 'yes');
   return row ? `${row.remoteAddress}:${row.remotePort}` : 'another place';
 };
 /** Another backend takes it in: the agent holds its link to another place than ours, and ours does not know of it. */
 const connectedElsewhere = allOf(
-  (view) => `some backend answers at ${foreignPlace(view)}, and ours lists the gateway as absent`,
+  [
+    (view) => `some backend answers at ${foreignPlace(view)}, and ours lists the gateway as absent`,
+    'no other backend has taken it in',
+  ],
   parts.runs(parts.gatewayPart),
   heldElsewhere,
-  sign(
-    '',
-    configuredDial((seen) => seen.upgraded),
-  ),
+  configuredDial((seen) => seen.upgraded),
   gateway.registryOffline,
 );
 /** The canonical place works from this very host, or at least gives an HTTP answer where the configured one gives none. */
 const canonicalBetter = anyOf(
-  (view) => `${view.topology.url} can be reached from ${parts.hostOf(view, 'gw')}`,
+  [
+    (view) => `${view.topology.url} can be reached from ${parts.hostOf(view, 'gw')}`,
+    (view) => `${view.topology.url} cannot be reached from ${parts.hostOf(view, 'gw')} either`,
+  ],
   gateway.gatewayUpgrades,
   allOf(
-    '',
-    sign('', (view) => judge(view, ['ws.upgrade', 'gw', 'public'], (seen) => seen.status !== null)),
-    sign(
-      '',
-      configuredDial((seen) => ['none', 'tcp', 'tls'].includes(seen.reached)),
-    ),
+    'only the canonical place gives an HTTP answer',
+    (view) => judge(view, ['ws.upgrade', 'gw', 'public'], (seen) => seen.status !== null),
+    configuredDial((seen) => ['none', 'tcp', 'tls'].includes(seen.reached)),
   ),
 );
 
@@ -169,7 +181,10 @@ export const gatewayUrlCauses: readonly CauseRule[] = causesOf(
       necessary: [
         gateway.configuredPathDiffers,
         sign(
-          (view) => `that path gets ${view.value('ws.upgrade', 'gw', 'public-agent-path')?.status ?? 'no 101'}`,
+          [
+            (view) => `that path gets ${view.value('ws.upgrade', 'gw', 'public-agent-path')?.status ?? 'no 101'}`,
+            'that path gets 101 too',
+          ],
           (view) => judge(view, ['ws.upgrade', 'gw', 'public-agent-path'], (seen) => !backend.upgraded(seen)),
         ),
         canonicalUpgrades((path) => `${path} gets 101`),

@@ -28,22 +28,22 @@ function stateMount(view: View): Mount | null {
   return holding.sort((a, b) => b.path.length - a.path.length)[0] ?? null;
 }
 
-const mountIs = (claim: (mount: Mount) => string, test: (mount: Mount) => boolean) =>
-  sign(
-    (view) => {
+type MountText = (mount: Mount) => string;
+const mountText = (text: MountText) => (view: View) => {
+  const mount = stateMount(view);
+  return mount ? text(mount) : "the file system of the backend's state";
+};
+const mountIs = (claim: MountText, denial: MountText, test: (mount: Mount) => boolean) =>
+  sign([mountText(claim), mountText(denial)], (view) =>
+    judge(view, ['host.mounts', 'be'], () => {
       const mount = stateMount(view);
-      return mount ? claim(mount) : "the file system of the backend's state";
-    },
-    (view) =>
-      judge(view, ['host.mounts', 'be'], () => {
-        const mount = stateMount(view);
-        return mount ? test(mount) : 'unknown';
-      }),
+      return mount ? test(mount) : 'unknown';
+    }),
   );
 
 const suffers = (pattern: RegExp) =>
   anyOf(
-    'and the backend suffers from it',
+    ['and the backend suffers from it', 'the backend runs, is well, and its log says nothing of the kind'],
     not('it is not running', parts.runs(place)),
     logs.logSays(place, pattern, 'its log says'),
     sign('its health page says 503', (view) =>
@@ -74,6 +74,7 @@ const full: Omit<CauseRow, 'necessary'> = {
   lookalikes: {
     'BE-17': mountIs(
       (mount) => `${mount.path} is writable, only full`,
+      (mount) => `${mount.path} is mounted read-only`,
       (mount) => !mount.readOnly,
     ),
   },
@@ -84,8 +85,11 @@ const full: Omit<CauseRow, 'necessary'> = {
     ),
   help: `Nothing can be written where the backend keeps its state; crashes, truncated files and refused commands follow from that.`,
 };
+const bytesLeft = (mount: Mount) =>
+  `${mount.path} has ${mount.availableBytes} bytes left (${mount.usedPercent} % used)`;
 const nothingLeft = mountIs(
-  (mount) => `${mount.path} has ${mount.availableBytes} bytes left (${mount.usedPercent} % used)`,
+  bytesLeft,
+  bytesLeft,
   (mount) => mount.availableBytes < 1024 * 1024 || mount.inodesUsedPercent === 100,
 );
 
@@ -111,13 +115,15 @@ const oldBinary = (host: 'be' | 'gw'): CauseRow => ({
   scope: 'latent',
   title: `the ${host === 'be' ? 'backend' : 'gateway agent'} still runs the program from before the upgrade`,
   necessary: [
-    sign('the program file was replaced after the process started', (view) =>
-      judge(view, ['process.state', host, host === 'be' ? 'backend' : 'gateway'], (process) => {
-        if (!process.running) return false;
-        if (process.binaryDeleted === true) return true;
-        if (process.binaryMtimeMs === null || process.startedAtMs === null) return 'unknown';
-        return process.binaryMtimeMs > process.startedAtMs + 2000;
-      }),
+    sign(
+      ['the program file was replaced after the process started', 'the process runs the program that is on disk'],
+      (view) =>
+        judge(view, ['process.state', host, host === 'be' ? 'backend' : 'gateway'], (process) => {
+          if (!process.running) return false;
+          if (process.binaryDeleted === true) return true;
+          if (process.binaryMtimeMs === null || process.startedAtMs === null) return 'unknown';
+          return process.binaryMtimeMs > process.startedAtMs + 2000;
+        }),
     ),
   ],
   remedy: (view) =>
@@ -132,7 +138,10 @@ const reached = sign('another host can connect to it', (view) =>
   judge(view, ['tcp.connect', 'gw', 'agents'], (seen) => seen.outcome === 'connected'),
 );
 const beyondLoopback = sign(
-  (view) => `port ${view.topology.backend.agentsPort} listens beyond loopback`,
+  [
+    (view) => `port ${view.topology.backend.agentsPort} listens beyond loopback`,
+    (view) => `port ${view.topology.backend.agentsPort} listens on loopback only, or not at all`,
+  ],
   (view) =>
     judge(view, ['tcp.listeners', 'be'], (rows) =>
       rows.some((row) => row.port === view.topology.backend.agentsPort && !/^(127\.|::1$)/.test(row.address)),
@@ -158,6 +167,7 @@ export const hostCauses: readonly CauseRule[] = causesOf(
       necessary: [
         mountIs(
           (mount) => `${mount.path} is mounted read-only`,
+          (mount) => `${mount.path} is writable`,
           (mount) => mount.readOnly,
         ),
         suffers(readOnly),
@@ -177,10 +187,13 @@ export const hostCauses: readonly CauseRule[] = causesOf(
       title: 'the backend is out of file descriptors',
       necessary: [
         anyOf(
-          (view) => (atLimit.holds(view) === 'yes' ? atLimit.claim(view) : outOfFiles.claim(view)),
+          [
+            (view) => (atLimit.holds(view) === 'yes' ? atLimit.claim(view) : outOfFiles.claim(view)),
+            'it has descriptors left, and its log does not speak of any lack',
+          ],
           outOfFiles,
           // A program that is out of descriptors may well say nothing: it takes the connection and drops it.
-          allOf('', atLimit, backend.directClosed),
+          allOf('at its limit it drops the connection', atLimit, backend.directClosed),
         ),
         parts.runs(place),
         backend.directFails,
@@ -203,7 +216,7 @@ export const hostCauses: readonly CauseRule[] = causesOf(
       title: 'the backend was started by hand, outside of its unit',
       necessary: [
         backend.directUpgrades,
-        sign('its port belongs to a login session', (view) =>
+        sign(['its port belongs to a login session', 'its port belongs to no login session'], (view) =>
           judge(view, ['tcp.listeners', 'be'], (rows) =>
             rows.some(
               (row) =>

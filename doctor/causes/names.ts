@@ -9,8 +9,11 @@ const hostsLine = (view: View) => {
   return lines.find((line) => line.names.includes(view.topology.serverName)) ?? null;
 };
 const inHostsFile = sign(
-  (view) =>
-    `/etc/hosts:${hostsLine(view)?.line ?? '?'} on ${parts.hostOf(view, 'gw')} says: ${hostsLine(view)?.text ?? ''}`,
+  [
+    (view) =>
+      `/etc/hosts:${hostsLine(view)?.line ?? '?'} on ${parts.hostOf(view, 'gw')} says: ${hostsLine(view)?.text ?? ''}`,
+    (view) => `no line in /etc/hosts of ${parts.hostOf(view, 'gw')} leads ${view.topology.serverName} there`,
+  ],
   (view) =>
     judge(view, ['host.hosts-file', 'gw'], () => {
       const line = hostsLine(view);
@@ -20,40 +23,52 @@ const inHostsFile = sign(
     }),
 );
 
+const resolution = (view: View, seat: 'gw' | 'op' | 'be') => {
+  const answer = view.value('dns.answer', seat);
+  const result = answer?.error ? `ends with "${answer.error}"` : `gives ${answer?.addresses.join(', ') || 'nothing'}`;
+  return `looking up ${view.topology.serverName} on ${parts.hostOf(view, seat)} ${result}`;
+};
 const dnsError = (seat: 'gw' | 'op' | 'be', ...errors: readonly string[]) =>
   sign(
-    (view) =>
-      `${parts.hostOf(view, seat)} cannot resolve ${view.topology.serverName} (${view.value('dns.answer', seat)?.error ?? ''})`,
+    [
+      (view) =>
+        `${parts.hostOf(view, seat)} cannot resolve ${view.topology.serverName} (${view.value('dns.answer', seat)?.error ?? ''})`,
+      (view) => resolution(view, seat),
+    ],
     (view) => judge(view, ['dns.answer', seat], (answer) => answer.error !== null && errors.includes(answer.error)),
   );
 /** A line in somebody's /etc/hosts says nothing about DNS. */
 const inDns = anyOf(
-  'the name exists in DNS',
-  ...(['op', 'be'] as const).map((seat) =>
-    sign('', (view) =>
+  ['the name exists in DNS', 'no resolver knows the name'],
+  ...(['op', 'be'] as const).map(
+    (seat) => (view: View) =>
       judge(view, ['dns.answer', seat], (answer) => answer.addresses.length > 0 && answer.source !== 'hosts-file'),
-    ),
   ),
 );
 const resolverElsewhere = anyOf(
   'a resolver elsewhere answers',
-  ...(['op', 'be'] as const).map((seat) =>
-    sign('', (view) =>
+  ...(['op', 'be'] as const).map(
+    (seat) => (view: View) =>
       judge(
         view,
         ['dns.answer', seat],
         (answer) => answer.source !== 'hosts-file' && (answer.addresses.length > 0 || answer.error === 'nxdomain'),
       ),
-    ),
   ),
 );
 
 /** The line is there and its host does not use it. */
 const hostsLineIgnored = allOf(
-  (view) =>
-    `/etc/hosts:${hostsLine(view)?.line ?? '?'} on ${parts.hostOf(view, 'gw')} names it (${hostsLine(view)?.text ?? ''}), and is not used`,
-  sign('', (view) => judge(view, ['host.hosts-file', 'gw'], () => (hostsLine(view) === null ? 'no' : 'yes'))),
-  sign('', (view) => judge(view, ['dns.answer', 'gw'], (answer) => answer.error !== null)),
+  [
+    (view) =>
+      `/etc/hosts:${hostsLine(view)?.line ?? '?'} on ${parts.hostOf(view, 'gw')} names it (${hostsLine(view)?.text ?? ''}), and is not used`,
+    (view) =>
+      hostsLine(view) === null
+        ? `/etc/hosts of ${parts.hostOf(view, 'gw')} does not name ${view.topology.serverName}`
+        : resolution(view, 'gw'),
+  ],
+  (view) => judge(view, ['host.hosts-file', 'gw'], () => (hostsLine(view) === null ? 'no' : 'yes')),
+  (view) => judge(view, ['dns.answer', 'gw'], (answer) => answer.error !== null),
 );
 
 export const nameCauses: readonly CauseRule[] = causesOf(
@@ -100,7 +115,7 @@ export const nameCauses: readonly CauseRule[] = causesOf(
       necessary: [
         dnsError('gw', 'nxdomain'),
         anyOf('and it exists nowhere else', dnsError('op', 'nxdomain'), dnsError('be', 'nxdomain')),
-        not('no resolver knows it', inDns),
+        not(inDns),
       ],
       forbids: [hostsLineIgnored],
       lookalikes: { 'NET-02': dnsError('gw', 'nxdomain') },

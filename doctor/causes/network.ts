@@ -33,7 +33,10 @@ const publicStop = (view: View, ...actions: readonly ('drop' | 'reject')[]): Fir
   );
 const publicRule = (...actions: readonly ('drop' | 'reject')[]) =>
   sign(
-    (view) => `a rule of ${parts.hostOf(view, 'be')} does it: ${filterText(publicStop(view, ...actions))}`,
+    [
+      (view) => `a rule of ${parts.hostOf(view, 'be')} does it: ${filterText(publicStop(view, ...actions))}`,
+      (view) => `no rule of ${parts.hostOf(view, 'be')} stops such packets`,
+    ],
     (view) => judge(view, ['firewall.rules', 'be'], () => publicStop(view, ...actions) !== null),
   );
 const turnedAway = allOf(
@@ -64,7 +67,10 @@ function egressStop(view: View): FirewallRule | null {
   );
 }
 const egressRule = sign(
-  (view) => `a rule of ${parts.hostOf(view, 'gw')} itself does it: ${filterText(egressStop(view))}`,
+  [
+    (view) => `a rule of ${parts.hostOf(view, 'gw')} itself does it: ${filterText(egressStop(view))}`,
+    (view) => `no rule of ${parts.hostOf(view, 'gw')} stops such packets`,
+  ],
   (view) => judge(view, ['firewall.rules', 'gw'], () => egressStop(view) !== null),
 );
 /** The gateway's own rule is the nearer explanation; what cannot be read of it forbids nothing. */
@@ -75,7 +81,10 @@ const egressRuleSeen = sign(
 
 /** A LISTEN row that would take a dial of the loopback or any address. */
 const covered = sign(
-  (view) => `port ${agentsPort(view)} listens on the very address that is dialled`,
+  [
+    (view) => `port ${agentsPort(view)} listens on the very address that is dialled`,
+    (view) => `port ${agentsPort(view)} does not listen on the address that is dialled`,
+  ],
   (view) =>
     judge(view, ['tcp.listeners', backend.backendSeat(view)], (rows): Tri => {
       const own = rows.filter((row) => row.port === agentsPort(view) && !backend.isProxy(row));
@@ -107,12 +116,15 @@ const apiDial = (view: View) => view.value('http.response', 'be', 'api-health');
 const apiStop = (view: View): FirewallRule | null =>
   ownDialStop(view, apiPort(view), apiDial(view)?.outcome === 'timeout' ? 'drop' : 'reject');
 const apiRule = sign(
-  (view) => `a rule does it: ${filterText(apiStop(view))}`,
+  [(view) => `a rule does it: ${filterText(apiStop(view))}`, 'no rule of the packet filter stops such packets'],
   (view) => judge(view, ['firewall.rules', 'be'], () => apiStop(view) !== null),
 );
 /** A port that takes a connection and then keeps silent is no filter's work. */
 const apiNotReached = sign(
-  (view) => `a dial of the API port does not get through (${apiDial(view)?.outcome ?? 'no answer'})`,
+  [
+    (view) => `a dial of the API port does not get through (${apiDial(view)?.outcome ?? 'no answer'})`,
+    (view) => `a dial of the API port gets through (${apiDial(view)?.outcome ?? ''})`,
+  ],
   (view) =>
     judge(view, ['http.response', 'be', 'api-health'], (seen): Tri => {
       if (seen.outcome === 'refused' || seen.outcome === 'unreachable') return 'yes';
@@ -121,7 +133,10 @@ const apiNotReached = sign(
     }),
 );
 const apiListens = sign(
-  (view) => `port ${apiPort(view)} has a LISTEN row`,
+  [
+    (view) => `port ${apiPort(view)} has a LISTEN row`,
+    (view) => `the kernel has no LISTEN row for port ${apiPort(view)}`,
+  ],
   (view) =>
     judge(view, ['tcp.listeners', backend.backendSeat(view)], (rows) =>
       rows.some((row) => row.port === apiPort(view) && !backend.isProxy(row)),

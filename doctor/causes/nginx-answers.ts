@@ -81,8 +81,14 @@ export function gatewayGets(of: {
   const speaks = (view: View): 'gw' | 'be' =>
     (view.value('ws.upgrade', 'gw', 'public')?.status ?? null) === null ? 'be' : 'gw';
   return sign(
-    (view) =>
-      `an upgrade through nginx is answered with ${statuses.join(' or ')} (asked from ${signs.parts.hostOf(view, speaks(view))})`,
+    [
+      (view) =>
+        `an upgrade through nginx is answered with ${statuses.join(' or ')} (asked from ${signs.parts.hostOf(view, speaks(view))})`,
+      (view) => {
+        const seen = view.value('ws.upgrade', speaks(view), 'public');
+        return `an upgrade through nginx ${seen?.status ? `is answered with ${seen.status}` : `ends with ${seen?.ended ?? 'no answer'}`} (asked from ${signs.parts.hostOf(view, speaks(view))})`;
+      },
+    ],
     (view) => {
       const seat = speaks(view);
       const got = judge(view, ['ws.upgrade', seat, 'public'], (seen) => statuses.includes(seen.status ?? 0));
@@ -120,13 +126,18 @@ export const nginxAnswersCauses: readonly CauseRule[] = causesOf(
               (port) => route.target?.addresses.every((address) => address.port !== port) ?? false,
             ),
         ),
-        sign('nothing listens there, and something does on the right port', (view) =>
-          judge(view, ['tcp.listeners', backend.backendSeat(view)], (rows): Tri => {
-            const wanted = nginx.routeOf(view)?.target?.addresses ?? [];
-            const taken = wanted.map((address) => coveredBy(rows, address, agentsPort(view)));
-            if (wanted.length === 0 || taken.includes('yes')) return 'no';
-            return taken.includes('unknown') ? 'unknown' : 'yes';
-          }),
+        sign(
+          [
+            'nothing listens there, and something does on the right port',
+            'something listens where nginx sends the request, or it sends it nowhere',
+          ],
+          (view) =>
+            judge(view, ['tcp.listeners', backend.backendSeat(view)], (rows): Tri => {
+              const wanted = nginx.routeOf(view)?.target?.addresses ?? [];
+              const taken = wanted.map((address) => coveredBy(rows, address, agentsPort(view)));
+              if (wanted.length === 0 || taken.includes('yes')) return 'no';
+              return taken.includes('unknown') ? 'unknown' : 'yes';
+            }),
         ),
       ],
       signature: [backend.agentsListens],

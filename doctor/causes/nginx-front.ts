@@ -5,7 +5,6 @@ import {
   causesOf,
   judge,
   type RouteFact,
-  type Sign,
   sign,
   signs,
   some,
@@ -42,7 +41,7 @@ function distance(a: string, b: string): number {
 }
 
 /** Without TLS or an answer, from anywhere. */
-const endsBeforeAnswer = sign('what connects is cut off before any answer', (view) =>
+const endsBeforeAnswer = sign(['what connects is cut off before any answer', 'what connects gets an answer'], (view) =>
   some(
     (['be', 'gw', 'op'] as const).map((seat) =>
       judge(
@@ -75,7 +74,7 @@ const hasStray = nginx.routeIs(
 );
 
 /** One of several dials fails while others may not. */
-const someFail = sign('an upgrade through nginx fails', (view) =>
+const someFail = sign(['an upgrade through nginx fails', 'no upgrade through nginx fails'], (view) =>
   some(
     (['be', 'gw', 'op'] as const).map((seat) =>
       judge(view, ['ws.upgrade', seat, 'public'], (seen): Tri => {
@@ -108,7 +107,7 @@ function guardLeadsTo(route: RouteFact | null): string {
 }
 
 /** Nothing listens where the sub-request is sent. */
-const guardRefused: Sign = sign(
+const guardRefused = sign(
   (view) => `nothing listens at ${guardLeadsTo(nginx.routeOf(view))}`,
   (view) => {
     const addresses = nginx.routeOf(view)?.guard?.target?.addresses ?? [];

@@ -15,12 +15,14 @@ const cutsIdle = nginx.routeIs(
   (route, view) => (route.readTimeoutSeconds ?? 60) < view.topology.backend.heartbeatSeconds,
 );
 /** Its sessions open and are lost, again and again. */
-const flaps = sign('the gateway loses one session after the other', (view) =>
-  judge(view, ['log.tail', 'gw', 'gateway'], (tail): Tri => {
-    const lost = tail.lines.filter((line) => logs.spokenBy(line)?.event === MESSAGES.sessionLost.code).length;
-    if (lost >= 2) return tail.sinceMs === null ? 'unknown' : 'yes';
-    return tail.truncated ? 'unknown' : 'no';
-  }),
+const flaps = sign(
+  ['the gateway loses one session after the other', 'the gateway does not lose one session after the other'],
+  (view) =>
+    judge(view, ['log.tail', 'gw', 'gateway'], (tail): Tri => {
+      const lost = tail.lines.filter((line) => logs.spokenBy(line)?.event === MESSAGES.sessionLost.code).length;
+      if (lost >= 2) return tail.sinceMs === null ? 'unknown' : 'yes';
+      return tail.truncated ? 'unknown' : 'no';
+    }),
 );
 const cutNow = allOf('tunnels are cut, and the link is down for it', cutsIdle, flaps, gateway.linkDown);
 
@@ -127,7 +129,7 @@ export const nginxMoreCauses: readonly CauseRule[] = causesOf(
       title: 'nginx sends the HTTP API to the WebSocket port',
       necessary: [
         nginx.publicUpgrades,
-        sign('the API does not answer through nginx', (view) =>
+        sign(['the API does not answer through nginx', 'the API answers through nginx'], (view) =>
           judge(
             view,
             ['http.response', 'be', 'public-api'],
@@ -135,7 +137,10 @@ export const nginxMoreCauses: readonly CauseRule[] = causesOf(
           ),
         ),
         sign(
-          (view) => `the API's route leads to port ${agentsPort(view)}`,
+          [
+            (view) => `the API's route leads to port ${agentsPort(view)}`,
+            (view) => `the API's route does not lead to port ${agentsPort(view)}`,
+          ],
           (view) =>
             judge(
               view,

@@ -1,17 +1,5 @@
 // Causes in nginx while it runs, or fails to: not reloaded, refuses to start, out of connections, stopped, its port taken by another.
-import {
-  allOf,
-  type CauseRule,
-  causesOf,
-  judge,
-  not,
-  sign,
-  signs,
-  some,
-  type Tri,
-  tri,
-  type View,
-} from '../engine/index.ts';
+import { type CauseRule, causesOf, judge, not, sign, signs, some, type Tri, tri, type View } from '../engine/index.ts';
 import { deployAgain, nginxCommand, on, remedy } from './texts.ts';
 import { bringBack, downSign, downWord, unitDown } from './unit-words.ts';
 
@@ -24,10 +12,13 @@ const keyMismatch = /\[emerg\].*key values mismatch/;
 const anyEmergency =
   /\[emerg\](?!.*(host not found in upstream|bind\(\) to .* failed \(98|key values mismatch|still could not bind))/;
 
-const cutOff = sign('connections are cut off before any answer', (view) => {
-  const seen = nginx.publicSeen(view);
-  return seen ? tri(seen.status === null && seen.ended !== 'refused') : 'unknown';
-});
+const cutOff = sign(
+  ['connections are cut off before any answer', 'connections get an answer, or are refused'],
+  (view) => {
+    const seen = nginx.publicSeen(view);
+    return seen ? tri(seen.status === null && seen.ended !== 'refused') : 'unknown';
+  },
+);
 
 const stopped = downSign(
   parts.nginxPart,
@@ -38,22 +29,22 @@ const stopped = downSign(
       .holds(view),
 );
 
-const foreignOwner = sign(
-  (view) => {
-    const row = view.value('tcp.listeners', 'be')?.find((item) => item.port === view.topology.publicPort);
-    return `port ${view.topology.publicPort} belongs to ${row?.process ?? 'another program'}${row?.unit ? ` (${row.unit})` : ''}`;
-  },
-  (view: View) =>
-    judge(view, ['tcp.listeners', 'be'], (rows): Tri => {
-      const own = rows.filter((row) => row.port === view.topology.publicPort);
-      if (own.length === 0) return 'no';
-      return some(
-        own.map((row): Tri => {
-          if (row.process === null || row.ownership !== 'observed') return 'unknown';
-          return ['nginx', 'docker-proxy', 'systemd'].includes(row.process) ? 'no' : 'yes';
-        }),
-      );
-    }),
+const publicOwner = (view: View) => {
+  const row = view.value('tcp.listeners', 'be')?.find((item) => item.port === view.topology.publicPort);
+  if (!row) return `port ${view.topology.publicPort} belongs to nobody`;
+  return `port ${view.topology.publicPort} belongs to ${row.process ?? 'another program'}${row.unit ? ` (${row.unit})` : ''}`;
+};
+const foreignOwner = sign([publicOwner, publicOwner], (view: View) =>
+  judge(view, ['tcp.listeners', 'be'], (rows): Tri => {
+    const own = rows.filter((row) => row.port === view.topology.publicPort);
+    if (own.length === 0) return 'no';
+    return some(
+      own.map((row): Tri => {
+        if (row.process === null || row.ownership !== 'observed') return 'unknown';
+        return ['nginx', 'docker-proxy', 'systemd'].includes(row.process) ? 'no' : 'yes';
+      }),
+    );
+  }),
 );
 
 function shorten(line: string | null): string {
@@ -94,7 +85,7 @@ export const nginxRuntimeCauses: readonly CauseRule[] = causesOf(
       necessary: [
         nginx.nginxRuns,
         sign(
-          (view) => `nginx -t fails: ${nginx.emergency(view, /\[emerg\]/) ?? ''}`,
+          [(view) => `nginx -t fails: ${nginx.emergency(view, /\[emerg\]/) ?? ''}`, 'nginx -t reports no [emerg]'],
           (view) => judge(view, ['nginx.test', 'be'], (seen) => !seen.ok && /\[emerg\]/.test(seen.output)),
         ),
       ],
@@ -202,10 +193,7 @@ export const nginxRuntimeCauses: readonly CauseRule[] = causesOf(
     'NET-15': {
       name: 'another server on the public port',
       title: (view) => `another program than nginx holds port ${view.topology.publicPort}`,
-      necessary: [
-        allOf((view) => foreignOwner.claim(view), foreignOwner),
-        not('nginx itself is not up', nginx.nginxRuns),
-      ],
+      necessary: [foreignOwner, not('nginx itself is not up', nginx.nginxRuns)],
       forbids: [nginx.publicUpgrades],
       lookalikes: { 'TLS-03': foreignOwner },
       predicts: [...down, 'network.tls.verifies'],

@@ -56,18 +56,19 @@ function printed(code: string, before: readonly LogLine[]): LastWords {
 
 /** Its words count inside the window of the log only, as any line does. */
 function ends(place: Place, test: (words: LastWords) => boolean): Sign {
-  return sign(
-    (view) => {
+  const text = (view: View) => {
+    const words = lastWords(view, place);
+    return words
+      ? `its last words: ${words.reason} (${words.code})`
+      : 'it does not say with a code of its own why it ends';
+  };
+  return sign([text, text], (view) =>
+    judge(view, ['log.tail', place.seat, place.part], (tail): Tri => {
       const words = lastWords(view, place);
-      return words ? `its last words: ${words.reason} (${words.code})` : 'it says with a code of its own why it ends';
-    },
-    (view) =>
-      judge(view, ['log.tail', place.seat, place.part], (tail): Tri => {
-        const words = lastWords(view, place);
-        if (!words) return tail.truncated ? 'unknown' : 'no';
-        if (tail.sinceMs === null) return 'unknown';
-        return test(words) ? 'yes' : 'no';
-      }),
+      if (!words) return tail.truncated ? 'unknown' : 'no';
+      if (tail.sinceMs === null) return 'unknown';
+      return test(words) ? 'yes' : 'no';
+    }),
   );
 }
 
@@ -135,20 +136,19 @@ function refusal(view: View): { readonly name: string; readonly hint: string } |
 }
 
 function refusedFor(...names: readonly string[]): Sign {
-  return sign(
-    (view) => {
+  const text = (view: View) => {
+    const seen = refusal(view);
+    return seen
+      ? `the backend refuses its HELLO: ${[seen.name, seen.hint].filter(Boolean).join(', ')}`
+      : "the agent's log names no refusal of its HELLO";
+  };
+  return sign([text, text], (view) =>
+    judge(view, ['log.tail', 'gw', 'gateway'], (tail): Tri => {
       const seen = refusal(view);
-      return seen
-        ? `the backend refuses its HELLO: ${[seen.name, seen.hint].filter(Boolean).join(', ')}`
-        : 'the backend refuses its HELLO';
-    },
-    (view) =>
-      judge(view, ['log.tail', 'gw', 'gateway'], (tail): Tri => {
-        const seen = refusal(view);
-        if (!seen) return tail.truncated ? 'unknown' : 'no';
-        if (tail.sinceMs === null) return 'unknown';
-        return names.includes(seen.name) ? 'yes' : 'no';
-      }),
+      if (!seen) return tail.truncated ? 'unknown' : 'no';
+      if (tail.sinceMs === null) return 'unknown';
+      return names.includes(seen.name) ? 'yes' : 'no';
+    }),
   );
 }
 

@@ -1,5 +1,5 @@
 // Pieces of text and small signs that several layers of the catalogue share.
-import { type Remedy, type Sign, sign, signs, type View } from '../engine/index.ts';
+import { type Claim, type Remedy, type Sign, sign, signs, type View } from '../engine/index.ts';
 
 const { parts } = signs;
 
@@ -74,7 +74,7 @@ export function agentsLocation(view: View): readonly string[] {
   ];
 }
 
-/** A sign that is open, not refuted, when the thing is not seen: for evidence that a second fault can hide. */
-export function ifVisible(of: Sign): Sign {
-  return sign(of.claim, (view) => (of.holds(view) === 'yes' ? 'yes' : 'unknown'));
+/** A sign that is open, never refuted, when the thing is not seen: for evidence that a second fault can hide. */
+export function ifVisible(of: Claim): Sign {
+  return sign([of.claim, of.claim], (view) => (of.holds(view) === 'yes' ? 'yes' : 'unknown'));
 }

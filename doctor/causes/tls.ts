@@ -14,12 +14,17 @@ const day = (ms: number | undefined) => (ms === undefined ? '?' : new Date(ms).t
 
 const clockRight = not('the clock of the gateway is right', gateway.clockOff('gw', 300, 'either'));
 const expired = gateway.verification('gw', 'finds the certificate expired', (code) => code === 'CERT_HAS_EXPIRED');
-const renewed = sign('the certificate file on disk is another one, and valid', (view) =>
-  judge(view, ['tls.disk-certificate', 'be'], (disk) => {
-    const served = leaf(view);
-    if (!served) return 'unknown';
-    return disk.certificate.serial !== served.serial && disk.certificate.notAfterMs > served.notAfterMs;
-  }),
+const renewed = sign(
+  [
+    'the certificate file on disk is another one, and valid',
+    'the certificate file on disk is no newer than what is served',
+  ],
+  (view) =>
+    judge(view, ['tls.disk-certificate', 'be'], (disk) => {
+      const served = leaf(view);
+      if (!served) return 'unknown';
+      return disk.certificate.serial !== served.serial && disk.certificate.notAfterMs > served.notAfterMs;
+    }),
 );
 
 const issuerCodes = [
@@ -39,8 +44,14 @@ const demandsCertificate = /no required ssl certificate was sent/i;
 
 const handshakeFails = (seat: 'gw' | 'be' | 'op', codes: readonly string[]) =>
   sign(
-    (view) =>
-      `the TLS handshake from ${parts.hostOf(view, seat)} ends with ${view.value('tls.certificate', seat, 'public')?.error ?? 'an error'}`,
+    [
+      (view) =>
+        `the TLS handshake from ${parts.hostOf(view, seat)} ends with ${view.value('tls.certificate', seat, 'public')?.error ?? 'an error'}`,
+      (view) => {
+        const error = view.value('tls.certificate', seat, 'public')?.error;
+        return `the TLS handshake from ${parts.hostOf(view, seat)} ${error ? `ends with ${error}` : 'succeeds'}`;
+      },
+    ],
     (view) =>
       judge(
         view,
@@ -69,7 +80,7 @@ export const tlsCauses: readonly CauseRule[] = causesOf(
       title: (view) => `the certificate expired on ${day(leaf(view)?.notAfterMs)}`,
       necessary: [expired, clockRight],
       forbids: [renewed],
-      lookalikes: { 'TLS-02': not('the file on disk is no newer than what is served', renewed), 'CLK-01': clockRight },
+      lookalikes: { 'TLS-02': not(renewed), 'CLK-01': clockRight },
       remedy: (view) =>
         remedy('renew it, load it, and mend the renewal', [
           ...(servesRelease(view) ? ['viworks deploy apply'] : []),
@@ -143,12 +154,15 @@ export const tlsCauses: readonly CauseRule[] = causesOf(
       title: 'nginx demands a client certificate, and none is sent',
       necessary: [
         nginx.publicStatus(400, 496),
-        sign('nginx says "No required SSL certificate was sent"', (view) => {
-          const seat = nginx.publicSeat(view);
-          return seat
-            ? judge(view, ['ws.upgrade', seat, 'public'], (seen) => demandsCertificate.test(seen.body))
-            : 'unknown';
-        }),
+        sign(
+          ['nginx says "No required SSL certificate was sent"', 'nginx says nothing about a client certificate'],
+          (view) => {
+            const seat = nginx.publicSeat(view);
+            return seat
+              ? judge(view, ['ws.upgrade', seat, 'public'], (seen) => demandsCertificate.test(seen.body))
+              : 'unknown';
+          },
+        ),
       ],
       lookalikes: {
         'NGX-05': sign('the 400 is about the certificate, not about a header', (view) =>

@@ -53,7 +53,10 @@ export function unitDown(place: Place, named: (view: View) => boolean): (view: V
 
 export function downSign(place: Place, ...ways: readonly ((view: View) => Tri)[]): Sign {
   return sign(
-    (view) => `${parts.nameOf(view, place)} is ${downWord(view, place)} (${parts.stateWords(view, place)})`,
+    [
+      (view) => `${parts.nameOf(view, place)} is ${downWord(view, place)} (${parts.stateWords(view, place)})`,
+      (view) => `${parts.nameOf(view, place)} is ${parts.stateWords(view, place)}`,
+    ],
     (view) => some(ways.map((way) => way(view))),
   );
 }

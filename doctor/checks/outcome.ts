@@ -1,5 +1,5 @@
 // Turns a three-valued sign into a verdict with its sentence.
-import type { Sign, Tri, Verdict, View } from '../engine/index.ts';
+import type { Claim, Tri, Verdict, View } from '../engine/index.ts';
 
 interface Sentences {
   readonly pass?: (view: View) => string;
@@ -14,7 +14,7 @@ export function verdictOf(view: View, value: Tri, say: Sentences): Verdict {
 }
 
 /** The sign itself ought to hold. */
-export function expectSign(expected: Sign, say: Sentences): (view: View) => Verdict {
+export function expectSign(expected: Claim, say: Sentences): (view: View) => Verdict {
   return (view) => verdictOf(view, expected.holds(view), say);
 }
 

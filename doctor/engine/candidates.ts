@@ -1,6 +1,6 @@
 // Grades every cause rule against the facts, as seen from one gateway. Decides nothing about which causes are reported; selection.ts does.
 import type { CauseRule } from './cause.ts';
-import type { Sign } from './sign.ts';
+import type { Claim } from './sign.ts';
 import type { FactStore } from './store.ts';
 import type { GatewayTopology, Topology } from './topology.ts';
 import { every, type Tri } from './tri.ts';
@@ -37,7 +37,7 @@ export interface Scene {
   readonly topology: Topology;
 }
 
-function judgeSign(sign: Sign, scene: Scene, gateway: GatewayTopology | null): Judged {
+function judgeSign(sign: Claim, scene: Scene, gateway: GatewayTopology | null): Judged {
   const view = createView(scene.store, scene.topology, gateway);
   const value = sign.holds(view);
   const reads = [...view.reads];
@@ -45,17 +45,18 @@ function judgeSign(sign: Sign, scene: Scene, gateway: GatewayTopology | null): J
 }
 
 export function gradeCause(rule: CauseRule, scene: Scene, gateway: GatewayTopology | null): Candidate {
-  const judgeAll = (signs: readonly Sign[]) => signs.map((item) => judgeSign(item, scene, gateway));
+  const judgeAll = (signs: readonly Claim[]) => signs.map((item) => judgeSign(item, scene, gateway));
   const necessary = judgeAll(rule.necessary);
   const signature = judgeAll(rule.signature);
   const forbidden = judgeAll(rule.forbids).find((item) => item.value === 'yes');
-  const absent = necessary.find((item) => item.value === 'no');
+  const absent = necessary.findIndex((item) => item.value === 'no');
   const separations = rule.lookalikes.map((item) => ({
     code: item.code,
     title: item.title ?? null,
     sign: judgeSign(item.separator, scene, gateway),
   }));
-  const refutation = forbidden ? forbidden.claim : absent ? `it is not so that ${absent.claim}` : null;
+  const view = createView(scene.store, scene.topology, gateway);
+  const refutation = forbidden?.claim ?? rule.necessary[absent]?.denial(view) ?? null;
   const proof = every(signature.map((item) => item.value));
   let match: Candidate['match'] = 'refuted';
   if (refutation === null) {
@@ -63,7 +64,6 @@ export function gradeCause(rule: CauseRule, scene: Scene, gateway: GatewayTopolo
     if (needed === 'unknown' || proof === 'no') match = 'open';
     else match = proof === 'yes' ? 'complete' : 'partial';
   }
-  const view = createView(scene.store, scene.topology, gateway);
   const supports = judgeAll(rule.supports);
   return { rule, gateway, view, match, refutation, necessary, signature, supports, separations };
 }

@@ -3,7 +3,7 @@
 // several rows (active and latent, one for each host) gives a list. `lookalikes` is a record: `{ 'BE-05': separator, loop: ['a title', separator] }`.
 import type { HopId } from './path.ts';
 import type { Remedy } from './report.ts';
-import type { Sign } from './sign.ts';
+import type { Claim, Sign } from './sign.ts';
 import type { View } from './view.ts';
 
 export interface LookAlike {
@@ -12,7 +12,7 @@ export interface LookAlike {
   /** For codes that have no rule of their own. */
   readonly title?: string;
   /** Holds when it is this cause and not the look-alike. */
-  readonly separator: Sign;
+  readonly separator: Claim;
 }
 
 export type CauseLayer =
@@ -40,14 +40,14 @@ export interface CauseRule {
   readonly scope: 'active' | 'latent' | 'sight';
   readonly host: 'be' | 'gw';
   readonly title: (view: View) => string;
-  /** All must hold for the cause to be named; one that does not refutes it. */
+  /** All must hold for the cause to be named; one that fails refutes it, and its second sentence is the reason given. */
   readonly necessary: readonly Sign[];
   /** With all of these as well it is proven. One that is known not to hold keeps it from being proven. */
-  readonly signature: readonly Sign[];
+  readonly signature: readonly Claim[];
   /** Shown as evidence when they hold; they decide nothing. */
-  readonly supports: readonly Sign[];
+  readonly supports: readonly Claim[];
   /** One that holds eliminates the cause, and is the reason given. */
-  readonly forbids: readonly Sign[];
+  readonly forbids: readonly Claim[];
   readonly lookalikes: readonly LookAlike[];
   /** Ids of the checks whose failure it explains. */
   readonly predicts: readonly string[];
@@ -69,7 +69,7 @@ export interface CauseRow
     Partial<CauseDefaults & Pick<CauseRule, 'signature' | 'supports' | 'forbids' | 'followsFrom'>> {
   readonly title: string | ((view: View) => string);
   /** By code: the sign that separates; for a code without a rule of its own its title comes first. */
-  readonly lookalikes?: Readonly<Record<string, Sign | readonly [title: string, separator: Sign]>>;
+  readonly lookalikes?: Readonly<Record<string, Claim | readonly [title: string, separator: Claim]>>;
 }
 
 /** Declares the rows of one file. What happens on a gateway is one cause for each gateway, unless `per` says otherwise. */

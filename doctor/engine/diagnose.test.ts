@@ -26,7 +26,9 @@ function worldOf(switches: Readonly<Record<string, Tri>>, from: World = emptyWor
 }
 
 const is = (name: string): Sign =>
-  sign(`${name} holds`, (view) => judge(view, ['host.addresses', 'be', name], (list) => list.length > 0));
+  sign([`${name} holds`, `${name} fails`], (view) =>
+    judge(view, ['host.addresses', 'be', name], (list) => list.length > 0),
+  );
 
 type CauseParts = Partial<Omit<CauseRule, 'title'>> & { readonly code: string };
 const cause = (parts: CauseParts): CauseRule => ({
@@ -218,7 +220,9 @@ test('a cause of one gateway names that gateway and does not explain another one
   if (!first) throw new Error('no gateway');
   const two = { ...topology, gateways: [first, { ...first, id: 'gw-2' }] };
   const world = emptyWorld(two).put('host.addresses', gw, 'a', ['on']).put('host.addresses', 'gw:gw-2', 'a', []);
-  const own = sign('a holds there', (view) => judge(view, ['host.addresses', 'gw', 'a'], (list) => list.length > 0));
+  const own = sign(['a holds there', 'a fails there'], (view) =>
+    judge(view, ['host.addresses', 'gw', 'a'], (list) => list.length > 0),
+  );
   const rule = cause({ code: 'XX-01', per: 'gateway', host: 'gw', necessary: [own] });
   const everywhere = check('x.one.fails', 'fail', { per: 'gateway' });
   const report = diagnose({ store: world.store(), topology: two }, { causes: [rule], checks: [everywhere] }, meta);

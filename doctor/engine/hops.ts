@@ -2,7 +2,7 @@
 import type { Scene } from './candidates.ts';
 import { type HopId, hopAbsence, hops } from './path.ts';
 import type { HopReport, HopState } from './report.ts';
-import type { Sign } from './sign.ts';
+import type { Claim } from './sign.ts';
 import { judge } from './sign.ts';
 import { signs } from './signs/index.ts';
 import type { GatewayTopology } from './topology.ts';
@@ -21,7 +21,7 @@ interface HopProbe {
 }
 
 const firstAnswer = (view: View) => nginx.publicSeen(view);
-const holds = (sign: Sign) => (view: View) => sign.holds(view);
+const holds = (sign: Claim) => (view: View) => sign.holds(view);
 
 /** A dial that got past a hop proves the hop. */
 function gatewayDial(view: View, stage: 'tcp' | 'tls'): Tri {

@@ -70,7 +70,7 @@ export type {
 } from './report.ts';
 export { verdictWords } from './report.ts';
 export type { ForwardedHeader, Place, RouteAdvice, RouteFact } from './route.ts';
-export type { Sign } from './sign.ts';
+export type { Claim, Sign } from './sign.ts';
 export { allOf, anyOf, judge, not, sign } from './sign.ts';
 export type { UrlParts } from './signs/gateway.ts';
 export { partsOfUrl } from './signs/gateway.ts';

@@ -2,11 +2,11 @@
 // there are none here: so it says what is looked at, not what would be seen.
 import {
   type CauseRule,
+  type Claim,
   createFactStore,
   createView,
   exampleTopology,
   type FactKey,
-  type Sign,
 } from '../engine/index.ts';
 import { factNames } from './fact-names.ts';
 import { labelled, wrap } from './text.ts';
@@ -57,7 +57,7 @@ function exampleView() {
 }
 
 /** The kinds of facts that these signs ask for, in their order. */
-function readBy(asked: readonly Sign[]): readonly string[] {
+function readBy(asked: readonly Claim[]): readonly string[] {
   const keys = new Set<FactKey>();
   for (const sign of asked) {
     const view = exampleView();

@@ -1,8 +1,8 @@
 // Signs about the backend: its listeners as the kernel has them, and what answers when its ports are dialled directly.
 import type { UpgradeObservation, UpgradeStage } from '../contacts.ts';
 import type { Listener } from '../observations.ts';
-import { judge, type Sign, sign } from '../sign.ts';
-import { every, negate, some, type Tri } from '../tri.ts';
+import { judge, not, sign } from '../sign.ts';
+import { every, some, type Tri } from '../tri.ts';
 import type { Seat, View } from '../view.ts';
 
 const stages: readonly UpgradeStage[] = [
@@ -57,23 +57,26 @@ function listens(port: (view: View) => number): (view: View) => Tri {
 const agentsPort = (view: View) => view.topology.backend.agentsPort;
 const apiPort = (view: View) => view.topology.backend.apiPort;
 
-const agentsListens = sign((view) => `port ${agentsPort(view)} has a LISTEN row`, listens(agentsPort));
-const agentsNotListening = sign(
-  (view) => `the kernel has no LISTEN row for port ${agentsPort(view)}`,
-  (view) => negate(agentsListens.holds(view)),
+const agentsListens = sign(
+  [
+    (view) => `port ${agentsPort(view)} has a LISTEN row`,
+    (view) => `the kernel has no LISTEN row for port ${agentsPort(view)}`,
+  ],
+  listens(agentsPort),
+);
+const agentsNotListening = not(agentsListens);
+
+const apiText = (view: View) => {
+  const seen = view.value('http.response', 'be', 'api-health');
+  if (seen?.outcome !== 'response') return `port ${apiPort(view)} does not answer GET /health (${seen?.outcome ?? ''})`;
+  return `port ${apiPort(view)} answers GET /health${seen.status ? ` with ${seen.status}` : ''}`;
+};
+const apiAnswers = sign([apiText, apiText], (view) =>
+  judge(view, ['http.response', 'be', 'api-health'], (seen) => seen.outcome === 'response'),
 );
 
-const apiAnswers = sign(
-  (view) => {
-    const answer = view.value('http.response', 'be', 'api-health');
-    return `port ${apiPort(view)} answers GET /health${answer?.status ? ` with ${answer.status}` : ''}`;
-  },
-  (view) => judge(view, ['http.response', 'be', 'api-health'], (seen) => seen.outcome === 'response'),
-);
-
-const apiSilent = sign(
-  (view) => `port ${apiPort(view)} accepts a connection and says nothing`,
-  (view) => judge(view, ['http.response', 'be', 'api-health'], (seen) => seen.outcome === 'timeout'),
+const apiSilent = sign([(view) => `port ${apiPort(view)} accepts a connection and says nothing`, apiText], (view) =>
+  judge(view, ['http.response', 'be', 'api-health'], (seen) => seen.outcome === 'timeout'),
 );
 
 function direct(test: (seen: UpgradeObservation) => boolean | Tri): (view: View) => Tri {
@@ -82,47 +85,62 @@ function direct(test: (seen: UpgradeObservation) => boolean | Tri): (view: View)
 
 const directText = (view: View) => `the upgrade sent straight to port ${agentsPort(view)}`;
 
-const directUpgrades = sign((view) => `${directText(view)} gets 101`, direct(upgraded));
-const directFails = sign(
-  (view) => `${directText(view)} fails`,
-  (view) => negate(directUpgrades.holds(view)),
+/** How it ended, for signs that expected another end. */
+function directEnd(view: View): string {
+  const seen = view.value('ws.upgrade', 'be', 'direct');
+  if (!seen) return `${directText(view)} ends otherwise`;
+  if (seen.status !== null) return `${directText(view)} is answered with ${seen.status}`;
+  return `${directText(view)} ends with ${seen.ended}`;
+}
+
+const directUpgrades = sign(
+  [(view) => `${directText(view)} gets 101`, (view) => `${directText(view)} fails`],
+  direct(upgraded),
 );
-const directRefused = sign(
-  (view) => `${directText(view)} is refused`,
-  (view) =>
-    some([
-      direct((seen) => seen.ended === 'refused')(view),
-      judge(view, ['tcp.connect', 'be', 'agents'], (seen) => seen.outcome === 'refused'),
-    ]),
+const directFails = not(directUpgrades);
+const directRefused = sign([(view) => `${directText(view)} is refused`, directEnd], (view) =>
+  some([
+    direct((seen) => seen.ended === 'refused')(view),
+    judge(view, ['tcp.connect', 'be', 'agents'], (seen) => seen.outcome === 'refused'),
+  ]),
 );
 const directSilent = sign(
-  (view) => `${directText(view)} connects and then hears nothing`,
+  [(view) => `${directText(view)} connects and then hears nothing`, directEnd],
   direct((seen) => seen.reached === 'tcp' && seen.ended === 'timeout'),
 );
 const directConnectTimeout = sign(
-  (view) => `${directText(view)} cannot even connect (timeout)`,
+  [(view) => `${directText(view)} cannot even connect (timeout)`, directEnd],
   direct((seen) => seen.reached === 'none' && seen.ended === 'timeout'),
 );
 const directClosed = sign(
-  (view) => `${directText(view)} connects and is cut off without an answer`,
+  [(view) => `${directText(view)} connects and is cut off without an answer`, directEnd],
   direct((seen) => seen.reached === 'tcp' && (seen.ended === 'reset' || seen.ended === 'closed')),
 );
 const directStatus = sign(
-  (view) => `${directText(view)} is answered with ${view.value('ws.upgrade', 'be', 'direct')?.status ?? 'a status'}`,
+  [
+    (view) => `${directText(view)} is answered with ${view.value('ws.upgrade', 'be', 'direct')?.status ?? 'a status'}`,
+    directEnd,
+  ],
   direct((seen) => seen.status !== null && seen.status !== 101),
 );
 const directRootUpgrades = sign(
-  (view) => `on path / port ${agentsPort(view)} answers 101`,
+  [
+    (view) => `on path / port ${agentsPort(view)} answers 101`,
+    (view) => `on path / port ${agentsPort(view)} answers no 101 either`,
+  ],
   (view) => judge(view, ['ws.upgrade', 'be', 'direct-root'], upgraded),
 );
 
 /** The row's queue: our held dial stayed in it, so nobody accepts. */
 const queueRises = sign(
-  (view) => {
-    const seen = view.value('tcp.queue', backendSeat(view), 'agents');
-    const numbers = seen ? ` (Recv-Q ${seen.before} → ${seen.during} during one extra dial)` : '';
-    return `connections to port ${agentsPort(view)} pile up in the accept queue${numbers}`;
-  },
+  [
+    (view) => {
+      const seen = view.value('tcp.queue', backendSeat(view), 'agents');
+      const numbers = seen ? ` (Recv-Q ${seen.before} → ${seen.during} during one extra dial)` : '';
+      return `connections to port ${agentsPort(view)} pile up in the accept queue${numbers}`;
+    },
+    (view) => `connections to port ${agentsPort(view)} do not stay in the accept queue`,
+  ],
   (view) => {
     const seat = backendSeat(view);
     return judge(view, ['tcp.queue', seat, 'agents'], (seen): Tri => {
@@ -133,7 +151,10 @@ const queueRises = sign(
   },
 );
 const queueEmpty = sign(
-  (view) => `the accept queue of port ${agentsPort(view)} is empty (Recv-Q 0)`,
+  [
+    (view) => `the accept queue of port ${agentsPort(view)} is empty (Recv-Q 0)`,
+    (view) => `connections wait in the accept queue of port ${agentsPort(view)}, or nothing listens there`,
+  ],
   (view) =>
     judge(view, ['tcp.listeners', backendSeat(view)], (rows) => {
       const own = rows.filter((row) => row.port === agentsPort(view) && !isProxy(row));
@@ -142,11 +163,19 @@ const queueEmpty = sign(
 );
 
 /** Owner of the agents port is somebody else's unit; unknown when the owner is not visible. */
-const agentsPortForeign: Sign = sign(
-  (view) => {
-    const row = rowsOn(view, agentsPort(view))?.find((item) => item.unit);
-    return `port ${agentsPort(view)} is held by ${row?.process ?? 'a process'}${row?.unit ? ` in ${row.unit}` : ''}, not by the backend`;
-  },
+const agentsPortForeign = sign(
+  [
+    (view) => {
+      const row = rowsOn(view, agentsPort(view))?.find((item) => item.unit);
+      return `port ${agentsPort(view)} is held by ${row?.process ?? 'a process'}${row?.unit ? ` in ${row.unit}` : ''}, not by the backend`;
+    },
+    (view) => {
+      const rows = rowsOn(view, agentsPort(view)) ?? [];
+      return rows.length > 0
+        ? `port ${agentsPort(view)} is held by the backend itself`
+        : `nobody holds port ${agentsPort(view)}`;
+    },
+  ],
   (view) =>
     judge(view, ['tcp.listeners', backendSeat(view)], (rows): Tri => {
       const own = rows.filter((row) => row.port === agentsPort(view) && !isProxy(row));

@@ -1,6 +1,6 @@
 // Signs about one gateway: its link, its name resolution, its way to the public port, TLS as it sees it, its configured URL.
 import type { Connection } from '../observations.ts';
-import { judge, type Sign, sign } from '../sign.ts';
+import { judge, not, type Sign, sign } from '../sign.ts';
 import { negate, type Tri } from '../tri.ts';
 import type { Seat, View } from '../view.ts';
 import { upgraded } from './backend.ts';
@@ -19,7 +19,10 @@ function linkRows(view: View, rows: readonly Connection[], port: number): readon
 
 /** The gateway itself, the registry and the kernel must not disagree; the first two outrank a bare socket. */
 const linkUp = sign(
-  (view) => `${hostOf(view, 'gw')} holds a live link to the backend`,
+  [
+    (view) => `${hostOf(view, 'gw')} holds a live link to the backend`,
+    (view) => `${hostOf(view, 'gw')} holds no link to the backend`,
+  ],
   (view) => {
     const own = judge(view, ['gateway.health', 'gw'], (seen) =>
       seen.link === null ? 'unknown' : ['up', 'connected', 'online', 'ready', 'healthy'].includes(seen.link),
@@ -35,47 +38,62 @@ const linkUp = sign(
     );
   },
 );
-const linkDown = sign(
-  (view) => `${hostOf(view, 'gw')} holds no link to the backend`,
-  (view) => negate(linkUp.holds(view)),
-);
+const linkDown = not(linkUp);
 
 /** Neither a link nor an attempt: no socket to the public or the agents port in any live state. */
 const noSockets = sign(
-  (view) => `${hostOf(view, 'gw')} has no socket to port ${publicPort(view)} and none that is being opened`,
+  [
+    (view) => `${hostOf(view, 'gw')} has no socket to port ${publicPort(view)} and none that is being opened`,
+    (view) => `${hostOf(view, 'gw')} has a socket to the backend, or is opening one`,
+  ],
   (view) =>
     judge(view, ['tcp.connections', 'gw'], (rows) =>
       [publicPort(view), view.topology.backend.agentsPort].every((port) => linkRows(view, rows, port).length === 0),
     ),
 );
 
+/** Where no registry applies, neither of the two holds. */
 const registryOffline = sign('the backend does not list the gateway as online', (view) =>
   view.gateway
     ? judge(view, ['registry.entry', 'op', view.gateway.id], (entry) => !(entry.listed && entry.online))
     : 'no',
 );
-const registryOnline = sign('the backend lists the gateway as online', (view) =>
-  view.gateway ? judge(view, ['registry.entry', 'op', view.gateway.id], (entry) => entry.listed && entry.online) : 'no',
+const registryOnline = sign(
+  ['the backend lists the gateway as online', 'the backend does not list the gateway as online'],
+  (view) =>
+    view.gateway
+      ? judge(view, ['registry.entry', 'op', view.gateway.id], (entry) => entry.listed && entry.online)
+      : 'no',
 );
 
 const gatewayUpgrades = sign(
-  (view) => `an upgrade from ${hostOf(view, 'gw')} through nginx gets 101`,
+  [
+    (view) => `an upgrade from ${hostOf(view, 'gw')} through nginx gets 101`,
+    (view) => {
+      const seen = view.value('ws.upgrade', 'gw', 'public');
+      return `an upgrade from ${hostOf(view, 'gw')} through nginx gets no 101 (${seen?.status ?? seen?.ended ?? 'no answer'})`;
+    },
+  ],
   (view) => judge(view, ['ws.upgrade', 'gw', 'public'], upgraded),
 );
 
 const gatewayProcess = sign(
-  (view) => `an agent process runs on ${hostOf(view, 'gw')}`,
+  [
+    (view) => `an agent process runs on ${hostOf(view, 'gw')}`,
+    (view) => `no agent process runs on ${hostOf(view, 'gw')}`,
+  ],
   (view) => judge(view, ['process.state', gatewayPart.seat, gatewayPart.part], (process) => process.running),
 );
-const noGatewayProcess = sign(
-  (view) => `no agent process runs on ${hostOf(view, 'gw')}`,
-  (view) => negate(gatewayProcess.holds(view)),
-);
+const noGatewayProcess = not(gatewayProcess);
 
 /** The dial of the public port from one vantage. */
 function publicDial(seat: Seat, outcome: 'connected' | 'refused' | 'timeout' | 'unreachable'): Sign {
+  const text = (view: View, what: string) => `a dial of port ${publicPort(view)} from ${hostOf(view, seat)}: ${what}`;
   return sign(
-    (view) => `a dial of port ${publicPort(view)} from ${hostOf(view, seat)}: ${outcome}`,
+    [
+      (view) => text(view, outcome),
+      (view) => text(view, view.value('tcp.connect', seat, 'public')?.outcome ?? `not ${outcome}`),
+    ],
     (view) => judge(view, ['tcp.connect', seat, 'public'], (seen) => seen.outcome === outcome),
   );
 }
@@ -87,12 +105,23 @@ function backendAddresses(view: View): readonly string[] {
   return [...new Set([...own, ...(/^[\d.]+$|:/.test(dialled) ? [dialled] : [])])];
 }
 
+const resolves = (view: View) => {
+  const answer = view.value('dns.answer', 'gw');
+  const means = answer?.addresses.length
+    ? `is ${answer.addresses.join(', ')}`
+    : `does not resolve (${answer?.error ?? ''})`;
+  return `on ${hostOf(view, 'gw')} ${view.topology.serverName} ${means}`;
+};
+
 /** The name leads the gateway to addresses that are none of the backend's. */
 const nameLeadsElsewhere = sign(
-  (view) => {
-    const answer = view.value('dns.answer', 'gw');
-    return `on ${hostOf(view, 'gw')} ${view.topology.serverName} is ${answer?.addresses.join(', ') || 'another address'}, not ${backendAddresses(view).join(' or ')}`;
-  },
+  [
+    (view) => {
+      const answer = view.value('dns.answer', 'gw');
+      return `on ${hostOf(view, 'gw')} ${view.topology.serverName} is ${answer?.addresses.join(', ') || 'another address'}, not ${backendAddresses(view).join(' or ')}`;
+    },
+    resolves,
+  ],
   (view) =>
     judge(view, ['dns.answer', 'gw'], (answer): Tri => {
       const right = backendAddresses(view);
@@ -108,7 +137,7 @@ const nameLeadsElsewhere = sign(
     }),
 );
 const nameRight = sign(
-  (view) => `on ${hostOf(view, 'gw')} ${view.topology.serverName} leads to the backend`,
+  [(view) => `on ${hostOf(view, 'gw')} ${view.topology.serverName} leads to the backend`, resolves],
   (view) =>
     judge(view, ['dns.answer', 'gw'], (answer) => {
       if (answer.error !== null || answer.addresses.length === 0) return 'no';
@@ -117,11 +146,21 @@ const nameRight = sign(
 );
 
 function verification(seat: Seat, claim: string, test: (code: string) => boolean): Sign {
+  const seen = (view: View) => view.value('tls.certificate', seat, 'public');
+  const judged = (view: View) => {
+    const of = seen(view);
+    return of ? ` (${of.verification}, judged with ${of.trust})` : '';
+  };
   return sign(
-    (view) => {
-      const seen = view.value('tls.certificate', seat, 'public');
-      return `${hostOf(view, seat)} ${claim}${seen ? ` (${seen.verification}, judged with ${seen.trust})` : ''}`;
-    },
+    [
+      (view) => `${hostOf(view, seat)} ${claim}${judged(view)}`,
+      (view) => {
+        const of = seen(view);
+        if (of?.handshake !== 'ok')
+          return `${hostOf(view, seat)} is shown no certificate${of?.error ? ` (${of.error})` : ''}`;
+        return `${hostOf(view, seat)} ${of.verification === 'OK' ? 'accepts' : 'rejects'} the certificate${judged(view)}`;
+      },
+    ],
     (view) =>
       judge(view, ['tls.certificate', seat, 'public'], (seen) =>
         seen.handshake === 'ok' ? test(seen.verification) : 'no',
@@ -159,11 +198,14 @@ function configuredPath(view: View): string | null {
 
 /** It names another host or another port than the canonical URL; the scheme is another matter. */
 const configuredOriginDiffers = sign(
-  (view) => {
-    const config = view.value('agent.config', 'gw', 'gateway');
-    const line = config?.urlPlace ? `:${config.urlPlace.line}` : '';
-    return `${config?.path ?? 'its configuration'}${line} says ${config?.urlPlace?.key ?? 'url'} = "${config?.url ?? '…'}"`;
-  },
+  [
+    (view) => {
+      const config = view.value('agent.config', 'gw', 'gateway');
+      const line = config?.urlPlace ? `:${config.urlPlace.line}` : '';
+      return `${config?.path ?? 'its configuration'}${line} says ${config?.urlPlace?.key ?? 'url'} = "${config?.url ?? '…'}"`;
+    },
+    "the gateway's configuration names no other host or port",
+  ],
   (view) =>
     judge(view, ['agent.config', 'gw', 'gateway'], (config): Tri => {
       const own = partsOfUrl(config.url);
@@ -174,7 +216,11 @@ const configuredOriginDiffers = sign(
 );
 
 const configuredPathDiffers = sign(
-  (view) => `the gateway's configuration asks for ${configuredPath(view) ?? 'another path'}, not ${view.topology.path}`,
+  [
+    (view) =>
+      `the gateway's configuration asks for ${configuredPath(view) ?? 'another path'}, not ${view.topology.path}`,
+    (view) => `the gateway's configuration asks for ${view.topology.path}`,
+  ],
   (view) =>
     judge(view, ['agent.config', 'gw', 'gateway'], (config) =>
       config.url === null ? 'unknown' : configuredPath(view) !== view.topology.path,
@@ -183,15 +229,14 @@ const configuredPathDiffers = sign(
 
 /** Skew of a host's clock against the operator's, certain beyond `seconds`. */
 function clockOff(seat: 'be' | 'gw', seconds: number, direction: 'behind' | 'ahead' | 'either'): Sign {
-  return sign(
-    (view) =>
-      `the clock of ${hostOf(view, seat)} is ${Math.round((view.value('host.clock', seat)?.offsetMs ?? 0) / 1000)} s off`,
-    (view) =>
-      judge(view, ['host.clock', seat], (clock) => {
-        const signed = direction === 'behind' ? -clock.offsetMs : clock.offsetMs;
-        const off = direction === 'either' ? Math.abs(clock.offsetMs) : signed;
-        return off - clock.errorMs > seconds * 1000;
-      }),
+  const off = (view: View) =>
+    `the clock of ${hostOf(view, seat)} is ${Math.round((view.value('host.clock', seat)?.offsetMs ?? 0) / 1000)} s off`;
+  return sign([off, off], (view) =>
+    judge(view, ['host.clock', seat], (clock) => {
+      const signed = direction === 'behind' ? -clock.offsetMs : clock.offsetMs;
+      const skew = direction === 'either' ? Math.abs(clock.offsetMs) : signed;
+      return skew - clock.errorMs > seconds * 1000;
+    }),
   );
 }
 

@@ -1,4 +1,5 @@
 // Signs read from log tails. A line counts as proof only inside the window since the part's last start; outside of it, it decides nothing.
+import type { Part } from '../facts.ts';
 import type { LogLine } from '../observations.ts';
 import { judge, type Sign, sign } from '../sign.ts';
 import type { Tri } from '../tri.ts';
@@ -28,12 +29,27 @@ export function lineOf(view: View, place: PartPlace, wording: Wording): LogLine 
   return tail?.lines.findLast((line) => matches(line, wording)) ?? null;
 }
 
+const logNames: Readonly<Record<Part, string>> = {
+  backend: "the backend's log",
+  nginx: "nginx's log",
+  'nginx-error': "nginx's error log",
+  gateway: "the agent's log",
+  launcher: "the launcher's log",
+  'launcher-socket': 'the journal',
+  'backend-api-socket': 'the journal',
+  'backend-agents-socket': 'the journal',
+  docker: "Docker's log",
+};
+
 function logSays(place: PartPlace, wording: Wording, claim: string): Sign {
   return sign(
-    (view) => {
-      const line = lineOf(view, place, wording);
-      return line ? `${claim}: ${excerpt(line.text)}` : claim;
-    },
+    [
+      (view) => {
+        const line = lineOf(view, place, wording);
+        return line ? `${claim}: ${excerpt(line.text)}` : claim;
+      },
+      `nothing in ${logNames[place.part]} points to it`,
+    ],
     (view) =>
       judge(view, ['log.tail', place.seat, place.part], (tail): Tri => {
         const found = tail.lines.some((line) => matches(line, wording));

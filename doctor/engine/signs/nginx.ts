@@ -1,12 +1,12 @@
 // Signs about nginx: what the upgrade through it gets, what its configuration does with the request, what it says when it will not start.
 import type { UpgradeObservation } from '../contacts.ts';
 import type { RouteFact } from '../route.ts';
-import { judge, type Sign, sign } from '../sign.ts';
-import { every, negate, some, type Tri } from '../tri.ts';
+import { judge, not, type Sign, sign } from '../sign.ts';
+import { every, some, type Tri } from '../tri.ts';
 import type { Seat, View } from '../view.ts';
 import { upgraded } from './backend.ts';
 import { excerpt, lineOf } from './logs.ts';
-import { containerIs, nginxPart, runs, unitIs } from './parts.ts';
+import { containerIs, nameOf, nginxPart, runs, stateWords, unitIs } from './parts.ts';
 
 const viewpoints: readonly Seat[] = ['be', 'gw', 'op'];
 
@@ -54,20 +54,30 @@ function throughNginx(test: (seen: UpgradeObservation) => boolean | Tri): (view:
   };
 }
 
-const publicUpgrades = sign('the upgrade through nginx gets 101', throughNginx(upgraded));
-
-const publicFails = sign(
-  (view) => {
-    const seen = publicSeen(view);
-    return `GET ${view.topology.url} through nginx gets ${seen?.status ?? seen?.ended ?? 'no answer'} instead of 101`;
-  },
-  (view) => negate(publicUpgrades.holds(view)),
+const publicUpgrades = sign(
+  [
+    'the upgrade through nginx gets 101',
+    (view) => {
+      const seen = publicSeen(view);
+      return `GET ${view.topology.url} through nginx gets ${seen?.status ?? seen?.ended ?? 'no answer'} instead of 101`;
+    },
+  ],
+  throughNginx(upgraded),
 );
+const publicFails = not(publicUpgrades);
+
+const publicEnd = (view: View) => {
+  const seen = publicSeen(view);
+  return `the upgrade through nginx ${seen?.status ? `is answered with ${seen.status}` : `ends with ${seen?.ended ?? 'no answer'}`}`;
+};
 
 /** nginx (or what is behind it) answered the upgrade with one of these statuses. */
 function publicStatus(...statuses: readonly number[]): Sign {
   return sign(
-    (view) => `the upgrade through nginx is answered with ${publicSeen(view)?.status ?? statuses.join(' or ')}`,
+    [
+      (view) => `the upgrade through nginx is answered with ${publicSeen(view)?.status ?? statuses.join(' or ')}`,
+      publicEnd,
+    ],
     throughNginx((seen) => seen.status !== null && statuses.includes(seen.status)),
   );
 }
@@ -76,7 +86,7 @@ function publicStatus(...statuses: readonly number[]): Sign {
 function publicStatusUnlessDown(...statuses: readonly number[]): Sign {
   const plain = publicStatus(...statuses);
   return sign(
-    plain.claim,
+    [plain.claim, publicEnd],
     throughNginx((seen) => {
       if (seen.status === 502 || seen.status === 504) return 'unknown';
       return seen.status !== null && statuses.includes(seen.status);
@@ -95,29 +105,40 @@ function isStranger(route: RouteFact, view: View): boolean {
   return route.rejectsHandshake !== null || !targetsPort(route, view.topology.backend.agentsPort);
 }
 
-/** A statement on what the configuration does with the agents' path; a route that could not be computed leaves it open. */
+type RouteText = (route: RouteFact, view: View) => string;
+
+/**
+ * A statement on what the configuration does with the agents' path; a route that could not be computed leaves it open. Without a sentence
+ * of its own for the other case it says where the path is sent.
+ */
 function routeIs(
-  claim: (route: RouteFact, view: View) => string,
+  says: RouteText | readonly [holds: RouteText, fails: RouteText],
   test: (route: RouteFact, view: View) => boolean,
 ): Sign {
-  return sign(
-    (view) => {
-      const route = routeOf(view);
-      return route ? claim(route, view) : 'what nginx does with the path is not known';
-    },
-    (view) =>
-      judge(view, ['nginx.route', 'be', 'agents'], (route) =>
-        route.action === 'undecided' ? 'unknown' : !isStranger(route, view) && test(route, view),
-      ),
+  const [claim, denial] =
+    typeof says === 'function'
+      ? [says, (route: RouteFact) => `the configuration says otherwise: ${routeText(route)}`]
+      : says;
+  const text = (of: RouteText) => (view: View) => {
+    const route = routeOf(view);
+    return route ? of(route, view) : 'what nginx does with the path is not known';
+  };
+  return sign([text(claim), text(denial)], (view) =>
+    judge(view, ['nginx.route', 'be', 'agents'], (route) =>
+      route.action === 'undecided' ? 'unknown' : !isStranger(route, view) && test(route, view),
+    ),
   );
 }
 
 const nobodyHasTheName = sign(
-  (view) => {
-    const route = routeOf(view);
-    const known = route?.knownNames.map((item) => `${item.name} (${placeText(item)})`).join(', ') ?? '';
-    return `no server block has the name ${view.topology.serverName}; ${known ? `those on its port are ${known}` : 'none on its port has a name'}`;
-  },
+  [
+    (view) => {
+      const route = routeOf(view);
+      const known = route?.knownNames.map((item) => `${item.name} (${placeText(item)})`).join(', ') ?? '';
+      return `no server block has the name ${view.topology.serverName}; ${known ? `those on its port are ${known}` : 'none on its port has a name'}`;
+    },
+    (view) => `a server block takes the requests for ${view.topology.serverName}`,
+  ],
   (view) => judge(view, ['nginx.route', 'be', 'agents'], (route) => isStranger(route, view)),
 );
 
@@ -140,13 +161,19 @@ function targetsPort(route: RouteFact, port: number): boolean {
 }
 
 const routeToAgents = routeIs(
-  (route) => `the configuration sends the path to the agents port (${routeText(route)})`,
+  [
+    (route) => `the configuration sends the path to the agents port (${routeText(route)})`,
+    (route) => `the configuration does not send the path to the agents port (${routeText(route)})`,
+  ],
   (route, view) => route.action === 'proxy' && targetsPort(route, view.topology.backend.agentsPort),
 );
 
 /** The path arrives unchanged, with both upgrade headers, at the agents port. */
 const routeGood = routeIs(
-  (route) => `the configuration on disk is right (${routeText(route)})`,
+  [
+    (route) => `the configuration on disk is right (${routeText(route)})`,
+    (route) => `the configuration on disk is wrong as well (${routeText(route)})`,
+  ],
   (route, view) =>
     route.action === 'proxy' &&
     targetsPort(route, view.topology.backend.agentsPort) &&
@@ -164,22 +191,28 @@ function forwardsConnection(route: RouteFact): boolean {
 }
 
 /** A file of the configuration is younger than the youngest worker. Start times are counted in ticks of 10 ms from a boot time that is read to the millisecond. */
-const configNewerThanWorkers = sign('a configuration file is newer than the running workers', (view) => {
-  const processes = view.read('nginx.processes', 'be');
-  const files = view.read('nginx.files', 'be');
-  if (processes.status !== 'known' || files.status !== 'known') return 'unknown';
-  const starts = processes.value.workers.flatMap((worker) =>
-    worker.shuttingDown || worker.startedAtMs === null ? [] : [worker.startedAtMs],
-  );
-  const times = files.value.files.flatMap((file) => (file.mtimeMs === null ? [] : [file.mtimeMs]));
-  if (starts.length === 0 || times.length === 0) return 'unknown';
-  return Math.max(...times) > Math.max(...starts) + 200 ? 'yes' : 'no';
-});
+const configNewerThanWorkers = sign(
+  ['a configuration file is newer than the running workers', 'the running workers are newer than the configuration'],
+  (view) => {
+    const processes = view.read('nginx.processes', 'be');
+    const files = view.read('nginx.files', 'be');
+    if (processes.status !== 'known' || files.status !== 'known') return 'unknown';
+    const starts = processes.value.workers.flatMap((worker) =>
+      worker.shuttingDown || worker.startedAtMs === null ? [] : [worker.startedAtMs],
+    );
+    const times = files.value.files.flatMap((file) => (file.mtimeMs === null ? [] : [file.mtimeMs]));
+    if (starts.length === 0 || times.length === 0) return 'unknown';
+    return Math.max(...times) > Math.max(...starts) + 200 ? 'yes' : 'no';
+  },
+);
 
 const nginxRuns = runs(nginxPart);
 
-const nginxFailed: Sign = sign(
-  (view) => `nginx could not start (${containerOrUnit(view)})`,
+const nginxFailed = sign(
+  [
+    (view) => `nginx could not start (${containerOrUnit(view)})`,
+    (view) => `${nameOf(view, nginxPart)} is ${stateWords(view, nginxPart)}`,
+  ],
   (view) =>
     some([
       unitIs(nginxPart, '', (unit) => unit.activeState === 'failed' || unit.subState === 'auto-restart').holds(view),
@@ -216,7 +249,10 @@ function emergency(view: View, pattern: RegExp): string | null {
 
 function saysEmergency(pattern: RegExp): Sign {
   return sign(
-    (view) => `nginx says: ${emergency(view, pattern) ?? '[emerg] …'}`,
+    [
+      (view) => `nginx says: ${emergency(view, pattern) ?? '[emerg] …'}`,
+      'nginx itself says nothing of the kind, in its log or when its configuration is tested',
+    ],
     (view) =>
       some([
         ...(['nginx-error', 'nginx'] as const).map((part) =>
@@ -232,7 +268,10 @@ function saysEmergency(pattern: RegExp): Sign {
 
 /** Something listens on the public port of the backend host. */
 const publicPortListens = sign(
-  (view) => `port ${view.topology.publicPort} has a LISTEN row on the backend host`,
+  [
+    (view) => `port ${view.topology.publicPort} has a LISTEN row on the backend host`,
+    (view) => `nothing listens on port ${view.topology.publicPort} of the backend host`,
+  ],
   (view) => {
     // A published port is held by Docker whatever happens behind it.
     const inside =
@@ -241,10 +280,7 @@ const publicPortListens = sign(
     return judge(view, ['tcp.listeners', seat], (rows) => rows.some((row) => row.port === view.topology.publicPort));
   },
 );
-const publicPortClosed = sign(
-  (view) => `nothing listens on port ${view.topology.publicPort} of the backend host`,
-  (view) => negate(publicPortListens.holds(view)),
-);
+const publicPortClosed = not(publicPortListens);
 
 /** What rules and checks take from here. */
 export const nginxSigns = {

@@ -1,7 +1,7 @@
 // Signs about parts as systemd, Docker and /proc show them: units, processes, containers and what their logs say.
 import type { Part } from '../facts.ts';
 import type { Container, UnitState } from '../observations.ts';
-import { judge, type Sign, sign } from '../sign.ts';
+import { type Claim, judge, type Sentences, type Sign, sign } from '../sign.ts';
 import type { Supervision } from '../topology.ts';
 import { some, type Tri } from '../tri.ts';
 import type { Seat, View } from '../view.ts';
@@ -45,7 +45,7 @@ function intentOf(view: View, { part }: PartPlace): Intent | null {
 }
 
 /** How people call the part: its unit, its container, or just what it is. */
-function nameOf(view: View, place: PartPlace): string {
+export function nameOf(view: View, place: PartPlace): string {
   const intent = intentOf(view, place);
   return intent?.unit ?? (intent?.container ? `container ${intent.container}` : place.part);
 }
@@ -56,10 +56,17 @@ export function hostOf(view: View, seat: Seat): string {
   return seat === 'op' ? 'here' : view.topology.backend.host.name;
 }
 
-export function unitIs(place: PartPlace, claim: string, test: (unit: UnitState, view: View) => boolean | Tri): Sign {
-  return sign(
+/** A sentence about a part; where it does not hold, the state that it is in says why. */
+function about(place: PartPlace, claim: string): Sentences {
+  return [
     (view) => `${nameOf(view, place)} ${claim}`,
-    (view) => judge(view, ['unit.state', place.seat, place.part], (unit) => test(unit, view)),
+    (view) => `${nameOf(view, place)} is ${stateWords(view, place)}`,
+  ];
+}
+
+export function unitIs(place: PartPlace, claim: string, test: (unit: UnitState, view: View) => boolean | Tri): Sign {
+  return sign(about(place, claim), (view) =>
+    judge(view, ['unit.state', place.seat, place.part], (unit) => test(unit, view)),
   );
 }
 
@@ -70,20 +77,24 @@ function containerOf(view: View, place: PartPlace): Container | null {
 }
 
 export function containerIs(place: PartPlace, claim: string, test: (container: Container) => boolean | Tri): Sign {
-  return sign(
-    (view) => `${nameOf(view, place)} ${claim}`,
-    (view) =>
-      judge(view, ['docker.containers', place.seat], () => {
-        const container = containerOf(view, place);
-        return container ? test(container) : 'no';
-      }),
+  return sign(about(place, claim), (view) =>
+    judge(view, ['docker.containers', place.seat], () => {
+      const container = containerOf(view, place);
+      return container ? test(container) : 'no';
+    }),
   );
 }
 
 /** The part's supervisor says that it runs: active unit, running container, or simply a live process. */
 export function runs(place: PartPlace): Sign {
   return sign(
-    (view) => `${nameOf(view, place)} is running`,
+    [
+      (view) => `${nameOf(view, place)} is running`,
+      (view) =>
+        intentOf(view, place)?.supervision === 'process'
+          ? `no process of ${nameOf(view, place)} runs`
+          : `${nameOf(view, place)} is ${stateWords(view, place)}`,
+    ],
     (view) => {
       const supervision = intentOf(view, place)?.supervision ?? 'none';
       if (supervision === 'none') return 'no';
@@ -112,7 +123,10 @@ function isCrashing(unit: UnitState): boolean {
 
 const crashing = (place: PartPlace): Sign =>
   sign(
-    (view) => `${nameOf(view, place)} keeps ending (${stateWords(view, place)})`,
+    [
+      (view) => `${nameOf(view, place)} keeps ending (${stateWords(view, place)})`,
+      (view) => `${nameOf(view, place)} is ${stateWords(view, place)}`,
+    ],
     (view) =>
       some([
         judge(view, ['unit.state', place.seat, place.part], isCrashing),
@@ -125,8 +139,9 @@ const crashing = (place: PartPlace): Sign =>
   );
 
 /** `failed (exit-code), status 64, restarted 7 times`, for texts. */
-function stateWords(view: View, place: PartPlace): string {
+export function stateWords(view: View, place: PartPlace): string {
   const container = containerOf(view, place);
+  if (container?.state === 'running') return 'running';
   if (container) return `${container.state}, exit code ${container.exitCode}`;
   const unit = view.value('unit.state', place.seat, place.part);
   if (!unit) return 'state unknown';
@@ -141,7 +156,13 @@ function stateWords(view: View, place: PartPlace): string {
 /** Main process in the given /proc state; unknown when it could not be seen. */
 function processIn(place: PartPlace, states: string, claim: string): Sign {
   return sign(
-    (view) => `the process of ${nameOf(view, place)} ${claim}`,
+    [
+      (view) => `the process of ${nameOf(view, place)} ${claim}`,
+      (view) => {
+        const process = view.value('process.state', place.seat, place.part);
+        return `the process of ${nameOf(view, place)} ${process?.running ? `is in state ${process.state}` : 'does not run'}`;
+      },
+    ],
     (view) =>
       judge(
         view,
@@ -152,7 +173,7 @@ function processIn(place: PartPlace, states: string, claim: string): Sign {
 }
 
 /** Started less than `seconds` before the host's own clock was read. */
-function startedWithin(place: PartPlace, seconds: number): Sign {
+function startedWithin(place: PartPlace, seconds: number): Claim {
   return sign(
     (view) => `${nameOf(view, place)} was started less than ${seconds} s ago`,
     (view) => {
