@@ -35,6 +35,8 @@ const hostsFile: Section = {
   title: '/etc/hosts',
   capBytes: 16 * 1024,
   body: 'cat /etc/hosts',
+  // Comments are notes of people.
+  keep: (text) => text.replace(/#.*$/gm, '#'),
 };
 
 const firewall: Section = {

@@ -13,6 +13,7 @@ import { type ContainerRef, containerName } from './docker.ts';
 import { parseDockerLog } from './docker-output.ts';
 import { epochMs } from './frames.ts';
 import { bootMs, zoneOffsetMs } from './host.ts';
+import { keepNginxFiles } from './nginx-keep.ts';
 import { nginxProcesses, parseErrorLog, parseNginxFiles, parseNginxTest, type TimedFile } from './nginx-output.ts';
 import { type HostRound, look, read, say } from './probe.ts';
 import { quote, type Section } from './script.ts';
@@ -132,7 +133,13 @@ NF=$(nginx_conf 2>/dev/null </dev/null)`;
 
 /** Sections about nginx; they need {@link nginxPrelude}. */
 export const nginxSections: readonly Section[] = [
-  { id: 'nginx.files', title: "nginx's configuration", capBytes: 512 * 1024, body: `printf '%s\\n' "$NF"` },
+  {
+    id: 'nginx.files',
+    title: "nginx's configuration",
+    capBytes: 512 * 1024,
+    body: `printf '%s\\n' "$NF"`,
+    keep: keepNginxFiles,
+  },
   {
     id: 'nginx.processes',
     title: "nginx's processes",

@@ -62,7 +62,9 @@ export async function runRound(options: RoundOptions): Promise<RoundResult> {
         firstHeardMs ||= clock.now();
         for (const raw of reader.push(chunk)) {
           // Before anything is kept or even parsed: what is recorded and what is reported come from the same text.
-          const section = { ...raw, text: redactText(raw.text) };
+          const keep = options.sections.find((item) => item.id === raw.id)?.keep;
+          const text = keep ? keep(raw.text, nonce) : raw.text;
+          const section = { ...raw, text: redactText(text) };
           sections.set(section.id, section);
           options.onSection?.(section);
         }

@@ -10,6 +10,8 @@ export interface Section {
   readonly body: string;
   /** Output beyond this is cut off on the host, in bytes. */
   readonly capBytes?: number;
+  /** What is kept of the output, where that is less than all of it: the rest is neither parsed nor recorded. */
+  readonly keep?: (text: string, nonce: string) => string;
 }
 
 /** Output of one section beyond this is never of use to a parser or a reader, in bytes. */
