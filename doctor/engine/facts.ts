@@ -152,6 +152,40 @@ export interface FactTypes {
 
 export type FactKey = keyof FactTypes;
 
+/** What a kind of fact is called among people. */
+export const factNames: Readonly<Record<FactKey, string>> = {
+  'host.access': 'our own way to the host over SSH',
+  'host.identity': 'the machine itself',
+  'host.clock': "the host's clock beside ours",
+  'host.mounts': 'the file systems and the room on them',
+  'host.addresses': 'the addresses of the host',
+  'host.hosts-file': '/etc/hosts',
+  'tcp.listeners': "the kernel's table of listeners",
+  'tcp.listen-counters': "the kernel's counters of dropped connections",
+  'tcp.queue': 'the accept queue during a dial that is held',
+  'tcp.connections': "the gateway's sockets to the backend",
+  'tcp.connect': 'a dial of the port',
+  'unit.state': 'what systemd says of the unit',
+  'unit.setup': "the unit's files, conditions and dependencies",
+  'process.state': 'the process in /proc',
+  'log.tail': 'the log since the last start',
+  'nginx.files': "nginx's configuration on disk",
+  'nginx.test': 'nginx -t',
+  'nginx.processes': "nginx's processes and when they started",
+  'nginx.route': 'what the configuration does with this very request',
+  'agent.config': "the agent's own configuration",
+  'tls.certificate': 'the TLS handshake and the certificate that is served',
+  'tls.disk-certificate': 'the certificate file on disk',
+  'dns.answer': 'what the server name resolves to',
+  'http.response': 'a GET of the HTTP API',
+  'ws.upgrade': 'a WebSocket upgrade of our own, through nginx and past it',
+  'gateway.health': "the gateway's own health page",
+  'registry.entry': "the backend's list of gateways",
+  canary: 'a harmless command sent to the gateway',
+  'docker.containers': 'the containers',
+  'firewall.rules': 'the rules of the packet filter',
+};
+
 /**
  * Why something is not known. `lost`: the way to the host broke while it was looked at; `cut`: the look ended before this part came (run
  * stopped, deadline, shell ended early). Both say something of the look and nothing of what was looked at.

@@ -40,7 +40,7 @@ export type {
   UpgradeTarget,
   Vantage,
 } from './facts.ts';
-export { fact, known, notApplicable, unknown } from './facts.ts';
+export { fact, factNames, known, notApplicable, unknown } from './facts.ts';
 export type {
   Connection,
   Container,

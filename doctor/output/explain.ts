@@ -7,8 +7,8 @@ import {
   createView,
   exampleTopology,
   type FactKey,
+  factNames,
 } from '../engine/index.ts';
-import { factNames } from './fact-names.ts';
 import { labelled, wrap } from './text.ts';
 
 const scopes = {

@@ -5,12 +5,11 @@ import { describe, expect, test } from 'vitest';
 import { redactText } from '../../agents/runtime/index.ts';
 import { parseAgentConfig } from './agent-config.ts';
 import { innerProcesses, parseContainers, parseDockerLog, parseInnerSockets } from './docker-output.ts';
-import { parseFirewall } from './firewall-output.ts';
-import { parseAddresses, parseHostsFile, parseIdentity, parseMounts, parseNameAnswer } from './host-output.ts';
+import { parseNameAnswer } from './host-output.ts';
+import { hostProbes } from './host-probes.ts';
 import { nginxProcesses, parseErrorLog, parseNginxFiles, parseNginxTest } from './nginx-output.ts';
 import { parseJournal, parseProcesses, parseUnits } from './service-output.ts';
-import { parseListenCounters, parseProcSockets, parseSs } from './socket-output.ts';
-import { parseSetups } from './unit-setup-output.ts';
+import { parseProcSockets, parseSs } from './socket-output.ts';
 
 interface Captured {
   /** Where and when it was printed. */
@@ -25,18 +24,13 @@ const boot = Date.parse('2026-11-20T15:49:13Z');
 const all = { later: '', bootMs: boot };
 
 const parsers: Readonly<Record<string, (text: string) => unknown>> = {
-  identity: parseIdentity,
-  mounts: parseMounts,
-  addresses: parseAddresses,
-  'hosts-file': parseHostsFile,
+  // A probe's captures are in the folder of its id, without the group in front.
+  ...Object.fromEntries(hostProbes.flatMap(({ id, parse }) => (parse ? [[id.slice(id.indexOf('.') + 1), parse]] : []))),
   'name-answer': (text) =>
     parseNameAnswer(text, { name: 'agents.example.test', rc: text === '' ? 2 : 0, hostsAddresses: ['198.51.100.140'] }),
-  firewall: parseFirewall,
   ss: parseSs,
   'proc-sockets': parseProcSockets,
-  counters: parseListenCounters,
   units: (text) => parseUnits(text, later),
-  'unit-setup': (text) => Object.fromEntries(parseSetups(text)),
   processes: (text) => parseProcesses(text, all),
   journal: (text) => parseJournal(text, { sinceMs: null, cut: false, max: 120 }),
   'nginx-files': (text) => {

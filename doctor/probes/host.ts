@@ -1,108 +1,88 @@
 // The machine itself: who and what it is, its clock, file systems, addresses, hosts file, name service, packet filter.
-import { type Fact, known, unknown } from '../engine/index.ts';
+import { type Fact, type HostsLine, known, unknown } from '../engine/index.ts';
+import { defineProbe } from './define-probe.ts';
 import { parseFirewall } from './firewall-output.ts';
 import { epochMs } from './frames.ts';
 import { parseAddresses, parseHostsFile, parseIdentity, parseMounts, parseNameAnswer } from './host-output.ts';
 import { type HostRound, look, read, say } from './probe.ts';
 import { quote, type Section } from './script.ts';
 
-const clock: Section = { id: 'host.clock', title: 'clock', body: 'date +%s.%N; date +%z; cat /proc/uptime' };
+export const clockSection: Section = {
+  id: 'host.clock',
+  title: 'clock',
+  body: 'date +%s.%N; date +%z; cat /proc/uptime',
+};
 
-const identity: Section = {
+export const identityProbe = defineProbe({
   id: 'host.identity',
   title: 'who and what the host is',
-  body: `uname -sr; id -u; id -un; id -Gn; cat /proc/sys/kernel/hostname
+  script: `uname -sr; id -u; id -un; id -Gn; cat /proc/sys/kernel/hostname
 grep ^btime /proc/stat
 if [ -d /run/systemd/system ]; then echo systemd; else echo other; fi
 sed -n 's/^PRETTY_NAME=//p' /etc/os-release 2>/dev/null`,
-};
+  key: 'host.identity',
+  command: 'uname -sr; id; cat /etc/os-release',
+  parse: parseIdentity,
+});
 
-const mounts: Section = {
-  id: 'host.mounts',
-  title: 'file systems',
-  body: `have df || { echo '!tool df'; return; }
-$T df -kP 2>/dev/null; echo --inodes; $T df -iP 2>/dev/null; echo --mounts; cat /proc/self/mounts`,
-};
-
-const addresses: Section = {
+export const addressesProbe = defineProbe({
   id: 'host.addresses',
   title: 'own addresses',
-  body: `if have ip; then $T ip -o addr 2>/dev/null; else cat /proc/net/fib_trie; echo --inet6; cat /proc/net/if_inet6; fi`,
-};
+  script: `if have ip; then $T ip -o addr 2>/dev/null; else cat /proc/net/fib_trie; echo --inet6; cat /proc/net/if_inet6; fi`,
+  key: 'host.addresses',
+  command: 'ip -o addr',
+  parse: parseAddresses,
+});
 
-const hostsFile: Section = {
+export const hostsFileProbe = defineProbe({
   id: 'host.hosts-file',
   title: '/etc/hosts',
   capBytes: 16 * 1024,
-  body: 'cat /etc/hosts',
-  // Comments are notes of people.
-  keep: (text) => text.replace(/#.*$/gm, '#'),
-};
+  script: 'cat /etc/hosts',
+  key: 'host.hosts-file',
+  command: ({ serverName }) => `grep -n ${serverName} /etc/hosts`,
+  parse: parseHostsFile,
+  lines: (value, { serverName }) => naming(value, serverName).map((line) => `/etc/hosts:${line.line}: ${line.text}`),
+});
 
-const firewall: Section = {
-  id: 'host.firewall',
-  title: 'packet filter',
-  // Without a filter table in the kernel iptables-save prints nothing; the legacy tools would load modules, so only nft speaks.
-  body: `[ "$(id -u)" = 0 ] || { echo '!permission the rules of the packet filter need root'; return; }
-if have nft; then $T nft list ruleset 2>&1; elif have iptables-nft-save; then $T iptables-nft-save -c 2>/dev/null; else echo '!tool nft'; fi`,
-};
-
-/** The sections that every host gets. */
-export function hostSections(serverName: string): readonly Section[] {
-  const name = quote(serverName);
-  const names: Section = {
-    id: 'host.name',
-    title: `resolve ${serverName}`,
-    body: `have getent || { echo '!tool getent'; return; }
-$T getent ahosts ${name} || return $?`,
-  };
-  return [clock, identity, addresses, hostsFile, names, mounts, firewall];
-}
-
-/** Facts of those sections. */
-export function hostFacts(round: HostRound, serverName: string): readonly Fact[] {
-  const hosts = read(look(round, 'host.hosts-file'), parseHostsFile);
-  const lines = hosts.status === 'known' ? hosts.value : [];
-  const naming = lines.filter((line) => line.names.includes(serverName));
-  return [
-    say(round, {
-      key: 'host.identity',
-      section: 'host.identity',
-      command: 'uname -sr; id; cat /etc/os-release',
-      reading: read(look(round, 'host.identity'), parseIdentity),
-    }),
-    say(round, {
-      key: 'host.addresses',
-      section: 'host.addresses',
-      command: 'ip -o addr',
-      reading: read(look(round, 'host.addresses'), parseAddresses),
-    }),
-    say(round, {
-      key: 'host.hosts-file',
-      section: 'host.hosts-file',
-      command: `grep -n ${serverName} /etc/hosts`,
-      lines: naming.map((line) => `/etc/hosts:${line.line}: ${line.text}`),
-      reading: hosts,
-    }),
+export const nameProbe = defineProbe({
+  id: 'host.name',
+  title: ({ serverName }) => `resolve ${serverName}`,
+  script: ({ serverName }) => `have getent || { echo '!tool getent'; return; }
+$T getent ahosts ${quote(serverName)} || return $?`,
+  facts: (round, { serverName }) => [
     say(round, {
       key: 'dns.answer',
       section: 'host.name',
       command: `getent ahosts ${serverName}`,
-      reading: nameReading(round, serverName, naming),
+      reading: nameReading(round, serverName),
     }),
-    say(round, {
-      key: 'host.mounts',
-      section: 'host.mounts',
-      command: 'df -kP; df -iP; cat /proc/self/mounts',
-      reading: read(look(round, 'host.mounts'), parseMounts),
-    }),
-    say(round, {
-      key: 'firewall.rules',
-      section: 'host.firewall',
-      command: 'nft list ruleset',
-      reading: read(look(round, 'host.firewall'), parseFirewall),
-    }),
-  ];
+  ],
+});
+
+export const mountsProbe = defineProbe({
+  id: 'host.mounts',
+  title: 'file systems',
+  script: `have df || { echo '!tool df'; return; }
+$T df -kP 2>/dev/null; echo --inodes; $T df -iP 2>/dev/null; echo --mounts; cat /proc/self/mounts`,
+  key: 'host.mounts',
+  command: 'df -kP; df -iP; cat /proc/self/mounts',
+  parse: parseMounts,
+});
+
+export const firewallProbe = defineProbe({
+  id: 'host.firewall',
+  title: 'packet filter',
+  // Without a filter table in the kernel iptables-save prints nothing; the legacy tools would load modules, so only nft speaks.
+  script: `[ "$(id -u)" = 0 ] || { echo '!permission the rules of the packet filter need root'; return; }
+if have nft; then $T nft list ruleset 2>&1; elif have iptables-nft-save; then $T iptables-nft-save -c 2>/dev/null; else echo '!tool nft'; fi`,
+  key: 'firewall.rules',
+  command: 'nft list ruleset',
+  parse: parseFirewall,
+});
+
+function naming(lines: readonly HostsLine[], serverName: string): readonly HostsLine[] {
+  return lines.filter((line) => line.names.includes(serverName));
 }
 
 /** The clock beside ours: half the time between sending and hearing is taken off, the other half is the error. */
@@ -140,14 +120,14 @@ export function zoneOffsetMs(round: HostRound): number {
   return (match[1] === '-' ? -1 : 1) * minutes * 60_000;
 }
 
-function nameReading(round: HostRound, name: string, naming: readonly { readonly address: string }[]) {
+function nameReading(round: HostRound, name: string) {
+  const hosts = read(look(round, 'host.hosts-file'), parseHostsFile);
+  const lines = hosts.status === 'known' ? naming(hosts.value, name) : [];
   const looked = look(round, 'host.name');
   // The host itself says that its resolver took too long; a section that did not come says nothing.
   if (!looked.ok && looked.reason === 'timeout') {
     return known({ name, addresses: [], error: 'timeout' as const, source: 'unknown' as const, milliseconds: null });
   }
   const rc = looked.ok ? looked.rc : 0;
-  return read(looked, (text) =>
-    parseNameAnswer(text, { name, rc, hostsAddresses: naming.map((line) => line.address) }),
-  );
+  return read(looked, (text) => parseNameAnswer(text, { name, rc, hostsAddresses: lines.map((line) => line.address) }));
 }

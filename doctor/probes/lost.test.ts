@@ -9,7 +9,7 @@ import { remoteErrors } from '../../deploy/remote/index.ts';
 import { createFakeClock } from '../../test/support/fake-clock.ts';
 import type { Fact } from '../engine/index.ts';
 import { deadlinesFor } from './deadlines.ts';
-import { hostFacts, hostSections } from './host.ts';
+import { probesOf, sectionsOf } from './host-probes.ts';
 import { sshLink } from './link.ts';
 import { getFact, type NetworkVantage, reachFacts, upgradeFact } from './network.ts';
 import { type HostRound, look } from './probe.ts';
@@ -101,7 +101,9 @@ test('words of sshd that nobody knows are no outcome', async () => {
 });
 
 const name = 'agents.example.test';
-const sections = hostSections(name);
+const ask = { serverName: name, units: [] };
+const sections = sectionsOf('gw', ask);
+const hostFacts = (seen: HostRound) => probesOf('gw').flatMap((probe) => probe.facts(seen, ask));
 
 /** A round over a shell that prints these frames and then ends like this. */
 async function round(
@@ -151,7 +153,7 @@ test.each([
   const seen = await round(first, end);
   expect(look(seen, 'host.addresses').ok).toBe(true);
   expect(look(seen, 'host.name')).toMatchObject({ ok: false, reason });
-  const facts = hostFacts(seen, name);
+  const facts = hostFacts(seen);
   const known = facts.filter((item) => item.reading.status === 'known').map((item) => item.key);
   expect(known).toEqual(['host.addresses']);
   expect(new Set(reasons(facts))).toEqual(new Set(['known', reason]));
@@ -161,7 +163,7 @@ test.each(['early', 'dropped', 'hangs', 'stopped'] as const)(
   'a host that says nothing of ours and is %s: nothing is known',
   async (end) => {
     const seen = await round(() => 'This account is currently not available.\n', end);
-    expect(hostFacts(seen, name).filter((item) => item.reading.status === 'known')).toEqual([]);
+    expect(hostFacts(seen).filter((item) => item.reading.status === 'known')).toEqual([]);
   },
 );
 
@@ -171,6 +173,6 @@ test('the host itself may say that its resolver took too long', () => {
     ...{ vantage: 'gw:gw1' as const, host: 'gw1', via: '', atMs: 0, root: true, gap: null },
     sections: new Map([['host.name', late]]),
   };
-  const answer = hostFacts(seen, name).find((item) => item.key === 'dns.answer');
+  const answer = hostFacts(seen).find((item) => item.key === 'dns.answer');
   expect(answer?.reading).toMatchObject({ status: 'known', value: { error: 'timeout' } });
 });

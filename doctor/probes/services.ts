@@ -1,18 +1,12 @@
 // Units, main processes and logs of the parts, in one section each: what the service manager says, and what /proc says about it.
 import { type Fact, known, type Part, type ProcessState, type UnitState, unknown } from '../engine/index.ts';
+import type { PartUnit } from './define-probe.ts';
 import { bootMs } from './host.ts';
 import { mayReadJournal } from './host-output.ts';
 import { type HostRound, look, read, say } from './probe.ts';
 import { quote, type Section } from './script.ts';
 import { parseJournal, parseProcesses, parseUnits, type SeenProcess, type SeenUnit } from './service-output.ts';
 import type { Owners } from './sockets.ts';
-
-/** A part and the unit that is expected to run it. */
-export interface PartUnit {
-  readonly part: Part;
-  /** Null where nothing supervises it: then its process is looked for by its command line. */
-  readonly unit: string | null;
-}
 
 const properties = [
   'Id',

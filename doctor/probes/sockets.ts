@@ -1,5 +1,6 @@
 // Listening sockets with their queues and owners, connections to the backend, and counters, from ss or from /proc.
 import { type Connection, type Fact, known, type Listener, type Vantage } from '../engine/index.ts';
+import { defineProbe } from './define-probe.ts';
 import { type HostRound, look, read, say } from './probe.ts';
 import type { Section } from './script.ts';
 import { parseListenCounters, parseProcSockets, parseSs, type Socket } from './socket-output.ts';
@@ -17,11 +18,14 @@ export const listenersSection: Section = {
 /** The same once more while a dial is being held. */
 export const queueSection: Section = { ...listenersSection, id: 'tcp.queue', title: 'accept queues during a dial' };
 
-const counters: Section = {
+export const countersProbe = defineProbe({
   id: 'tcp.counters',
   title: 'overflowed accept queues',
-  body: 'grep ^TcpExt: /proc/net/netstat',
-};
+  script: 'grep ^TcpExt: /proc/net/netstat',
+  key: 'tcp.listen-counters',
+  command: 'grep ^TcpExt: /proc/net/netstat',
+  parse: parseListenCounters,
+});
 
 /** What a gateway's host has open towards the backend. Ports only: the names are resolved elsewhere. */
 export function connectionsSection(ports: readonly number[]): Section {
@@ -32,8 +36,6 @@ export function connectionsSection(ports: readonly number[]): Section {
     body: `if have ss; then $T ss -tnpe state all '( ${filter} )' 2>/dev/null; else ${fallback}; fi`,
   };
 }
-
-export const socketSections: readonly Section[] = [listenersSection, counters];
 
 /** pid → command name and unit, as far as other sections of the round saw them: ss calls a node process `MainThread`. */
 export type Owners = ReadonlyMap<number, { readonly process: string; readonly unit: string | null }>;
@@ -47,15 +49,6 @@ export function listenersFact(round: HostRound, owners: Owners, section = 'tcp.l
     command: 'ss -ltnpe',
     lines: rows.map(rowText),
     reading,
-  });
-}
-
-export function countersFact(round: HostRound): Fact {
-  return say(round, {
-    key: 'tcp.listen-counters',
-    section: 'tcp.counters',
-    command: 'grep ^TcpExt: /proc/net/netstat',
-    reading: read(look(round, 'tcp.counters'), parseListenCounters),
   });
 }
 

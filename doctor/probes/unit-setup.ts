@@ -1,8 +1,8 @@
 // How a unit is set up: what systemd says of its conditions, dependencies and load errors, and its files with their line numbers.
 import { type Fact, known, notApplicable, type UnitSetup, unknown } from '../engine/index.ts';
+import { defineProbe, type PartUnit } from './define-probe.ts';
 import { type HostRound, look, say } from './probe.ts';
-import { quote, type Section } from './script.ts';
-import type { PartUnit } from './services.ts';
+import { quote } from './script.ts';
 import { parseSetups } from './unit-setup-output.ts';
 
 const properties = [
@@ -62,14 +62,19 @@ const lister = `list() { awk -v keep='${steering}' '
     more = line ~ /\\\\$/
   }' "$1" 2>/dev/null; }`;
 
-/** One section for all units that can have a cause of their own. */
-export function setupSection(units: readonly PartUnit[]): Section {
+/** One section for all units that can have a cause of their own, and one fact for each of them. */
+export const setupProbe = defineProbe({
+  id: 'unit.setup',
+  title: 'how the units are set up',
+  capBytes: 96 * 1024,
+  script: ({ units }) => setupScript(units),
+  parse: (text) => Object.fromEntries(parseSetups(text)),
+  facts: (round, { units }) => setupFacts(round, units),
+});
+
+function setupScript(units: readonly PartUnit[]): string {
   const names = units.flatMap(({ part, unit }) => (unit === null || part === 'docker' ? [] : [quote(unit)]));
-  return {
-    id: 'unit.setup',
-    title: 'how the units are set up',
-    capBytes: 96 * 1024,
-    body: `[ -d /run/systemd/system ] || { echo '!absent this host does not run systemd'; return; }
+  return `[ -d /run/systemd/system ] || { echo '!absent this host does not run systemd'; return; }
 ${lister}
 all=
 for u in ${names.join(' ')}; do
@@ -92,12 +97,10 @@ for u in ${names.join(' ')}; do
   all="$all $(printf '%s\\n' "$shown" | sed -n -E 's/^(${relations})=//p' | tr '\\n' ' ')"
 done
 echo "--related"
-TZ=UTC $T systemctl show --no-pager -p ${relatedProperties} $(printf '%s\\n' $all | sort -u | grep -v '^shutdown.target$') 2>/dev/null`,
-  };
+TZ=UTC $T systemctl show --no-pager -p ${relatedProperties} $(printf '%s\\n' $all | sort -u | grep -v '^shutdown.target$') 2>/dev/null`;
 }
 
-/** One fact for each part that has a unit. */
-export function setupFacts(round: HostRound, parts: readonly PartUnit[]): readonly Fact[] {
+function setupFacts(round: HostRound, parts: readonly PartUnit[]): readonly Fact[] {
   const looked = look(round, 'unit.setup');
   const setups = looked.ok && !looked.text.startsWith('!absent') ? parseSetups(looked.text) : null;
   return parts.flatMap(({ part, unit }): Fact[] => {

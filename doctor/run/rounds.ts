@@ -10,6 +10,7 @@ import {
   type Vantage,
 } from '../engine/index.ts';
 import { type ConfigPlace, configFact, configSection, trustOf, trustSection } from '../probes/agents.ts';
+import type { Ask, PartUnit } from '../probes/define-probe.ts';
 import {
   containerLogSection,
   containersIn,
@@ -21,14 +22,14 @@ import {
   logWindow,
   type PartContainer,
 } from '../probes/docker.ts';
-import { clockFact, hostFacts, hostSections } from '../probes/host.ts';
+import { clockFact, clockSection } from '../probes/host.ts';
+import { probesOf, sectionsOf } from '../probes/host-probes.ts';
 import { nginxFacts, nginxPrelude, nginxSections, withoutNginx } from '../probes/nginx.ts';
 import { type HostRound, say } from '../probes/probe.ts';
 import { runRound } from '../probes/round.ts';
 import type { Section } from '../probes/script.ts';
-import { cpuSection, type PartUnit, serviceFacts, serviceSections } from '../probes/services.ts';
-import { connectionsFact, connectionsSection, countersFact, listenersFact, socketSections } from '../probes/sockets.ts';
-import { setupFacts, setupSection } from '../probes/unit-setup.ts';
+import { cpuSection, serviceFacts, serviceSections } from '../probes/services.ts';
+import { connectionsFact, connectionsSection, listenersFact, listenersSection } from '../probes/sockets.ts';
 import type { RunLog } from './run-log.ts';
 import type { Site } from './sites.ts';
 import type { Hints } from './topology.ts';
@@ -59,7 +60,7 @@ export interface SiteView {
 }
 
 interface Plan {
-  readonly units: readonly PartUnit[];
+  readonly ask: Ask;
   readonly containers: readonly PartContainer[];
   readonly config: ConfigPlace;
   readonly sections: readonly Section[];
@@ -69,7 +70,7 @@ interface Plan {
 /** Runs the round of one host and tells its facts. Null when the host cannot be seen. */
 export async function lookAtSite(context: RoundContext, site: Site): Promise<SiteView | null> {
   if (!site.link) return null;
-  const { clock, signal, log, topology } = context;
+  const { clock, signal, log } = context;
   const plan = site.id === 'be' ? backendPlan(context) : gatewayPlan(context, site.id);
   const titles = new Map(plan.sections.map((section) => [section.id, section.title]));
   let last = clock.monotonicMs();
@@ -103,7 +104,8 @@ export async function lookAtSite(context: RoundContext, site: Site): Promise<Sit
     context.mute(site, result.noise, result.gap.detail);
   }
   log.fact(clockFact(round, { sentMs: result.sentMs, heardMs: result.firstHeardMs }));
-  log.facts(hostFacts(round, topology.serverName));
+  const seat = site.id === 'be' ? 'be' : 'gw';
+  log.facts(probesOf(seat).flatMap((probe) => probe.facts(round, plan.ask)));
   const roundTripMs = result.firstHeardMs - result.sentMs;
   return site.id === 'be'
     ? backendView(context, { site, round, roundTripMs, plan, nonce: result.nonce })
@@ -135,16 +137,17 @@ function backendPlan({ topology, hints }: RoundContext): Plan {
   };
   const withNginx = nginx.supervision !== 'none';
   const inContainer = nginx.supervision === 'docker' ? { part: 'nginx' as const, name: nginx.container } : null;
+  const ask: Ask = { serverName: topology.serverName, units };
   return {
-    units,
+    ask,
     containers,
     config,
     prelude: withNginx ? [nginxPrelude({ container: inContainer, unit: nginx.unit, entry: hints.nginxEntry })] : [],
     sections: [
-      ...hostSections(topology.serverName),
-      ...socketSections,
+      clockSection,
+      ...sectionsOf('be', ask),
+      listenersSection,
       ...serviceSections(units, [...ports, topology.publicPort]),
-      setupSection(units),
       ...(docker || guessed ? [containersSection, innerSection] : []),
       ...containers.map((part) => containerLogSection(part)),
       ...(withNginx ? nginxSections : []),
@@ -170,17 +173,18 @@ function gatewayPlan({ topology, hints }: RoundContext, id: Site['id']): Plan {
     file: hints.gatewayConfig,
     container: null,
   };
+  const ask: Ask = { serverName: topology.serverName, units };
   return {
-    units,
+    ask,
     containers: [],
     config,
     prelude: [],
     sections: [
-      ...hostSections(topology.serverName),
-      ...socketSections,
+      clockSection,
+      ...sectionsOf('gw', ask),
+      listenersSection,
       connectionsSection(linkPorts(topology)),
       ...serviceSections(units, [hints.gatewayApiPort]),
-      setupSection(units),
       configSection(config),
       trustSection(config),
       cpuSection,
@@ -204,14 +208,14 @@ function backendView(
   { site, round, roundTripMs, plan, nonce }: Seen & { readonly nonce: string },
 ): SiteView {
   const { log, topology } = context;
-  const services = serviceFacts(round, plan.units);
+  const services = serviceFacts(round, plan.ask.units);
   const containers = containersIn(round);
   const owners = services.owners;
   const parts = plan.containers.map((part) => ({
     ...part,
     name: part.name ?? findContainer(containers, part)?.name ?? null,
   }));
-  log.facts([listenersFact(round, owners), countersFact(round), ...services.facts, ...setupFacts(round, plan.units)]);
+  log.facts([listenersFact(round, owners), ...services.facts]);
   if (parts.length > 0) log.facts(dockerFacts(round, parts, innerProcessesOf(round)));
   else
     log.fact(
@@ -272,14 +276,12 @@ function notSystemd(round: HostRound, supervision: string, part: Part): readonly
 
 function gatewayView(context: RoundContext, { site, round, roundTripMs, plan }: Seen): SiteView {
   const { log, topology } = context;
-  const services = serviceFacts(round, plan.units);
+  const services = serviceFacts(round, plan.ask.units);
   const gateway = topology.gateways.find((item) => `gw:${item.id}` === site.id);
   log.facts([
     listenersFact(round, services.owners),
-    countersFact(round),
     connectionsFact(round, services.owners, linkPorts(topology)),
     ...services.facts,
-    ...setupFacts(round, plan.units),
     configFact(round, plan.config),
     ...notSystemd(round, gateway?.supervision ?? 'systemd', 'gateway'),
   ]);
