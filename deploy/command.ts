@@ -171,7 +171,10 @@ async function runAction(invocation: Invocation, action: Action): Promise<number
   const plain = options.output !== 'ndjson';
   const progress = plain ? createPlainProgress(terminal) : createNdjsonProgress(terminal.stdout, clock);
   const reached = nothingReached();
-  const context: DeployContext = { inventory, artefacts, templates, tls, progress, reached, clock, signal, env };
+  const { terminalQuestions } = await import('./remote/index.ts');
+  const questions = terminalQuestions(terminal);
+  const surroundings = { clock, signal, env, questions };
+  const context: DeployContext = { inventory, artefacts, templates, tls, progress, reached, ...surroundings };
   const choice = {
     overwrite: options.overwrite === true,
     retryBad: options.retryBad === true,

@@ -5,12 +5,14 @@ import type { Report, RunEvent } from './engine/index.ts';
 import { explainCommand } from './explain-command.ts';
 import { graphCommand } from './graph-command.ts';
 import { judgeFacts } from './judge.ts';
+import { type EarlyLinks, openEarly } from './run/early.ts';
 import { announce, examine } from './run/examine.ts';
 import { findInstallation, type Installation } from './run/installation.ts';
 import { type DoctorOptions, OUTPUTS, readOptions } from './run/options.ts';
 import { createPrinter } from './run/printer.ts';
 import { createProgress } from './run/progress.ts';
 import { loadRecording, recordingPath, writeRecording } from './run/recording.ts';
+import { CONNECT_MS } from './run/sites.ts';
 import { withThreshold } from './run/threshold.ts';
 
 export const doctorCommand: CommandSpec = {
@@ -72,12 +74,37 @@ async function run(invocation: Invocation): Promise<number> {
   if (options.replay !== undefined) return await replay(invocation, options, options.replay);
   const { env, signal } = invocation;
   const installation = await findInstallation({ options, env, signal });
-  if (options.output === 'tui') return await onScreen(invocation, options, installation);
+  const early = await connectEarly(invocation, installation);
+  try {
+    return options.output === 'tui'
+      ? await onScreen(invocation, options, { installation, early })
+      : await inLines(invocation, options, { installation, early });
+  } finally {
+    early?.close();
+  }
+}
+
+interface Subject {
+  readonly installation: Installation;
+  readonly early: EarlyLinks | undefined;
+}
+
+/** On a terminal ssh may have to ask something first: before a screen is drawn, and before the time of the run counts. */
+async function connectEarly(invocation: Invocation, installation: Installation): Promise<EarlyLinks | undefined> {
+  const { terminal, clock, signal, env } = invocation;
+  const { terminalQuestions } = await import('../deploy/remote/index.ts');
+  const questions = terminalQuestions(terminal);
+  if (!questions) return undefined;
+  return await openEarly(installation.targets, { questions, clock, signal, env, connectMs: CONNECT_MS });
+}
+
+async function inLines(invocation: Invocation, options: DoctorOptions, subject: Subject): Promise<number> {
+  const { env, signal } = invocation;
   const printer = createPrinter(invocation, options);
   const progress = createProgress((line) => invocation.terminal.stderr.write(line), invocation.clock);
   try {
     const { report, recording } = await examine({
-      installation,
+      ...subject,
       sudo: options.sudo,
       failOn: options.failOn,
       clock: invocation.clock,
@@ -114,12 +141,12 @@ async function keep(
   }
 }
 
-async function onScreen(invocation: Invocation, options: DoctorOptions, installation: Installation): Promise<number> {
+async function onScreen(invocation: Invocation, options: DoctorOptions, subject: Subject): Promise<number> {
   const { showScreen } = await import('./ui/screen.tsx');
   const { clock, env } = invocation;
   const look = async (listen: (event: RunEvent) => void, stop: AbortSignal): Promise<void> => {
     const signal = AbortSignal.any([invocation.signal, stop]);
-    const run = await examine({ installation, sudo: options.sudo, failOn: options.failOn, clock, signal, env, listen });
+    const run = await examine({ ...subject, sudo: options.sudo, failOn: options.failOn, clock, signal, env, listen });
     await keep(invocation, options, run);
   };
   const report = await showScreen({ invocation, inline: options.inline, examine: look });

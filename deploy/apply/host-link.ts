@@ -66,6 +66,8 @@ class Conversation implements HostLink {
   #helper = '';
   #last = 0;
   #stderr = '';
+  /** The last line on stdout that was no message: a banner, or what a forced command or a nologin shell says. */
+  #noise = '';
   #ended: Error | undefined;
 
   constructor(remote: Remote, running: RemoteProcess, options: LinkOptions & { readonly word: string }) {
@@ -165,6 +167,7 @@ class Conversation implements HostLink {
       for (let line = await reader.line(); line !== undefined; line = await reader.line()) {
         const message = decodeMessage(this.#options.word, line);
         if (message) this.#hear(message);
+        else if (line.trim() !== '') this.#noise = line.trim().slice(0, 200);
       }
     } catch {
       // The reason is in how the process ended.
@@ -213,7 +216,7 @@ class Conversation implements HostLink {
       return deployErrors.create('VW_DEPLOY_SPACE', { host, directory: LAYOUT.root, free: 'nothing', needed: 'more' });
     }
     if (this.#helper === '' && this.#bare === undefined) {
-      const reason = said || `it ended with code ${code} and said nothing`;
+      const reason = said || this.#noise || `it ended with code ${code} and said nothing`;
       return deployErrors.create('VW_DEPLOY_SHELL', { host, user, reason });
     }
     return deployErrors.create('VW_DEPLOY_HOST_FAILED', {
@@ -228,7 +231,7 @@ class Conversation implements HostLink {
     return deployErrors.create('VW_DEPLOY_SHELL', {
       host,
       user,
-      reason: `nothing was heard of ${what} within ${HELLO_MS} ms`,
+      reason: `nothing was heard of ${what} within ${HELLO_MS} ms${this.#noise && `, only: ${this.#noise}`}`,
     });
   }
 

@@ -10,7 +10,7 @@ import type { HostFacts, ReleaseParcel } from '../plan/manifest.ts';
 import { planRelease } from '../plan/release.ts';
 import type { Templates } from '../plan/render.ts';
 import type { Artefacts, RuntimeLayer } from '../release/artefacts.ts';
-import { openRemote } from '../remote/index.ts';
+import { openRemote, type Questions } from '../remote/index.ts';
 import { compareHost, type HostChange } from './compare.ts';
 import { type BareFacts, type HostLink, openLink } from './host-link.ts';
 import type { Reached } from './interrupted.ts';
@@ -25,6 +25,8 @@ export interface OpenContext {
   readonly clock: Clock;
   readonly signal: AbortSignal;
   readonly env: Env;
+  /** Where a person can answer what ssh asks. */
+  readonly questions?: Questions | undefined;
 }
 
 /** What every phase of a deploy is handed. */
@@ -74,9 +76,9 @@ export async function openHosts(names: readonly string[], context: OpenContext):
 }
 
 async function openHost(name: string, context: OpenContext): Promise<OpenHost> {
-  const { inventory, clock, signal, env, progress } = context;
+  const { inventory, clock, signal, env, progress, questions } = context;
   const plan = inventory.hosts[name] as HostPlan;
-  const remote = await openRemote(plan, { signal, clock, env });
+  const remote = await openRemote(plan, { signal, clock, env, questions });
   try {
     const note = (step: string, detail: string): void =>
       progress.event({ host: name, phase: 'activate', step, status: 'note', detail });

@@ -2,6 +2,7 @@
 // checks; the deployer and the doctor's probes use the same door.
 export { endOf } from './ends.ts';
 export { remoteErrors } from './errors.ts';
+export { type TerminalQuestions, terminalQuestions } from './questions.ts';
 export { openRemote, readHostKey } from './ssh.ts';
 export { parseSshConfig } from './ssh-config.ts';
-export type { Remote, RemoteProcess, RemoteTarget } from './target.ts';
+export type { Questions, Remote, RemoteProcess, RemoteTarget } from './target.ts';

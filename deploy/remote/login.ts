@@ -1,5 +1,5 @@
 // The login of a connection that ssh2 makes: offers one key after the other, hears each answer, and names the end when none lets us in.
-import type { AnyAuthMethod, AuthHandlerMiddleware } from 'ssh2';
+import ssh2, { type AnyAuthMethod, type AuthHandlerMiddleware } from 'ssh2';
 import { describe, type ViworksError } from '../../agents/runtime/index.ts';
 import { OneKeyAgent } from './agent.ts';
 import type { Credential, Credentials } from './credentials.ts';
@@ -34,7 +34,9 @@ export function offerInTurn(user: string, credentials: readonly Credential[], tr
   let last: 'nothing' | 'none' | Credential = 'nothing';
   return (left: readonly string[] | null, partial: boolean | null, next) => {
     if (left) trace.left = left;
-    if (partial && typeof last === 'object') trace.accepted.push(last.label);
+    // With a file's key ssh2 says whether it counted; one that signed for nothing was refused after all.
+    if (partial && typeof last === 'object') accept(trace, last.label);
+    else if (typeof last === 'object' && last.kind === 'key') remove(trace.accepted, last.label);
     // ssh2 keeps the answer to an agent's key for itself: one that signed and did not let us in was accepted, and `none` tells the rest.
     const wasAgent = typeof last === 'object' && last.kind === 'agent' && trace.accepted.includes(last.label);
     if (last === 'nothing' || wasAgent) {
@@ -51,9 +53,28 @@ export function offerInTurn(user: string, credentials: readonly Credential[], tr
 }
 
 function methodOf(username: string, credential: Credential, trace: Trace): AnyAuthMethod {
-  if (credential.kind === 'key') return { type: 'publickey', username, key: credential.key };
-  const agent = new OneKeyAgent(credential.socket, credential.blob, () => trace.accepted.push(credential.label));
-  return { type: 'agent', username, agent };
+  // sshd asks for a signature only of a key that it accepts.
+  const onSign = (): void => accept(trace, credential.label);
+  if (credential.kind === 'agent') {
+    return { type: 'agent', username, agent: new OneKeyAgent(credential.socket, credential.blob, onSign) };
+  }
+  const parsed = ssh2.utils.parseKey(credential.key);
+  if (parsed instanceof Error) return { type: 'publickey', username, key: credential.key };
+  const sign = parsed.sign.bind(parsed);
+  parsed.sign = (...args) => {
+    onSign();
+    return sign(...args);
+  };
+  return { type: 'publickey', username, key: parsed };
+}
+
+function remove(labels: string[], label: string): void {
+  const at = labels.indexOf(label);
+  if (at >= 0) labels.splice(at, 1);
+}
+
+function accept(trace: Trace, label: string): void {
+  if (!trace.accepted.includes(label)) trace.accepted.push(label);
 }
 
 /** The end of a connection that did not open: from sshd's own words where there are some, else from how far it came. */

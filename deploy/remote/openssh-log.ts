@@ -24,7 +24,7 @@ export function readLog(text: string): Heard {
   for (const line of text.split('\n').map((one) => one.trim())) {
     const debug = /^debug\d: (.*)$/.exec(line)?.[1];
     const words = debug ?? line;
-    const shown = /^Server host key: (\S+) (SHA256:\S+)/.exec(words);
+    const shown = /^Server host (?:key|certificate): (\S+) (SHA256:[^\s,]+)/.exec(words);
     const offered = /^Offering public key: (.+?) (?:\S+) SHA256:\S+/.exec(words);
     const left = /^Authentications that can continue: (.*)$/.exec(words);
     if (/^Connection established/.test(words)) trace.phase = 'greeting';

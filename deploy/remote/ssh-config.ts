@@ -180,7 +180,7 @@ function askSsh(
       if (signal.aborted) return reject(signal.reason);
       if (!error) return resolve({ text: stdout });
       if (error.code === 'ENOENT') return resolve({ text: '', reason: 'there is no ssh in PATH', missing: true });
-      const said = stderr.trim().split('\n').at(-1);
+      const [said] = stderr.trim().split('\n');
       resolve({ text: '', reason: said || (error.killed ? `no answer within ${SSH_G_MS} ms` : describe(error)) });
     });
   });

@@ -30,7 +30,7 @@ export async function openRemote(asked: RemoteTarget, context: RemoteContext): P
       : await connectNode({ target, context, credentials, known, limitMs });
   } catch (error) {
     const { questions } = context;
-    if (!questions || settings.noClient !== undefined || !canBeAsked(error, credentials)) throw error;
+    if (!questions?.mayAsk || settings.noClient !== undefined || !canBeAsked(error, credentials)) throw error;
     // One host asks at a time, and nobody draws on the terminal meanwhile.
     return await questions.alone(() => connectOpenSsh({ ...attempt, limitMs: ANSWER_MS, mayAsk: true }));
   }

@@ -31,6 +31,8 @@ export interface RemoteContext {
 
 /** The terminal, for questions that ssh itself asks on it. */
 export interface Questions {
+  /** False once somebody draws on the terminal. */
+  readonly mayAsk: boolean;
   /** Runs work that may ask, one at a time; nobody draws meanwhile. */
   alone<T>(work: () => Promise<T>): Promise<T>;
 }

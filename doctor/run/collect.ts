@@ -4,6 +4,7 @@ import type { RemoteTarget } from '../../deploy/remote/index.ts';
 import type { FactStore, Topology } from '../engine/index.ts';
 import type { Trust } from '../probes/dial.ts';
 import type { Credential, NoCredential } from '../probes/peer.ts';
+import type { EarlyLinks } from './early.ts';
 import { probeNetwork } from './network.ts';
 import type { NetworkContext } from './network-context.ts';
 import { lookAtSite, type SiteView } from './rounds.ts';
@@ -25,6 +26,7 @@ export interface CollectOptions {
   /** Aborted by the operator or by the deadline of the run. */
   readonly signal: AbortSignal;
   readonly env: Readonly<Record<string, string | undefined>>;
+  readonly early?: EarlyLinks | undefined;
   readonly store: FactStore;
   readonly log: RunLog;
   /** After the rounds: lets what was found out be added to what was told. */
@@ -35,8 +37,8 @@ export interface CollectOptions {
 export async function collect(options: CollectOptions): Promise<void> {
   const { clock, signal, log, env } = options;
   let { topology } = options;
-  const { targets, keyPlaces } = options;
-  const sites = await openSites({ topology, targets, keyPlaces, clock, signal, env, log });
+  const { targets, keyPlaces, early } = options;
+  const sites = await openSites({ topology, targets, keyPlaces, clock, signal, env, log, early });
   const unseen = new Set<string>();
   try {
     const { hints, sudo } = options;

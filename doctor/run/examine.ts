@@ -4,6 +4,7 @@ import { BUILD, type Clock, interruptCode, isAbort } from '../../agents/runtime/
 import { createFactStore, type Report, type RunEvent, type RunMeta, type Topology } from '../engine/index.ts';
 import { judgeFacts } from '../judge.ts';
 import { collect } from './collect.ts';
+import type { EarlyLinks } from './early.ts';
 import type { Installation } from './installation.ts';
 import { createRecorder } from './recording.ts';
 import { refineTopology } from './refine.ts';
@@ -21,6 +22,7 @@ export interface ExamineOptions {
   /** Aborted by the operator: what is known by then is reported. */
   readonly signal: AbortSignal;
   readonly env: Readonly<Record<string, string | undefined>>;
+  readonly early?: EarlyLinks | undefined;
   listen(event: RunEvent): void;
 }
 
@@ -54,6 +56,7 @@ export async function examine(options: ExamineOptions): Promise<Examined> {
       clock,
       signal,
       env,
+      early: options.early,
       store,
       log,
       refine: (known, views) => {

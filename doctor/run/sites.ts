@@ -12,6 +12,7 @@ import {
   type Topology,
 } from '../engine/index.ts';
 import { type HostLink, localLink, sshLink } from '../probes/link.ts';
+import type { EarlyLinks } from './early.ts';
 import type { RunLog } from './run-log.ts';
 
 /** A vantage that lies on a host: the backend's, or a gateway's. */
@@ -36,10 +37,12 @@ export interface SiteContext {
   readonly signal: AbortSignal;
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly log: RunLog;
+  /** Connections that were opened before the run, where ssh may have had a question. */
+  readonly early?: EarlyLinks | undefined;
 }
 
 /** Connecting and logging in, in ms; a host with a slow login needs its time. */
-const CONNECT_MS = 10_000;
+export const CONNECT_MS = 10_000;
 
 /** Opens every host once, however many parts live on it. Never throws for a host. */
 export async function openSites(context: SiteContext): Promise<readonly Site[]> {
@@ -126,8 +129,9 @@ async function openLink(context: SiteContext, id: SiteId, ref: HostRef): Promise
   const took = (): number => Math.round(clock.monotonicMs() - began);
   const command = `ssh -p ${target.port} ${login} true`;
   try {
-    const remote = await openRemote(target, { signal, clock, env, connectMs: CONNECT_MS });
-    const milliseconds = took();
+    const early = await context.early?.take(ref.name, signal);
+    const remote = early?.remote ?? (await openRemote(target, { signal, clock, env, connectMs: CONNECT_MS }));
+    const milliseconds = early?.milliseconds ?? took();
     const expectedKey = target.hostKeys[0] ?? null;
     const value: HostAccess = {
       ...base,
