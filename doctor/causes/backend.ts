@@ -4,7 +4,7 @@ import { anyOf, type CauseRule, causesOf, judge, not, sign, signs, type Tri, typ
 import { backendCommand, backendUnit, deployAgain, on, remedy } from './texts.ts';
 import { bringBack, downSign, downWord, neverRan, unitDown } from './unit-words.ts';
 
-const { backend, logs, parts } = signs;
+const { backend, identity, logs, parts } = signs;
 const port = (view: View) => view.topology.backend.agentsPort;
 const backendRuns = parts.runs(parts.backendPart);
 
@@ -104,6 +104,7 @@ export const backendCauses: readonly CauseRule[] = causesOf(
   { layer: 'backend', hop: 'ws-port', host: 'be' },
   {
     'BE-01': {
+      about: 'backend',
       name: 'WebSocket port never opened',
       title: (view) => `the backend runs and never opened its WebSocket port ${port(view)}`,
       necessary: [backendRuns, backend.apiAnswers, backend.agentsNotListening],
@@ -123,6 +124,7 @@ Told from BE-10 by the configured port, from NET-08 (a firewall that rejects) by
 Mend the build: the server loop has to run, and failing to bind has to end the process.`,
     },
     'BE-02': {
+      about: 'backend',
       name: 'bound and never accepting',
       title: (view) => `port ${port(view)} is bound, and nothing ever accepts its connections`,
       necessary: [backend.agentsListens, neverAccepts, backend.directFails, backend.apiAnswers],
@@ -172,6 +174,7 @@ Told from a stopped process (BE-03) and a blocked event loop (BE-04) by the API 
       help: `Somebody or something stopped the process (SIGSTOP). systemd still says "active"; the kernel says state T, and connections pile up on both ports.`,
     },
     'BE-04': {
+      about: 'backend',
       name: 'event loop blocked',
       title: "the backend's event loop is blocked",
       necessary: [
@@ -243,12 +246,18 @@ Told from a crash (BE-06) by the result.`,
       necessary: [
         anyOf((view) => backend.agentsPortForeign.claim(view), backend.agentsPortForeign, addressInUse),
         not('the backend itself is not up', backendRuns),
-        anyOf('what answers there is no backend', backend.directFails, addressInUse),
+        anyOf('what answers there is no backend', backend.directFails, addressInUse, identity.answersAsStranger),
       ],
       signature: [backend.agentsPortForeign],
-      forbids: [backend.directUpgrades],
+      forbids: [identity.servedByHand],
       lookalikes: { 'BE-06': anyOf('the port is taken', addressInUse, backend.agentsPortForeign) },
-      predicts: ['backend.process.running', 'backend.api.answers', 'backend.agents.upgrades', 'backend.agents.listens'],
+      predicts: [
+        'backend.process.running',
+        'backend.api.answers',
+        'backend.agents.upgrades',
+        'backend.agents.listens',
+        'agents.hello.answered',
+      ],
       remedy: (view) =>
         remedy(
           'stop the program that holds the port, then start the backend',

@@ -170,6 +170,7 @@ export const commandCauses: readonly CauseRule[] = causesOf(
       help: 'Commands carry an end of validity; a clock that is minutes ahead makes each of them late.',
     }),
     'WS-01': {
+      about: 'backend',
       name: 'HELLO never answered',
       layer: 'backend',
       hop: 'hello',

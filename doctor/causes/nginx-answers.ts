@@ -15,7 +15,7 @@ import {
 } from '../engine/index.ts';
 import { agentsLocation, deployAgain, ifVisible, nginxCommand, on, remedy } from './texts.ts';
 
-const { backend, gateway, nginx } = signs;
+const { author, backend, gateway, nginx } = signs;
 const agentsPort = (view: View) => view.topology.backend.agentsPort;
 const apiPort = (view: View) => view.topology.backend.apiPort;
 const predicts = ['nginx.agents.upgrades', 'network.agents.upgrades'];
@@ -109,7 +109,7 @@ export const gatewayComesIn = sign(
 );
 
 export const nginxAnswersCauses: readonly CauseRule[] = causesOf(
-  { layer: 'nginx', hop: 'route', host: 'be', predicts },
+  { layer: 'nginx', hop: 'route', host: 'be', predicts, about: 'nginx' },
   {
     'NGX-23': {
       name: 'wrong target port',
@@ -257,9 +257,12 @@ export const nginxAnswersCauses: readonly CauseRule[] = causesOf(
         backend.directUpgrades,
       ],
       signature: [
-        sign('the backend, not nginx, turns the changed handshake down', (view) =>
-          tri([101, 400, 426].includes(nginx.publicSeen(view)?.status ?? 0)),
-        ),
+        sign('the backend, not nginx, turns the changed handshake down', (view) => {
+          const seen = nginx.publicSeen(view);
+          return tri(
+            [101, 400, 426].includes(seen?.status ?? 0) && seen !== null && author.madeByNginx(view, seen) !== 'yes',
+          );
+        }),
       ],
       lookalikes: {
         'NGX-05': nginx.routeIs(() => 'the Upgrade header itself is right', nginx.forwardsUpgrade),

@@ -48,7 +48,7 @@ const noUpgrade = nginx.routeIs(
 const denied = gatewayGets({ statuses: [403], everybody: (route) => route.action === 'denied' });
 
 export const nginxConfigCauses: readonly CauseRule[] = causesOf(
-  { layer: 'nginx', hop: 'route', host: 'be', predicts },
+  { layer: 'nginx', hop: 'route', host: 'be', predicts, about: 'nginx' },
   {
     'NGX-01': {
       name: 'agents routed to the HTTP port',

@@ -159,6 +159,7 @@ export const nginxMoreCauses: readonly CauseRule[] = causesOf(
       help: `The usual wrong mending of NGX-01: everything is sent to the WebSocket port. Agents connect, and the API is gone.`,
     },
     'NGX-24': {
+      about: 'backend',
       name: 'path not served by the backend',
       layer: 'backend',
       hop: 'upgrade',

@@ -2,7 +2,7 @@
 import { apiPath, type Check, defineCheck, judge, signs, some, type View } from '../engine/index.ts';
 import { expectSign, skipped, verdictOf } from './outcome.ts';
 
-const { backend, nginx, parts } = signs;
+const { backend, identity, nginx, parts } = signs;
 const port = (view: View) => view.topology.backend.agentsPort;
 
 const backendRuns = defineCheck({
@@ -16,8 +16,9 @@ const backendRuns = defineCheck({
   outage: true,
   evaluate: (view) => {
     const runs = parts.runs(parts.backendPart).holds(view);
-    // Started by hand it serves all the same: then the answer on its port, not the unit's state, counts.
-    const value = runs === 'no' && backend.directUpgrades.holds(view) === 'yes' ? 'yes' : runs;
+    // Started by hand it serves all the same: then what it is counts, not the unit's state.
+    const answers = runs === 'no' && backend.directUpgrades.holds(view) === 'yes';
+    const value = answers ? identity.servedByHand.holds(view) : runs;
     return verdictOf(view, value, {
       fail: (at) => `${parts.nameOf(at, parts.backendPart)} is ${parts.stateWords(at, parts.backendPart)}`,
     });

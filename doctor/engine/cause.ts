@@ -4,6 +4,7 @@
 import type { HopId } from './path.ts';
 import type { Remedy } from './report.ts';
 import type { Claim, Sign } from './sign.ts';
+import type { Program } from './signs/identity.ts';
 import type { View } from './view.ts';
 
 export interface LookAlike {
@@ -39,6 +40,8 @@ export interface CauseRule {
   /** `active`: breaks something now; `latent`: will; `sight`: only keeps the doctor from looking. */
   readonly scope: 'active' | 'latent' | 'sight';
   readonly host: 'be' | 'gw';
+  /** The program whose behaviour it speaks of: then it is proven only where the kernel says that this program holds the port that answered. */
+  readonly about?: Program;
   readonly title: (view: View) => string;
   /** All must hold for the cause to be named; one that fails refutes it, and its second sentence is the reason given. */
   readonly necessary: readonly Sign[];
@@ -61,7 +64,7 @@ export interface CauseRule {
 /** What the causes of one file have in common. A row that says otherwise wins. */
 interface CauseDefaults
   extends Pick<CauseRule, 'layer' | 'hop' | 'host'>,
-    Partial<Pick<CauseRule, 'per' | 'scope' | 'predicts'>> {}
+    Partial<Pick<CauseRule, 'per' | 'scope' | 'predicts' | 'about'>> {}
 
 /** One row of the catalogue as it is written. What is left out comes from the defaults, or is empty. */
 export interface CauseRow

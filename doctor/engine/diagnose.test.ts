@@ -16,7 +16,11 @@ import {
 } from './index.ts';
 
 /** One switch a letter: known yes, known no, or not known, kept as addresses of the backend host under that subject. */
-function worldOf(switches: Readonly<Record<string, Tri>>, from: World = emptyWorld()): World {
+/** Without an nginx who answers is no question. */
+const bareWorld = (): World =>
+  emptyWorld().write('nginx.route', 'be', 'agents', { status: 'not-applicable', why: 'no nginx here' });
+
+function worldOf(switches: Readonly<Record<string, Tri>>, from: World = bareWorld()): World {
   for (const [name, value] of Object.entries(switches)) {
     if (value === 'unknown')
       from.write('host.addresses', 'be', name, { status: 'unknown', reason: 'no-permission', detail: '' });

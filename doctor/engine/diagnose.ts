@@ -4,6 +4,7 @@ import type { CauseRule } from './cause.ts';
 import type { Check } from './check.ts';
 import { evidenceFor } from './evidence.ts';
 import { hopStates } from './hops.ts';
+import { underRules } from './judgement.ts';
 import { lastContact, lastWords, nextLook, nextStep } from './last-words.ts';
 import { type HopId, hops } from './path.ts';
 import type { CauseReport, EvidenceStep, HopReport, Report, RunVerdict } from './report.ts';
@@ -31,10 +32,13 @@ export interface Rules {
 /** The whole diagnosis. */
 export function diagnose(scene: Scene, rules: Rules, meta: RunMeta): Report {
   const judgements = judgeChecks(rules.checks, scene);
-  const selection = selectCauses(gradeAll(rules.causes, scene), judgements);
+  const hopReports = pathOf(scene);
+  const outlook = { scene, judgements, path: hopReports };
+  const candidates = gradeAll(rules.causes, scene).map((item) => underRules(item, outlook));
+  const selection = selectCauses(candidates, judgements);
   const report = (item: Chosen) => causeReport(item, scene.topology);
   const causes = selection.active.map(report);
-  const path = pathOf(scene, causes);
+  const path = hopReports.map((hop) => ({ ...hop, causes: codesAt(hop, causes) }));
   const firstBad = path.findIndex((hop) => hop.state === 'fail');
   const lastGood = path
     .slice(0, Math.max(firstBad, 0))
@@ -170,16 +174,14 @@ function evidenceOf(statements: readonly Judged[]): readonly EvidenceStep[] {
   return [...steps.values()];
 }
 
-function pathOf(scene: Scene, causes: readonly CauseReport[]): readonly HopReport[] {
+function pathOf(scene: Scene): readonly HopReport[] {
   const sides = scene.topology.gateways.length > 0 ? scene.topology.gateways : [null];
-  return sides.flatMap((side) =>
-    hopStates(scene, side).map((hop) => ({
-      ...hop,
-      causes: causes
-        .filter((cause) => cause.hop === hop.id && (side === null || cause.gateways.includes(side.id)))
-        .map((cause) => cause.code),
-    })),
-  );
+  return sides.flatMap((side) => hopStates(scene, side));
+}
+
+function codesAt(hop: HopReport, causes: readonly CauseReport[]): readonly string[] {
+  const here = causes.filter((cause) => cause.hop === hop.id && (!hop.gateway || cause.gateways.includes(hop.gateway)));
+  return here.map((cause) => cause.code);
 }
 
 function hopName(hop: HopReport, topology: Topology): string {

@@ -4,6 +4,7 @@ import { type HopId, hopAbsence, hops } from './path.ts';
 import type { HopReport, HopState } from './report.ts';
 import type { Claim } from './sign.ts';
 import { judge } from './sign.ts';
+import { answerThrough, refusedAtRoute } from './signs/author.ts';
 import { signs } from './signs/index.ts';
 import type { GatewayTopology } from './topology.ts';
 import { every, negate, some, type Tri } from './tri.ts';
@@ -20,7 +21,9 @@ interface HopProbe {
   readonly detail: (view: View) => string;
 }
 
-const firstAnswer = (view: View) => nginx.publicSeen(view);
+const firstAnswer = (view: View) => answerThrough(view);
+/** In words: the status, or how it ended without one. */
+const answerText = (view: View) => firstAnswer(view)?.status?.toString() ?? firstAnswer(view)?.ended ?? '';
 const holds = (sign: Claim) => (view: View) => sign.holds(view);
 
 /** A dial that got past a hop proves the hop. */
@@ -93,9 +96,11 @@ const probes: readonly HopProbe[] = [
   },
   {
     id: 'route',
-    works: (view) => some([nginx.publicUpgrades.holds(view), nginx.routeGood.holds(view)]),
-    after: [],
-    detail: (view) => firstAnswer(view)?.status?.toString() ?? '',
+    // Who made the status decides: what nginx turned down itself, the port behind it never heard of.
+    works: (view) =>
+      refusedAtRoute(view) === 'yes' ? 'no' : some([nginx.publicUpgrades.holds(view), nginx.routeGood.holds(view)]),
+    after: ['vhost'],
+    detail: answerText,
   },
   {
     id: 'ws-port',
@@ -116,7 +121,7 @@ const probes: readonly HopProbe[] = [
     works: (view) =>
       decideOr(judge(view, ['ws.upgrade', 'gw', 'public'], backend.upgraded), nginx.publicUpgrades.holds(view)),
     after: ['dns', 'tcp', 'tls', 'vhost', 'route', 'ws-port'],
-    detail: (view) => firstAnswer(view)?.status?.toString() ?? firstAnswer(view)?.ended ?? '',
+    detail: answerText,
   },
   {
     id: 'hello',

@@ -113,7 +113,8 @@ export function createFrameReader(nonce: string): FrameReader {
       return done;
     },
     get noise() {
-      return noise;
+      // Without any frame everything that came is noise.
+      return open || done ? noise : (noise + buffer.toString('utf8')).trimStart().slice(0, 2000);
     },
   };
 }

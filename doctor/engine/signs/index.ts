@@ -1,13 +1,17 @@
 // The engine's stock of signs: sentences about an installation that both checks and causes are built from.
+import { madeByNginx } from './author.ts';
 import { backendSigns } from './backend.ts';
 import { gatewaySigns } from './gateway.ts';
+import { identitySigns } from './identity.ts';
 import { logSigns } from './logs.ts';
 import { nginxSigns } from './nginx.ts';
 import { partSigns } from './parts.ts';
 
 export const signs = {
+  author: { madeByNginx },
   backend: backendSigns,
   gateway: gatewaySigns,
+  identity: identitySigns,
   logs: logSigns,
   nginx: nginxSigns,
   parts: partSigns,

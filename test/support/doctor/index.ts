@@ -8,6 +8,7 @@ import { nginxCases } from './nginx.ts';
 import { nginxAnswersCases } from './nginx-answers.ts';
 import { nginxFrontCases } from './nginx-front.ts';
 import { ownWordsCases } from './own-words.ts';
+import { strangerCases } from './strangers.ts';
 import { telltaleCases } from './telltale.ts';
 
 export const cases: readonly Case[] = [
@@ -21,4 +22,5 @@ export const cases: readonly Case[] = [
   ...telltaleCases,
   ...combinedCases,
   ...trapCases,
+  ...strangerCases,
 ];
