@@ -1,5 +1,6 @@
 // What needs types or counts: promises, signals, bans with their replacement, file length. Format and syntax rules are biome's.
 import tseslint from 'typescript-eslint';
+import { messageRule } from './test/conventions/message-rule.js';
 import { signalRule } from './test/conventions/signal-rule.js';
 
 const banned = {
@@ -24,7 +25,10 @@ export default tseslint.config(
   { ignores: ['dist/**', 'node_modules/**', '.lab*/**', '**/*.js', '**/*.cjs'] },
   {
     files: ['**/*.ts', '**/*.tsx'],
-    plugins: { '@typescript-eslint': tseslint.plugin, viworks: { rules: { 'takes-signal': signalRule } } },
+    plugins: {
+      '@typescript-eslint': tseslint.plugin,
+      viworks: { rules: { 'takes-signal': signalRule, 'no-branch-on-words': messageRule } },
+    },
     languageOptions: {
       parser: tseslint.parser,
       parserOptions: { projectService: true, tsconfigRootDir: import.meta.dirname },
@@ -58,6 +62,27 @@ export default tseslint.config(
       'deploy/host/main.ts',
     ],
     rules: banned,
+  },
+  {
+    files: ['{agents,doctor,deploy,cli}/**/*.ts', '{agents,doctor,deploy,cli}/**/*.tsx'],
+    ignores: [
+      '**/*.test.ts',
+      '**/*.test.tsx',
+      // What others say in words only.
+      'agents/gateway/link/dial.ts', // ws: its errors have no codes
+      'agents/runtime/toml-words.ts', // smol-toml: likewise
+      'cli/parse.ts', // commander: what is wrong with an option stands in its sentence alone
+      'deploy/apply/host-link.ts', // sudo, and the system's word for a full disk
+      'deploy/host/validate.ts', // nginx -t
+      'deploy/remote/login.ts', // sshd: the text of its disconnect
+      'doctor/causes/own-words.ts', // SQLite's verdict on a file
+      'doctor/engine/signs/foreign-words.ts', // agents that are not ours, and older releases
+      'doctor/probes/agent-config.ts', // JSON.parse
+      'doctor/probes/http.ts', // Node: an orderly end has the code of a reset
+      'doctor/probes/link.ts', // sshd: what connect(2) and the name service said there
+      'doctor/run/network.ts', // the same
+    ],
+    rules: { 'viworks/no-branch-on-words': 'error' },
   },
   {
     files: ['agents/{backend,gateway}/**/*.ts', 'deploy/{apply,remote}/**/*.ts', 'doctor/probes/**/*.ts'],

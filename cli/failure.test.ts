@@ -17,7 +17,10 @@ test('message, remedy, exit code and the code to look up', () => {
 });
 
 test('the problems of a configuration stand at their places', () => {
-  const error = runtimeErrors.create('VW_RUNTIME_CONFIG', { problems: 'a.toml:1:2  x: unknown key\n  remedy: y' });
+  const error = runtimeErrors.create('VW_RUNTIME_CONFIG', {
+    problems: 'a.toml:1:2  x: unknown key\n  remedy: y',
+    remedied: true,
+  });
   expect(renderFailure(error, plain).text).toBe(
     'a.toml:1:2  x: unknown key\n  remedy: y\nexit 64 (VW_RUNTIME_CONFIG)\n',
   );

@@ -22,7 +22,7 @@ function ordinaryLines(error: ViworksError): string[] {
   // A configuration's problems stand at their places, most of them with a remedy of their own.
   const config = error.code === 'VW_RUNTIME_CONFIG';
   const head = config ? error.message : `viworks: ${error.message}`;
-  const remedy = config && error.message.includes('\n  remedy: ') ? [] : [`  remedy: ${error.hint}`];
+  const remedy = config && error.detail.remedied === true ? [] : [`  remedy: ${error.hint}`];
   return [head, ...remedy, `exit ${error.exitCode} (${error.code})`];
 }
 

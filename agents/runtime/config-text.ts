@@ -14,7 +14,7 @@ export async function readConfigText(file: string): Promise<string> {
   if (isUtf8(bytes) && !bytes.includes(0)) return bytes.toString('utf8');
   const { line, column, message, remedy } = badBytes(bytes);
   const problems = `${file}:${line}:${column}  ${message}\n  remedy: ${remedy}`;
-  throw runtimeErrors.create('VW_RUNTIME_CONFIG', { problems, count: 1 });
+  throw runtimeErrors.create('VW_RUNTIME_CONFIG', { problems, count: 1, remedied: true });
 }
 
 const REASONS: Readonly<Record<string, readonly [reason: string, remedy: (file: string) => string]>> = {

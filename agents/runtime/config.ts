@@ -119,16 +119,21 @@ function toProblems(issue: z.core.$ZodIssue, document: TomlDocument): Problem[] 
       place,
       path: path.join('.'),
       message,
-      remedy: missing ? 'add it; `viworks config explain` says what it means' : quoting(message),
+      remedy: missing ? 'add it; `viworks config explain` says what it means' : quoting(issue),
     },
   ];
 }
 
 const TOP = { line: 1, column: 1 };
 
-function quoting(message: string): string | undefined {
-  if (/^expected (number|int|boolean), received string$/.test(message)) return 'write it without quotes';
-  return /^expected string, received (number|boolean|int)$/.test(message) ? 'put it in quotes' : undefined;
+const BARE: ReadonlySet<string> = new Set(['number', 'int', 'boolean']);
+
+function quoting(issue: z.core.$ZodIssue): string | undefined {
+  if (issue.code !== 'invalid_type') return undefined;
+  const { expected, input } = issue;
+  if (BARE.has(expected) && typeof input === 'string') return 'write it without quotes';
+  const bare = typeof input === 'number' || typeof input === 'boolean';
+  return expected === 'string' && bare ? 'put it in quotes' : undefined;
 }
 
 function problemsError(
@@ -143,7 +148,11 @@ function problemsError(
     const remedy = problem.remedy ? `\n  remedy: ${problem.remedy}` : '';
     return `${at}  ${problem.path === '' ? '' : `${problem.path}: `}${problem.message}${remedy}`;
   });
-  return runtimeErrors.create('VW_RUNTIME_CONFIG', { problems: lines.join('\n'), count: problems.length });
+  return runtimeErrors.create('VW_RUNTIME_CONFIG', {
+    problems: lines.join('\n'),
+    count: problems.length,
+    remedied: problems.some((problem) => problem.remedy !== undefined),
+  });
 }
 
 function overlayEnvironment<TSchema extends z.ZodType>(

@@ -54,6 +54,14 @@ test('the level changes while it runs', () => {
   expect(lines().map((line) => line.msg)).toEqual(['loud']);
 });
 
+test('a failure of the system has its errno beside its sentence', () => {
+  const { stream, lines } = capture();
+  const full = Object.assign(new Error('in whatever words'), { code: 'ENOSPC' });
+  const error = runtimeErrors.create('VW_RUNTIME_LOOP_ENDED', { loop: 'x' }, full);
+  createLogger({ level: 'info', stream }).failure(RUNTIME_MESSAGES.programEnds, error);
+  expect(lines()).toEqual([expect.objectContaining({ errno: 'ENOSPC' })]);
+});
+
 test('a failure is one line with code, reason and hint', () => {
   const { stream, lines } = capture();
   createLogger({ level: 'info', stream }).failure(

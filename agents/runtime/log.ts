@@ -2,7 +2,7 @@
 // its sentence `msg`; data goes into fields.
 import type { Writable } from 'node:stream';
 import { pino } from 'pino';
-import type { ViworksError } from './errors.ts';
+import { errnoOf, type ViworksError } from './errors.ts';
 
 /** How much is logged; changeable while the process runs. */
 export const LOG_LEVELS = ['debug', 'info', 'warn', 'error'] as const;
@@ -56,7 +56,15 @@ function bind(target: pino.Logger, root: pino.Logger): Logger {
     error: (message, fields) => target.error({ event: message.code, ...fields }, message.text),
     failure: (message, error, fields) =>
       target.error(
-        { event: message.code, ...fields, code: error.code, reason: error.message, hint: error.hint },
+        {
+          event: message.code,
+          ...fields,
+          code: error.code,
+          // The system's name for what is behind it, where there is one.
+          errno: errnoOf(error.cause),
+          reason: error.message,
+          hint: error.hint,
+        },
         message.text,
       ),
     child: (fields) => bind(target.child({ ...fields }), root),

@@ -1,4 +1,5 @@
 // A parser's verdict on a text that is not TOML → where the mistake began, a plain sentence, and what to write instead. Pure.
+import type { SyntaxKind } from './toml-words.ts';
 
 /** A place in a text file; line and column count from 1. */
 export interface Place {
@@ -14,24 +15,26 @@ export interface Problem {
   readonly remedy?: string | undefined;
 }
 
-/** What the parser said, and where it gave up. */
+/** What the parser said, of what kind that is, and where it gave up. */
 export interface SyntaxVerdict {
   readonly said: string;
+  readonly kind: SyntaxKind;
   readonly place: Place;
 }
 
 type Judged = Pick<Problem, 'message' | 'remedy'> & { readonly place?: Place | undefined };
 
 /** The parser stops where it cannot go on; the operator has to look where it went wrong. */
-export function explainSyntax(text: string, { said, place }: SyntaxVerdict): Problem {
+export function explainSyntax(text: string, { said, kind, place }: SyntaxVerdict): Problem {
   const lines = text.split('\n').map((line) => line.replace(/\r$/, ''));
   const line = lines[place.line - 1] ?? '';
-  const judged = judge({ said, place, text, lines, line });
+  const judged = judge({ said, kind, place, text, lines, line });
   return { path: '', place: judged.place ?? place, message: judged.message, remedy: judged.remedy };
 }
 
 interface Case {
   readonly said: string;
+  readonly kind: SyntaxKind;
   readonly place: Place;
   readonly text: string;
   readonly lines: readonly string[];
@@ -39,31 +42,30 @@ interface Case {
 }
 
 function judge(at: Case): Judged {
-  const { said, place, line } = at;
-  if (/control characters/.test(said)) return openString(at) ?? controlCharacter(at);
-  if (/unfinished string/.test(said)) return unfinished(at);
-  if (/redefine|duplicate/i.test(said)) return twice(at);
-  if (/expected comma|end of structure|unfinished (table|array)|expected ]|expected }/i.test(said))
-    return openBracket(at);
-  if (/escape/.test(said)) {
+  const { said, kind, place, line } = at;
+  if (kind === 'control-character') return openString(at) ?? controlCharacter(at);
+  if (kind === 'open-string') return unfinished(at);
+  if (kind === 'twice') return twice(at);
+  if (kind === 'open-bracket') return openBracket(at);
+  if (kind === 'escape') {
     const start = line.lastIndexOf('\\', place.column - 1);
     const sequence = /^\\(u\S{0,4}|U\S{0,8}|.)/.exec(line.slice(Math.max(0, start)))?.[0] ?? 'this';
     const remedy = "write a backslash as \\\\, or use 'single quotes', where nothing is escaped";
     const backslash = start === -1 ? place : { line: place.line, column: start + 1 };
     return { place: backslash, message: `${sequence} is not a TOML escape sequence`, remedy };
   }
-  if (/leading zero/.test(said)) {
+  if (kind === 'leading-zero') {
     return { message: 'numbers must not start with 0', remedy: 'remove the leading zero; octal is written 0o755' };
   }
-  if (/losslessly|too (big|large)/.test(said)) {
+  if (kind === 'too-large') {
     return { message: 'this number is too large', remedy: 'the largest is 9007199254740991' };
   }
-  if (/illegal character in key|expected key|empty/.test(said)) return brokenKey(at);
-  if (/invalid value|no value|incomplete/.test(said)) return brokenValue(at);
-  if (/numeric|invalid date/.test(said)) return brokenValue(valueAt(at) ?? at);
-  if (/end of key/.test(said))
+  if (kind === 'key') return brokenKey(at);
+  if (kind === 'value') return brokenValue(at);
+  if (kind === 'number') return brokenValue(valueAt(at) ?? at);
+  if (kind === 'no-key')
     return { message: 'a name is missing here', remedy: 'write KEY = VALUE, or a heading as [NAME]' };
-  if (/end-of-line/.test(said)) {
+  if (kind === 'rest-of-line') {
     // What begins like a value (inf in info) and goes on without a blank is one wrong word.
     const value = /[\w.-]/.test(line[place.column - 2] ?? '') ? valueAt(at) : undefined;
     if (value) return brokenValue(value);

@@ -2,6 +2,7 @@
 import { parse, TomlError } from 'smol-toml';
 import { type AST, parseTOML } from 'toml-eslint-parser';
 import { explainSyntax, type Place, type Problem } from './toml-syntax.ts';
+import { syntaxOf } from './toml-words.ts';
 
 /** A parsed document: values, and where each key and each value stands. */
 export interface TomlDocument {
@@ -21,9 +22,8 @@ export function parseToml(source: string): { ok: true; document: TomlDocument } 
     values = parse(text) as Record<string, unknown>;
   } catch (error) {
     if (!(error instanceof TomlError)) throw error;
-    const said = error.message.split('\n')[0]?.replace(/^Invalid TOML document: /, '') ?? 'not valid TOML';
     const place = { line: error.line, column: error.column };
-    return { ok: false, problem: explainSyntax(text, { said, place }) };
+    return { ok: false, problem: explainSyntax(text, { ...syntaxOf(error), place }) };
   }
   const places = collectPlaces(text);
   const find = (map: ReadonlyMap<string, Place>, path: readonly (string | number)[]): Place | undefined => {

@@ -30,8 +30,8 @@ export async function checkFiles(invocation: Invocation): Promise<number> {
       terminal.stdout.write(`${file}: OK (${spec.name})\n`);
     } catch (error) {
       if (!(error instanceof ViworksError)) throw error;
-      const told = error.message.includes('\n  remedy: ');
-      terminal.stderr.write(`${error.message}\n${told ? '' : `  remedy: ${error.hint}\n`}`);
+      const remedy = error.detail.remedied === true ? '' : `  remedy: ${error.hint}\n`;
+      terminal.stderr.write(`${error.message}\n${remedy}`);
       code = error.exitCode;
     }
   }

@@ -31,7 +31,7 @@ export function logsPage(): Page {
     '',
     'Our agents write one JSON object a line: `level`, `time`, `program`, `event`, `msg`, and fields that belong to the sentence.',
     '`event` is the code of the sentence: filter and alert on it. A code never changes its meaning and is never reused; the sentence in `msg` is constant',
-    'too, and is for people. Where an error is behind the line, `code`, `reason` and `hint` are those of the error ([errors.md](errors.md)).',
+    'too, and is for people. Where an error is behind the line, `code`, `reason` and `hint` are those of the error ([errors.md](errors.md)), and `errno` is the system’s.',
     'The doctor reads our agents by `event` alone; only lines of releases without it, and other agents, are read by their words.',
     '',
     'Codes begin with who says it: `RT_` any program, `BE_` the backend, `GW_` the gateway agent, `LA_` the launcher.',

@@ -83,7 +83,7 @@ const refusal = (
 const tooManyHeld = sign('the gateway holds as many tasks as it may', (view) => {
   if (!view.gateway) return 'no';
   return judge(view, ['canary', 'op', view.gateway.id], (seen) =>
-    seen.obstacle ? seen.obstacle.stage === 'held' : logs.heldPattern.test(seen.message),
+    seen.obstacle ? seen.obstacle.stage === 'held' : logs.saysTooManyHeld(seen.message),
   );
 });
 const storageComplains = sign(

@@ -27,6 +27,8 @@ interface LastWords {
   readonly code: string;
   readonly reason: string;
   readonly hint: string;
+  /** The system's name for it; empty where the line has none. */
+  readonly errno: string;
 }
 
 const text = (value: unknown): string => (typeof value === 'string' ? value : '');
@@ -39,7 +41,12 @@ function lastWords(view: View, place: Place): LastWords | null {
   for (const [index, line] of [...lines.entries()].reverse()) {
     const spoken = logs.spokenBy(line);
     if (spoken?.event === RUNTIME_MESSAGES.programEnds.code && text(spoken.fields.code).startsWith('VW_'))
-      return { code: text(spoken.fields.code), reason: text(spoken.fields.reason), hint: text(spoken.fields.hint) };
+      return {
+        code: text(spoken.fields.code),
+        reason: text(spoken.fields.reason),
+        hint: text(spoken.fields.hint),
+        errno: text(spoken.fields.errno),
+      };
     const code = /^exit \d+ \((VW_[A-Z_]+)\)/.exec(line.text)?.[1];
     if (code !== undefined) return printed(code, lines.slice(Math.max(0, index - 6), index));
   }
@@ -51,7 +58,7 @@ function printed(code: string, before: readonly LogLine[]): LastWords {
   const own = before.map((line) => line.text.trim());
   const remedyAt = own.findLastIndex((line) => line.startsWith('remedy: '));
   const reason = own[remedyAt < 0 ? own.length - 1 : remedyAt - 1] ?? code;
-  return { code, reason, hint: (own[remedyAt] ?? '').replace(/^remedy: /, '') };
+  return { code, reason, errno: '', hint: (own[remedyAt] ?? '').replace(/^remedy: /, '') };
 }
 
 /** Its words count inside the window of the log only, as any line does. */
@@ -81,7 +88,7 @@ const notRun = (place: Place) => parts.unitIs(place, 'cannot be run by systemd',
 
 /** What to do about it. The hint of the error speaks of the usual reason; the sentence before it may name another one. */
 function adviceOn(words: LastWords | null): string {
-  const reason = words?.reason ?? '';
+  const reason = [words?.errno, words?.reason].join(' ');
   if (/not a database|malformed|corrupt/i.test(reason))
     return 'the file is damaged: put it aside, restore it from the newest backup, then start';
   if (/ENOSPC|no space left|no room is left|is full/i.test(reason))

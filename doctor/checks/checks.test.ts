@@ -116,8 +116,7 @@ test.each(['registry.entry', 'canary'] as const)('without an answer to %s it is 
   expect(asked.report()).toMatchObject({ verdict: 'inconclusive', exitCode: 5 });
   const none = healthy().write(key, 'op', gatewayId, { status: 'unknown', reason: 'no-token', detail: '' });
   expect(none.report()).toMatchObject({ verdict: 'healthy', exitCode: 0 });
-  const refused = 'the API refused the token with 401';
-  const denied = healthy().write(key, 'op', gatewayId, { status: 'unknown', reason: 'no-token', detail: refused });
+  const denied = healthy().write(key, 'op', gatewayId, { status: 'unknown', reason: 'token-refused', detail: '' });
   expect(denied.report()).toMatchObject({ verdict: 'inconclusive', exitCode: 5 });
 });
 

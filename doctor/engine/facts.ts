@@ -200,6 +200,8 @@ export type UnknownReason =
   | 'unreachable'
   | 'unparsed'
   | 'no-token'
+  /** A token was sent, and the API did not take it. */
+  | 'token-refused'
   /** The other end of a connection was not proven to be the backend, so that no token was sent. */
   | 'peer-unproven'
   | 'forward-forbidden';

@@ -183,7 +183,7 @@ function stateOf(probe: HopProbe, view: View, before: ReadonlyMap<HopId, HopStat
   return works === 'no' ? 'fail' : 'unknown';
 }
 
-/** Why a hop is not looked at: the installation lacks it, or there is no token to ask with. */
+/** Why a hop is not looked at: the installation lacks it, or there is no token to ask with, or none that is taken. */
 function absenceOf(id: HopId, view: View): string | null {
   const absence = hopAbsence(id, view.topology, view.gateway);
   if (absence) return absence;
@@ -192,5 +192,7 @@ function absenceOf(id: HopId, view: View): string | null {
   const key = id === 'canary' ? 'canary' : 'registry.entry';
   const reading = view.read(key, 'op', view.gateway.id);
   if (reading.status === 'not-applicable') return reading.why;
-  return reading.status === 'unknown' && reading.reason === 'no-token' ? 'no token' : null;
+  if (reading.status !== 'unknown') return null;
+  if (reading.reason === 'no-token') return 'no token';
+  return reading.reason === 'token-refused' ? 'the token was refused' : null;
 }

@@ -69,7 +69,8 @@ function healthyLine(report: Report, { paint, all }: Style): string {
   const checks = count(report.verdicts.length, 'check');
   const parts = [names.join(', '), unseen > 0 ? `${checks}, ${unseen} of them unknown` : checks];
   const untried = report.verdicts.find((item) => item.check === 'agents.canary.returns' && item.state === 'skipped');
-  if (untried?.detail.includes('token')) parts.push(`no canary command: ${untried.detail}`);
+  const tokenless = report.unknowns.some((item) => item.key === 'canary' && item.reason === 'no-token');
+  if (untried && tokenless) parts.push(`no canary command: ${untried.detail}`);
   if (advice > 0) parts.push(`${count(advice, 'suggestion')}${all ? '' : ' (viworks doctor --all)'}`);
   return [paint('good', 'healthy'), ...parts, seconds(report.milliseconds)].join(' · ');
 }

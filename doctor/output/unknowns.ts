@@ -3,11 +3,13 @@
 import type { Report, UnknownReport } from '../engine/index.ts';
 import { labelled } from './text.ts';
 
+const newToken =
+  'sudo viworks backend token create --role probe --name doctor   (on the backend host), then --token-file FILE';
 /** What helps against a reason as such; the others are helped by looking by hand. */
 const steps: Readonly<Record<string, string>> = {
   'no-permission': 'log in as root, or add --sudo',
-  'no-token':
-    'sudo viworks backend token create --role probe --name doctor   (on the backend host), then --token-file FILE',
+  'no-token': newToken,
+  'token-refused': newToken,
   'forward-forbidden': 'set AllowTcpForwarding yes in the sshd_config of that host',
   timeout: 'run it again; the host was slow to answer',
   lost: 'run it again; the connection to that host broke',

@@ -59,7 +59,7 @@ test('a refusal in words that are not ours says nothing of the gateway', () => {
 });
 
 test('a refused token is no verdict on the gateway', () => {
-  expect(judgeCanary(401, '', 5)).toMatchObject({ status: 'unknown', reason: 'no-token' });
+  expect(judgeCanary(401, '', 5)).toMatchObject({ status: 'unknown', reason: 'token-refused' });
 });
 
 const exited = (code: number): string => {

@@ -138,7 +138,7 @@ async function askRegistry(from: NetworkVantage, of: ApiCall): Promise<Reading<R
   // Only a backend of ours can say that it does not know a gateway; any other server's 404 says nothing.
   if (status === 404 && bodies.errorBody.safeParse(json(body)).success)
     return known({ listed: false, state: '', online: false, lastSeenAtMs: null, address: null });
-  if (status === 401 || status === 403) return unknown('no-token', `the API refused the token with ${status}`);
+  if (status === 401 || status === 403) return unknown('token-refused', `the API refused the token with ${status}`);
   const parsed = bodies.gatewayBody.safeParse(json(body));
   if (!parsed.success) return unknown('unparsed', `the API answered ${status}`);
   const { state, lastSeenAt, remoteAddress } = parsed.data;
@@ -222,7 +222,7 @@ export function judgeCanary(status: number, text: string, milliseconds: number):
     known({ outcome, code, message, exitCode: null, milliseconds });
   if (status >= 400) {
     const body = bodies.errorBody.safeParse(json(text));
-    if (status === 401) return unknown('no-token', 'the API refused the token with 401');
+    if (status === 401) return unknown('token-refused', 'the API refused the token with 401');
     if (!body.success) return unknown('unparsed', `the API answered ${status}, not as a viworks backend does`);
     return end(status === 403 ? 'forbidden' : 'refused', body.data.code, body.data.message);
   }

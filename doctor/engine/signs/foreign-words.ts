@@ -22,8 +22,10 @@ export const configErrorPattern =
 export const gaveUpPattern =
   /giving up|gave up|max(imum)?[ _]?reconnect|no more (re)?connect|reconnect attempts exhausted/i;
 
-/** The refusal of a gateway that holds too many tasks, from before refusals said what stood in the way (`obstacle`). */
-export const heldPattern = /\bholds \d+ tasks\b/;
+/** Whether a gateway refuses since it holds too many tasks; for those from before refusals said what stood in the way (`obstacle`). */
+export function saysTooManyHeld(sentence: string): boolean {
+  return /\bholds \d+ tasks\b/.test(sentence);
+}
 
 /** A backend that claims to listen for agents. */
 export const listeningPattern = /websocket server (started|listening|running)/i;

@@ -4,7 +4,13 @@ import type { LogLine } from '../observations.ts';
 import { judge, type Sign, sign } from '../sign.ts';
 import type { Tri } from '../tri.ts';
 import type { View } from '../view.ts';
-import { configErrorPattern, gaveUpPattern, heldPattern, listeningPattern, OLDER_RELEASES } from './foreign-words.ts';
+import {
+  configErrorPattern,
+  gaveUpPattern,
+  listeningPattern,
+  OLDER_RELEASES,
+  saysTooManyHeld,
+} from './foreign-words.ts';
 import type { PartPlace } from './parts.ts';
 
 /** A log line of a program of ours: which of its sentences it is, by its code, and the fields beside it. */
@@ -105,5 +111,5 @@ export const logSigns = {
   configErrorPattern,
   gaveUpPattern,
   listeningPattern,
-  heldPattern,
+  saysTooManyHeld,
 };
