@@ -75,6 +75,7 @@ export default tseslint.config(
       'deploy/apply/host-link.ts', // sudo, and the system's word for a full disk
       'deploy/host/validate.ts', // nginx -t
       'deploy/remote/login.ts', // sshd: the text of its disconnect
+      'deploy/remote/openssh.ts', // ssh: why a jump was not made
       'doctor/causes/own-words.ts', // SQLite's verdict on a file
       'doctor/engine/signs/foreign-words.ts', // agents that are not ours, and older releases
       'doctor/probes/agent-config.ts', // JSON.parse
