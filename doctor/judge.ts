@@ -2,6 +2,7 @@
 import { causes } from './causes/index.ts';
 import { checks } from './checks/index.ts';
 import { createFactStore, diagnose, type FactStore, type Report, type RunMeta, type Topology } from './engine/index.ts';
+import { withFixes } from './fixes.ts';
 import { derivedProbe, deriveRoutes } from './nginx/index.ts';
 import type { Recording } from './output/index.ts';
 
@@ -10,7 +11,7 @@ export function judgeFacts(facts: FactStore, topology: Topology, meta: RunMeta):
   const observed = facts.all().filter((item) => item.probe !== derivedProbe);
   const store = createFactStore(observed);
   for (const item of deriveRoutes(store, topology)) store.add(item);
-  return diagnose({ store, topology }, { checks, causes }, meta);
+  return withFixes(diagnose({ store, topology }, { checks, causes }, meta), store, topology);
 }
 
 /** The diagnosis of a recorded run, offline: the same Report as then, if the rules are the same. */

@@ -21,6 +21,10 @@ export interface Remedy {
   readonly text: string;
   /** Exact commands or configuration lines, in order; may be empty when only a person can do it. */
   readonly commands: readonly string[];
+  /** The edit of the files at hand, as `patch -p0` takes it; left out where none is known. */
+  readonly diff?: string;
+  /** What the host's own check said to that edit, made in a private copy of its files; left out where nothing is edited. */
+  readonly tried?: { readonly state: 'ok' | 'failed' | 'not-tried'; readonly detail: string };
 }
 
 export interface CauseReport {

@@ -39,7 +39,7 @@ export function deriveRoutes(store: FactStore, topology: Topology): readonly Fac
 }
 
 /** The files themselves, or what `nginx -T` printed of them. */
-function filesOf(store: FactStore): { readonly reading: Reading<NginxFiles>; readonly source: Fact | null } {
+export function filesOf(store: FactStore): { readonly reading: Reading<NginxFiles>; readonly source: Fact | null } {
   const reading = store.get('nginx.files', 'be');
   const dumped = store.get('nginx.test', 'be');
   if (

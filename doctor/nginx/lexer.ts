@@ -5,6 +5,9 @@ export interface Token {
   readonly value: string;
   readonly quoted: boolean;
   readonly line: number;
+  /** Offsets in the text, quotes included. */
+  readonly start: number;
+  readonly end: number;
 }
 
 export type LexResult =
@@ -27,13 +30,13 @@ export function lex(text: string): LexResult {
     } else if (char === '#') {
       while (at < text.length && text[at] !== '\n') at += 1;
     } else if (char === ';' || char === '{' || char === '}') {
-      tokens.push({ type: char, value: char, quoted: false, line });
+      tokens.push({ type: char, value: char, quoted: false, line, start: at, end: at + 1 });
       at += 1;
     } else if (char === '"' || char === "'") {
       const start = line;
       const read = readQuoted(text, at + 1, char);
       if (!read) return { ok: false, line: start, message: `a quote is never closed` };
-      tokens.push({ type: 'word', value: read.value, quoted: true, line: start });
+      tokens.push({ type: 'word', value: read.value, quoted: true, line: start, start: at, end: read.end });
       line += read.lines;
       at = read.end;
       const next = text[at];
@@ -42,7 +45,7 @@ export function lex(text: string): LexResult {
       }
     } else {
       const read = readWord(text, at);
-      tokens.push({ type: 'word', value: read.value, quoted: false, line });
+      tokens.push({ type: 'word', value: read.value, quoted: false, line, start: at, end: read.end });
       line += read.lines;
       at = read.end;
     }

@@ -8,6 +8,14 @@ export interface Directive {
   readonly block: readonly Directive[] | null;
   readonly file: string;
   readonly line: number;
+  readonly span: Span;
+}
+
+/** Offsets in the directive's file: from its name to its semicolon or closing brace, and the inside of its block. */
+export interface Span {
+  readonly start: number;
+  readonly end: number;
+  readonly inside: { readonly start: number; readonly end: number } | null;
 }
 
 export interface Problem {
@@ -91,14 +99,18 @@ function parseBlock(cursor: Cursor, context: Context, top: boolean): readonly Di
     }
     const base = { name: token.value, args, file: cursor.file, line: token.line };
     cursor.at += 1;
+    const spanTo = (end: number, inside: Span['inside'] = null): Span => ({ start: token.start, end, inside });
     if (!next || next.type === '}') {
       complain(token.line, `directive "${token.value}" is not terminated by ";"`);
       if (next) cursor.at -= 1;
     } else if (next.type === ';') {
       if (token.value === 'include') found.push(...include(base, context));
-      else found.push({ ...base, block: null });
+      else found.push({ ...base, block: null, span: spanTo(next.end) });
     } else {
-      found.push({ ...base, block: parseBlock(cursor, context, false) });
+      const block = parseBlock(cursor, context, false);
+      const close = cursor.tokens[cursor.at - 1];
+      const end = close?.end ?? next.end;
+      found.push({ ...base, block, span: spanTo(end, { start: next.end, end: close?.start ?? next.end }) });
     }
   }
 }
@@ -125,7 +137,8 @@ function include(
     if (file) return parseFile(file, context);
     context.missing.add(name);
     // The include stays visible as itself, so that whoever follows a request knows where something is missing.
-    return [{ name: 'include', args: [name], block: null, file: directive.file, line: directive.line }];
+    const span = { start: 0, end: 0, inside: null };
+    return [{ name: 'include', args: [name], block: null, file: directive.file, line: directive.line, span }];
   });
   context.depth -= 1;
   return found;

@@ -1,6 +1,7 @@
 // The report as plain text, the answer first. A projection of the Report and nothing else; colour only when asked for.
 import { type CauseReport, type Report, verdictWords } from '../engine/index.ts';
 import { directNote, pathLines } from './path-line.ts';
+import { diffLines, triedText } from './remedy-text.ts';
 import { breaksAt, count, hiddenHosts, labelled, type Paint, paintWith, seconds, wrap } from './text.ts';
 import { unknownLines } from './unknowns.ts';
 
@@ -136,7 +137,9 @@ function details(cause: CauseReport, { paint, width, all }: Style): readonly str
     lines.push(...outs.flatMap((out, index) => labelled(index === 0 ? 'not' : '', out, width)));
   }
   lines.push(...labelled('fix', cause.remedy.text, width));
+  for (const line of diffLines(cause.remedy)) lines.push(`          ${line}`);
   for (const command of cause.remedy.commands) lines.push(`          ${paint('strong', command)}`);
+  if (cause.remedy.tried) lines.push(...labelled('test', triedText(cause.remedy), width));
   if (cause.chain.length > 0)
     lines.push(...labelled('then', cause.chain.map((link) => `${link.code} ${link.title}`).join(' · '), width));
   if (cause.explains.length > 0) {

@@ -1,14 +1,17 @@
 // The report in at most ten lines of plain text, to be pasted into a chat: what, where, what to do, which run.
-import { type Report, verdictWords } from '../engine/index.ts';
+import { type Remedy, type Report, verdictWords } from '../engine/index.ts';
 import { pathLines } from './path-line.ts';
+import { firstPlace } from './remedy-text.ts';
 import { breaksAt, hiddenHosts, notLookedAt, paintWith } from './text.ts';
 
 /** A chat shows ten lines without folding. */
 const maxLines = 10;
 
 /** The head of a block of configuration says nothing without the block. */
-function firstCommand(commands: readonly string[]): readonly string[] {
-  return commands.slice(0, 1).filter((command) => !command.endsWith('{'));
+function firstStep(remedy: Remedy): readonly string[] {
+  const place = firstPlace(remedy);
+  if (place !== null) return [remedy.commands[0]?.startsWith('viworks ') ? remedy.commands[0] : `edit ${place}`];
+  return remedy.commands.slice(0, 1).filter((command) => !command.endsWith('{'));
 }
 
 /** The word of the verdict; hosts that were not looked at stand beside it. */
@@ -23,7 +26,7 @@ export function renderShort(report: Report): string {
     const where = cause.host ? ` on ${cause.host}` : '';
     return [
       `${cause.code} (${cause.confidence})${where}: ${cause.title}`,
-      `  fix: ${[cause.remedy.text, ...firstCommand(cause.remedy.commands)].join(' · ')}`,
+      `  fix: ${[cause.remedy.text, ...firstStep(cause.remedy)].join(' · ')}`,
     ];
   });
   const open = report.unsure.map((item) => `unsure: ${item.codes.join(', ')}; needs ${item.need.join(', ')}`);

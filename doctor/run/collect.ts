@@ -2,6 +2,7 @@
 import type { Clock } from '../../agents/runtime/index.ts';
 import type { RemoteTarget } from '../../deploy/remote/index.ts';
 import type { FactStore, Topology } from '../engine/index.ts';
+import type { Proposal } from '../fixes.ts';
 import type { Trust } from '../probes/dial.ts';
 import type { Credential, NoCredential } from '../probes/peer.ts';
 import type { EarlyLinks } from './early.ts';
@@ -11,6 +12,7 @@ import { lookAtSite, type SiteView } from './rounds.ts';
 import type { RunLog } from './run-log.ts';
 import { broke, openSites, type Site, toldNothing } from './sites.ts';
 import type { Hints } from './topology.ts';
+import { tryEdits } from './trial.ts';
 
 export interface CollectOptions {
   readonly topology: Topology;
@@ -29,6 +31,8 @@ export interface CollectOptions {
   readonly early?: EarlyLinks | undefined;
   readonly store: FactStore;
   readonly log: RunLog;
+  /** After the probes: what to try on the backend's host. */
+  propose(topology: Topology): readonly Proposal[];
   /** After the rounds: lets what was found out be added to what was told. */
   refine(topology: Topology, views: readonly SiteView[]): Topology;
 }
@@ -52,6 +56,10 @@ export async function collect(options: CollectOptions): Promise<void> {
     if (!signal.aborted) {
       const network: NetworkContext = { ...options, topology, views };
       await probeNetwork(network);
+    }
+    if (!signal.aborted) {
+      const backend = views.find((view) => view.site.id === 'be');
+      await tryEdits({ topology, hints, sudo, clock, signal, log }, backend, options.propose(topology));
     }
     // What a stopped run takes down with it did not break.
     for (const site of signal.aborted ? [] : sites) {

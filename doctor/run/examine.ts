@@ -2,6 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { BUILD, type Clock, interruptCode, isAbort } from '../../agents/runtime/index.ts';
 import { createFactStore, type Report, type RunEvent, type RunMeta, type Topology } from '../engine/index.ts';
+import { proposalsOf } from '../fixes.ts';
 import { judgeFacts } from '../judge.ts';
 import { collect } from './collect.ts';
 import type { EarlyLinks } from './early.ts';
@@ -46,6 +47,15 @@ export async function examine(options: ExamineOptions): Promise<Examined> {
   let topology: Topology = installation.topology;
   const start = (known: Topology): void =>
     log.emit({ type: 'run.start', schema: 'viworks.doctor.run/1', run, version, atMs: startedAtMs, topology: known });
+  const metaNow = (): RunMeta => ({
+    run,
+    version,
+    startedAtMs,
+    milliseconds: Math.round(clock.monotonicMs() - began),
+    probes: log.probes,
+    complete: !signal.aborted,
+    ...(options.signal.aborted && isAbort(options.signal.reason) ? { interrupted: interruptCode(options.signal) } : {}),
+  });
   start(topology);
   try {
     await collect({
@@ -59,6 +69,7 @@ export async function examine(options: ExamineOptions): Promise<Examined> {
       early: options.early,
       store,
       log,
+      propose: (known) => proposalsOf(judgeFacts(store, known, metaNow()), store, known),
       refine: (known, views) => {
         topology = refineTopology(known, views);
         if (JSON.stringify(topology) !== JSON.stringify(known)) start(topology);
@@ -71,15 +82,7 @@ export async function examine(options: ExamineOptions): Promise<Examined> {
   } finally {
     timer.cancel();
   }
-  const meta: RunMeta = {
-    run,
-    version,
-    startedAtMs,
-    milliseconds: Math.round(clock.monotonicMs() - began),
-    probes: log.probes,
-    complete: !signal.aborted,
-    ...(options.signal.aborted && isAbort(options.signal.reason) ? { interrupted: interruptCode(options.signal) } : {}),
-  };
+  const meta = metaNow();
   const report = withThreshold(judgeFacts(store, topology, meta), options.failOn);
   announce(log.emit, report, meta);
   return { report, recording: recorder.text() };

@@ -1,5 +1,6 @@
 // What is said about a cause, and the proof of it, as lines. Pure.
 import type { CauseReport, EvidenceStep, Report, VerdictReport } from '../engine/index.ts';
+import { diffLines, triedText } from '../output/remedy-text.ts';
 import { type Glyphs, type Line, labelled, plainLetters, wrap } from './text.ts';
 
 /** One thing that can be selected: a cause, or what is said where there is none. */
@@ -78,7 +79,9 @@ export function cardLines(item: Item, report: Report, of: { width: number; glyph
     ],
     [],
     ...prose('fix', cause.remedy.text),
+    ...diffLines(cause.remedy).map((line): Line => [{ text: clean(line), ...diffTone(line) }]),
     ...cause.remedy.commands.flatMap((command) => commandLines(clean(command), width)),
+    ...(cause.remedy.tried ? prose('test', clean(triedText(cause.remedy))) : []),
     [],
     ...cause.why.flatMap((why, index) => prose(index === 0 ? 'why' : '    ', why)),
     ...(outs.length > 0 ? prose('not', outs.join(' · ')) : []),
@@ -95,6 +98,11 @@ export function cardLines(item: Item, report: Report, of: { width: number; glyph
         ]
       : []),
   ];
+}
+
+function diffTone(line: string): Pick<Line[number], 'tone'> {
+  if (line.startsWith('+')) return { tone: 'good' };
+  return { tone: line.startsWith('-') ? 'bad' : 'dim' };
 }
 
 /** A block of configuration keeps its indentation. */
@@ -168,7 +176,9 @@ export function copyText(item: Item, report: Report): string {
     `${cause.code} (${cause.confidence}) on ${cause.host}: ${cause.title}`,
     ...cause.why.map((why) => `  why: ${why}`),
     `  fix: ${cause.remedy.text}`,
+    ...diffLines(cause.remedy).map((line) => `    ${line}`),
     ...cause.remedy.commands.map((command) => `    ${command}`),
+    ...(cause.remedy.tried ? [`  test: ${triedText(cause.remedy)}`] : []),
     ...[...new Set(cause.evidence.map((step) => step.command))].map((command) => `  see: ${command}`),
   ].join('\n');
 }

@@ -1,0 +1,62 @@
+// After the probes: every edit that a remedy proposes is tried on a private copy of the host's files, before anybody is shown it.
+import type { Clock } from '../../agents/runtime/index.ts';
+import { fact, type Topology, unknown } from '../engine/index.ts';
+import type { Proposal } from '../fixes.ts';
+import { changesOf } from '../nginx/index.ts';
+import { nginxPrelude } from '../probes/nginx.ts';
+import { parseNginxTest } from '../probes/nginx-output.ts';
+import { trialSection } from '../probes/nginx-trial.ts';
+import { type HostRound, look, read } from '../probes/probe.ts';
+import { runRound } from '../probes/round.ts';
+import type { SiteView } from './rounds.ts';
+import type { RunLog } from './run-log.ts';
+import type { Hints } from './topology.ts';
+
+/** `nginx -t` takes a tenth of a second; what takes longer is left untried, in ms. */
+const TRIAL_MS = 4_000;
+
+interface TrialContext {
+  readonly hints: Hints;
+  readonly topology: Topology;
+  readonly sudo: boolean;
+  readonly clock: Clock;
+  readonly signal: AbortSignal;
+  readonly log: RunLog;
+}
+
+export async function tryEdits(
+  context: TrialContext,
+  view: SiteView | undefined,
+  proposals: readonly Proposal[],
+): Promise<void> {
+  const { clock, signal, log, topology, sudo, hints } = context;
+  const link = view?.site.link;
+  if (!view || !link || proposals.length === 0) return;
+  await log.probe({ probe: 'nginx.trial', vantage: 'be', title: 'proposed edits, tried on a copy' }, async () => {
+    const prelude = [nginxPrelude({ container: null, unit: topology.nginx.unit, entry: hints.nginxEntry })];
+    const inContainer = topology.nginx.supervision === 'docker';
+    const sections = proposals.map(({ code, entry, edits }) =>
+      trialSection(
+        `nginx.trial.${code}`,
+        entry,
+        edits.map((edit) => ({ path: edit.path, changes: changesOf(edit) })),
+      ),
+    );
+    const result = inContainer
+      ? null
+      : await runRound({ link, sections, prelude, sudo, clock, signal, deadlineMs: TRIAL_MS });
+    const round: HostRound = { ...view.round, atMs: clock.now(), ...(result ?? {}) };
+    return proposals.map(({ code }) =>
+      fact({
+        key: 'nginx.trial',
+        vantage: 'be',
+        subject: code,
+        probe: 'nginx.trial',
+        reading: inContainer
+          ? unknown('not-run', 'nginx runs in a container, whose files are not copied')
+          : read(look(round, `nginx.trial.${code}`), parseNginxTest),
+        evidence: { host: round.host, atMs: round.atMs, command: 'nginx -t', lines: [], sha256: '' },
+      }),
+    );
+  });
+}
