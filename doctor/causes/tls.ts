@@ -1,5 +1,17 @@
 // Causes in certificates and trust, as the gateway sees them. Each is judged with the gateway's own trust and compared with another vantage.
-import { anyOf, type CauseRule, causesOf, judge, not, sign, signs, tri, type View } from '../engine/index.ts';
+import {
+  allOf,
+  anyOf,
+  type CauseRule,
+  type Culprit,
+  causesOf,
+  judge,
+  not,
+  sign,
+  signs,
+  tri,
+  type View,
+} from '../engine/index.ts';
 import { isManaged, nginxCommand, on, remedy } from './texts.ts';
 
 const { gateway, nginx, parts } = signs;
@@ -13,7 +25,29 @@ const leaf = (view: View) => view.value('tls.certificate', 'gw', 'public')?.chai
 const day = (ms: number | undefined) => (ms === undefined ? '?' : new Date(ms).toISOString().slice(0, 10));
 
 const clockRight = not('the clock of the gateway is right', gateway.clockOff('gw', 300, 'either'));
-const expired = gateway.verification('gw', 'finds the certificate expired', (code) => code === 'CERT_HAS_EXPIRED');
+/** Of a code about a chain only the certificate that it is about says what is wrong. */
+const culprit = (view: View) => view.value('tls.certificate', 'gw', 'public')?.culprit ?? null;
+const culpritIs = (words: readonly [holds: string, fails: string], test: (of: Culprit) => boolean) =>
+  sign(words, (view) =>
+    judge(view, ['tls.certificate', 'gw', 'public'], (seen) =>
+      seen.culprit === undefined ? 'unknown' : seen.culprit !== null && test(seen.culprit),
+    ),
+  );
+const leafCulprit = culpritIs(
+  ['it is the certificate of the server itself', "it is not the server's own certificate"],
+  ({ depth }) => depth === 0,
+);
+const upperCulprit = culpritIs(
+  ["it is a certificate above the server's", "it is the server's own certificate"],
+  ({ depth }) => depth > 0,
+);
+const expiredCode = gateway.verification('gw', 'finds the certificate expired', (code) => code === 'CERT_HAS_EXPIRED');
+const expired = allOf('the certificate of the server has expired for the gateway', expiredCode, leafCulprit);
+const early = gateway.verification('gw', 'finds a certificate not yet valid', (code) => code === 'CERT_NOT_YET_VALID');
+const subject = (of: Culprit | null) =>
+  of ? of.certificate.subject || `serial ${of.certificate.serial}` : 'a certificate';
+const whereAbove = (of: Culprit | null) =>
+  of?.place === 'trust' ? 'in the trust file of the gateway' : 'served by nginx';
 const renewed = sign(
   [
     'the certificate file on disk is another one, and valid',
@@ -38,6 +72,32 @@ const acceptedElsewhere = anyOf(
   'others accept the same certificate',
   gateway.verification('op', 'accepts it', (code) => code === 'OK'),
   gateway.verification('be', 'accepts it', (code) => code === 'OK'),
+);
+
+const nobodyAccepts = allOf(
+  'nobody who looked accepts it',
+  gateway.verification('be', 'does not know the issuer either', (code) => issuerCodes.includes(code)),
+  gateway.verification('op', 'does not know the issuer either', (code) => issuerCodes.includes(code)),
+);
+const servedFromDisk = sign(
+  ['what is served is the file that nginx names', 'another certificate is served than the file that nginx names'],
+  (view) =>
+    judge(view, ['tls.disk-certificate', 'be'], (disk) => {
+      const served = leaf(view);
+      return served ? disk.certificate.serial === served.serial : 'unknown';
+    }),
+);
+const alone = sign(
+  [
+    'one certificate is served, and its issuer is not a root that the gateway trusts',
+    'more than one certificate is served, or the gateway trusts the issuer',
+  ],
+  (view) =>
+    judge(view, ['tls.certificate', 'gw', 'public'], (seen) =>
+      seen.culprit === undefined
+        ? 'unknown'
+        : seen.chain.length === 1 && seen.culprit?.depth === 0 && !seen.culprit.certificate.selfSigned,
+    ),
 );
 
 const demandsCertificate = /no required ssl certificate was sent/i;
@@ -125,6 +185,25 @@ export const tlsCauses: readonly CauseRule[] = causesOf(
         ),
       help: `The gateway reaches the right machine and is shown a certificate for another name: the wrong file, or another server block answered for this name.`,
     },
+    'TLS-04': {
+      name: 'incomplete chain',
+      title: (view) =>
+        `nginx serves the certificate alone; its issuer, ${leaf(view)?.issuer ?? '?'}, is missing from the chain`,
+      necessary: [alone, nobodyAccepts, servedFromDisk],
+      lookalikes: {
+        'TLS-05': nobodyAccepts,
+        'unknown-authority': [
+          'an authority that nobody here knows, which signs without an intermediate',
+          sign('the issuer is an intermediate', () => 'unknown'),
+        ],
+      },
+      remedy: (view) =>
+        remedy('let ssl_certificate name the full chain: the certificate first, then every intermediate', [
+          ...(servesRelease(view) ? ['viworks deploy apply'] : []),
+          ...on(view, 'be', 'nginx -T | grep -n ssl_certificate', nginxCommand(view, 'reload')),
+        ]),
+      help: `One certificate was served and its issuer is neither served with it nor a root of anybody who looked. Usually ssl_certificate names cert.pem where it should name fullchain.pem. Browsers hide this, since they fetch or remember intermediates; agents do not.`,
+    },
     'TLS-05': {
       name: 'authority unknown to the gateway',
       host: 'gw',
@@ -148,6 +227,37 @@ export const tlsCauses: readonly CauseRule[] = causesOf(
           ...on(view, 'gw', `ls -l ${trustFile(view)}`),
         ]),
       help: `The certificate is fine: whoever has the issuing authority in his trust store accepts it. This gateway has not, or its trust file names another one.`,
+    },
+    'TLS-14': {
+      name: 'expired certificate above the server’s',
+      title: (view) =>
+        `${subject(culprit(view))}, ${whereAbove(culprit(view))}, expired on ${day(culprit(view)?.certificate.notAfterMs)}`,
+      necessary: [expiredCode, upperCulprit, clockRight],
+      lookalikes: { 'TLS-01': upperCulprit, 'TLS-02': upperCulprit, 'CLK-01': clockRight },
+      remedy: (view) =>
+        culprit(view)?.place === 'trust'
+          ? remedy('replace the expired root in the trust file', on(view, 'gw', `ls -l ${trustFile(view)}`))
+          : remedy('serve the current intermediate with the certificate', [
+              ...(servesRelease(view) ? ['viworks deploy apply'] : []),
+              ...on(view, 'be', 'nginx -T | grep -n ssl_certificate', nginxCommand(view, 'reload')),
+            ]),
+      help: `The server's own certificate is valid; an intermediate that is served with it, or the root that the gateway trusts, is past its end. Renewing the server's certificate does not help.`,
+    },
+    'TLS-15': {
+      name: 'certificate not yet valid',
+      title: (view) => `${subject(culprit(view))} is valid only from ${day(culprit(view)?.certificate.notBeforeMs)} on`,
+      necessary: [
+        early,
+        clockRight,
+        culpritIs(['its validity begins later', 'no certificate begins later'], () => true),
+      ],
+      lookalikes: { 'CLK-01': clockRight },
+      remedy: (view) =>
+        remedy('serve the certificate that is valid now, or have it issued again', [
+          ...(servesRelease(view) ? ['viworks deploy apply'] : []),
+          ...on(view, 'be', 'nginx -T | grep -n ssl_certificate'),
+        ]),
+      help: `Both clocks agree, and the certificate's validity begins in the future: it was issued ahead of time, or by a machine whose clock is wrong.`,
     },
     'TLS-06': {
       name: 'client certificate demanded',

@@ -30,6 +30,13 @@ export interface Certificate {
   readonly selfSigned: boolean;
 }
 
+/** The certificate that a verification code speaks of: 0 is the leaf; `trust` means that it stands in the trust file, not in what was served. */
+export interface Culprit {
+  readonly depth: number;
+  readonly place: 'served' | 'trust';
+  readonly certificate: Certificate;
+}
+
 /** A TLS handshake with SNI = server name. `verification` is Node's code (`OK`, `CERT_HAS_EXPIRED`, …) with the vantage's own trust. */
 export interface TlsObservation {
   readonly address: string;
@@ -42,6 +49,8 @@ export interface TlsObservation {
   /** Leaf first, as served. */
   readonly chain: readonly Certificate[];
   readonly verification: string;
+  /** Null where the code is about no certificate; left out by recordings that are older than this field. */
+  readonly culprit?: Culprit | null;
   /** What it was judged with: `gateway bundle /etc/viworks/ca.pem`, `system roots of gw1`, `operator roots`. */
   readonly trust: string;
 }

@@ -9,6 +9,7 @@ export type {
   AgentConfig,
   CanaryResult,
   Certificate,
+  Culprit,
   DnsAnswer,
   GatewayHealth,
   HttpObservation,

@@ -1,8 +1,10 @@
 // One connection for one probe: dial from a vantage, TLS with that vantage's trust on top, each with its own deadline.
+import type { X509Certificate } from 'node:crypto';
 import type { Duplex } from 'node:stream';
 import { connect as connectTls, type TLSSocket } from 'node:tls';
 import { type Clock, errnoOf, withDeadline } from '../../agents/runtime/index.ts';
 import type { TlsObservation } from '../engine/index.ts';
+import { culpritOf } from './chain.ts';
 import type { Deadlines } from './deadlines.ts';
 import { DialError, type DialFailure, LostError } from './link.ts';
 import { describeCertificate } from './nginx.ts';
@@ -114,7 +116,13 @@ async function shakeHands(
 /** What was seen of TLS. */
 export function observeTls(
   secured: Secured,
-  about: { readonly address: string; readonly port: number; readonly serverName: string; readonly trust: Trust },
+  about: {
+    readonly address: string;
+    readonly port: number;
+    readonly serverName: string;
+    readonly trust: Trust;
+    readonly nowMs: number;
+  },
 ): TlsObservation {
   const { address, port, serverName, trust } = about;
   const base = { address, port, serverName, trust: trust.name };
@@ -123,21 +131,24 @@ export function observeTls(
     return { ...base, handshake, error: secured.code, protocol: null, chain: [], verification: secured.code };
   }
   const { stream } = secured;
-  const chain = [];
+  const served: X509Certificate[] = [];
   const seen = new Set<string>();
   for (let certificate = stream.getPeerX509Certificate(); certificate; certificate = certificate.issuerCertificate) {
     if (seen.has(certificate.fingerprint256)) break;
     seen.add(certificate.fingerprint256);
-    chain.push(describeCertificate(certificate));
+    served.push(certificate);
   }
   const refusal: unknown = stream.authorizationError;
+  const verification =
+    refusal instanceof Error ? (errnoOf(refusal) ?? refusal.message) : refusal ? String(refusal) : 'OK';
   return {
     ...base,
     handshake: 'ok',
     error: null,
     protocol: stream.getProtocol(),
-    chain,
-    verification: refusal ? (refusal instanceof Error ? (errnoOf(refusal) ?? refusal.message) : String(refusal)) : 'OK',
+    chain: served.map(describeCertificate),
+    verification,
+    culprit: culpritOf({ verification, served, trust: trust.bundle, nowMs: about.nowMs }),
   };
 }
 

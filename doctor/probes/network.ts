@@ -1,6 +1,7 @@
 // Live probes from one vantage, as facts: a dial, TLS, a GET, an upgrade. Each hop alone and the whole path; nothing is decided here.
 import { redactText } from '../../agents/runtime/index.ts';
 import {
+  type Culprit,
   type Evidence,
   type Fact,
   fact,
@@ -84,12 +85,13 @@ export async function reachFacts(from: NetworkVantage, target: Target, endpoint:
     return facts;
   }
   const secured = shaken.value;
-  const seen = observeTls(secured, { address, port, serverName, trust });
+  const seen = observeTls(secured, { address, port, serverName, trust, nowMs: from.place.clock.now() });
   if (secured.ok) secured.stream.destroy();
   dialled.stream.destroy();
   const leaf = seen.chain[0];
   const lines = [
     `handshake ${seen.handshake}${seen.protocol ? ` (${seen.protocol})` : ''}, verification ${seen.verification}, judged with ${seen.trust}`,
+    ...(seen.culprit ? [culpritLine(seen.culprit, seen.chain.length)] : []),
     ...(leaf
       ? [
           `subject ${leaf.subject}, names ${leaf.names.join(' ')}, issuer ${leaf.issuer}`,
@@ -117,6 +119,12 @@ function notReached(
     evidence: seen,
   });
   return endpoint.trust === undefined ? [dialled] : [dialled, tlsFact(from, reading, seen)];
+}
+
+function culpritLine({ depth, place, certificate }: Culprit, served: number): string {
+  const what =
+    depth === 0 ? 'the leaf' : place === 'trust' ? 'a root of the trust file' : `certificate ${depth + 1} of the chain`;
+  return `${served} served; the code is about ${what}: ${certificate.subject}, issuer ${certificate.issuer}, valid ${day(certificate.notBeforeMs)} to ${day(certificate.notAfterMs)}`;
 }
 
 function tlsFact(

@@ -64,6 +64,15 @@ const judged = (verification: string): w.World => {
   );
 };
 
+const upperExpired = (place: 'served' | 'trust'): w.World => {
+  const [leaf] = w.certificate().chain;
+  const world = judged('CERT_HAS_EXPIRED');
+  if (!leaf) return world;
+  const above = { ...leaf, subject: 'CN=acme intermediate', notAfterMs: leaf.notBeforeMs };
+  const culprit = { depth: 1, place, certificate: above };
+  return world.put('tls.certificate', w.gw, 'public', w.certificate({ verification: 'CERT_HAS_EXPIRED', culprit }));
+};
+
 export const networkCases: readonly Case[] = [
   {
     name: 'NET-01 hosts entry',
@@ -179,6 +188,38 @@ export const networkCases: readonly Case[] = [
     causes: ['TLS-05'],
     proven: true,
     world: () => judged('UNABLE_TO_GET_ISSUER_CERT_LOCALLY'),
+  },
+  {
+    name: 'TLS-04 the intermediate is not served',
+    causes: ['TLS-04'],
+    world: () => {
+      const world = judged('UNABLE_TO_VERIFY_LEAF_SIGNATURE');
+      const seen = w.certificate({ verification: 'UNABLE_TO_VERIFY_LEAF_SIGNATURE' });
+      for (const seat of ['op', 'be'] as const) world.put('tls.certificate', seat, 'public', seen);
+      const [leaf] = seen.chain;
+      if (!leaf) return world;
+      return world.put('tls.disk-certificate', 'be', '', {
+        path: '/etc/viworks/cert.pem',
+        certificate: leaf,
+        mtimeMs: 0,
+      });
+    },
+  },
+  {
+    name: 'TLS-14 an expired intermediate is served',
+    causes: ['TLS-14'],
+    world: () => upperExpired('served'),
+  },
+  {
+    name: 'TLS-14 the root in the trust file has expired',
+    causes: ['TLS-14'],
+    world: () => upperExpired('trust'),
+  },
+  {
+    name: 'TLS-15 not valid yet, and the clocks are right',
+    causes: ['TLS-15'],
+    world: () => judged('CERT_NOT_YET_VALID'),
+    whenBlind: [],
   },
   {
     name: 'TLS-06 client certificate demanded',

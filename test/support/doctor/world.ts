@@ -233,6 +233,8 @@ export function certificate(change: Partial<FactTypes['tls.certificate']> = {}):
     sha256: 'aa',
     selfSigned: false,
   };
+  const [first = leaf] = change.chain ?? [leaf];
+  const isGood = (change.verification ?? 'OK') === 'OK';
   return {
     address: '192.0.2.10',
     port: 443,
@@ -242,6 +244,7 @@ export function certificate(change: Partial<FactTypes['tls.certificate']> = {}):
     protocol: 'TLSv1.3',
     chain: [leaf],
     verification: 'OK',
+    culprit: isGood ? null : { depth: 0, place: 'served', certificate: first },
     trust: 'ca.pem',
     ...change,
   };

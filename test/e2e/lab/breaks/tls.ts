@@ -1,5 +1,5 @@
 // Faults of certificates and trust.
-import { issueCertificate } from '../certificates.ts';
+import { issueCertificate, issueThroughIntermediate } from '../certificates.ts';
 import { changeVhost, configOf, gatewayUnit, restartGateway, vhostBack } from '../places.ts';
 import { serverName } from '../seed.ts';
 import { inTlsServer } from '../vhost.ts';
@@ -46,10 +46,29 @@ function certificateBreak(id: string, what: string, wish: Wish): Break {
   };
 }
 
+/** nginx serves a certificate that was issued through an intermediate: with it, or without. */
+function chainBreak(id: string, what: string, of: { readonly days: number; readonly whole: boolean }): Break {
+  return {
+    id,
+    what,
+    form: 'systemd',
+    inject: async (bench) => {
+      const chain = await issueThroughIntermediate({ dir: bench.dir, name: serverName, intermediateDays: of.days });
+      await bench.write('be1', certificateFile, chain.leaf + (of.whole ? chain.intermediate : '') + chain.key);
+      await changeVhost(bench, (text) => text.replace(/(ssl_certificate(?:_key)?\s+)[^;]+;/g, `$1${certificateFile};`));
+      await restartGateway(bench);
+    },
+    witness: async (bench) => ((await gatewayConnected(bench)) ? undefined : `nginx serves ${await served(bench)}`),
+    mend: vhostBack,
+  };
+}
+
 export const tlsBreaks: readonly Break[] = [
+  chainBreak('TLS-04', 'the intermediate is not served with the certificate', { days: 90, whole: false }),
+  chainBreak('TLS-14', 'the intermediate has expired, the certificate has not', { days: -3, whole: true }),
   certificateBreak('TLS-01', 'the certificate has expired', { name: serverName, shiftDays: -400 }),
   certificateBreak('TLS-03', 'the certificate is for another name', { name: 'www.example.test' }),
-  certificateBreak('OTHER-NOT-YET-VALID', 'the certificate is valid from the day after tomorrow on', {
+  certificateBreak('TLS-15', 'the certificate is valid from the day after tomorrow on', {
     name: serverName,
     shiftDays: 2,
   }),
