@@ -42,7 +42,7 @@ let oldRoot: Made;
 let intermediate: Made;
 let oldIntermediate: Made;
 beforeAll(async () => {
-  x509.cryptoProvider.set(webcrypto as Crypto);
+  x509.cryptoProvider.set(webcrypto);
   root = await issue('root', null, [-900, 900]);
   oldRoot = await issue('old root', null, [-900, -1]);
   intermediate = await issue('intermediate', root, [-300, 300]);

@@ -36,7 +36,7 @@ export async function issueCertificate({ dir, name, shiftDays = 0 }: Certificate
 export interface ChainWish {
   readonly dir: string;
   readonly name: string;
-  /** Days that the intermediate still lives; negative: it has expired. */
+  /** Days that the intermediate still lives; with 0 it ends in the second in which it is made. */
   readonly intermediateDays: number;
 }
 
@@ -73,7 +73,6 @@ export async function issueThroughIntermediate(
     for (const file of ['ca.key', 'ca.crt']) await cp(path.join(caDir, file), path.join(scratch, file));
     request('int', 'lab-intermediate');
     request('leaf', wish.name);
-    // openssl x509 takes a negative number of days: the end then lies before the beginning, which every verifier calls expired.
     signed('int', ['ca.crt', 'ca.key'], ['-days', String(wish.intermediateDays)]);
     signed('leaf', ['int.pem', 'int.key'], ['-days', '90']);
     const read = (file: string): Promise<string> => readFile(path.join(scratch, file), 'utf8');

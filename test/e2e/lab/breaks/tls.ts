@@ -65,7 +65,7 @@ function chainBreak(id: string, what: string, of: { readonly days: number; reado
 
 export const tlsBreaks: readonly Break[] = [
   chainBreak('TLS-04', 'the intermediate is not served with the certificate', { days: 90, whole: false }),
-  chainBreak('TLS-14', 'the intermediate has expired, the certificate has not', { days: -3, whole: true }),
+  chainBreak('TLS-14', 'the intermediate has expired, the certificate has not', { days: 0, whole: true }),
   certificateBreak('TLS-01', 'the certificate has expired', { name: serverName, shiftDays: -400 }),
   certificateBreak('TLS-03', 'the certificate is for another name', { name: 'www.example.test' }),
   certificateBreak('TLS-15', 'the certificate is valid from the day after tomorrow on', {
