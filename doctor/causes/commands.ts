@@ -59,6 +59,27 @@ const refusedToStart = canarySays(
 );
 const launcherUnit = (view: View) => view.gateway?.launcherUnit ?? 'viworks-launcher.service';
 
+const launcherCodes = [
+  '05',
+  '06',
+  '08',
+  '09',
+  '11',
+  '14',
+  '15',
+  '16',
+  '19',
+  '25',
+  '27',
+  '28',
+  '29',
+  '30',
+  '33',
+  '34',
+  '35',
+  '36',
+].map((number) => `LAU-${number}`);
+
 /** The canary came as far as the gateway, which refuses it with a code. */
 const refusal = (
   of: Omit<CauseRow, 'necessary' | 'remedy'> & {
@@ -106,6 +127,8 @@ export const commandCauses: readonly CauseRule[] = causesOf(
       necessary: [launcherDown, gatewayInstalled],
       signature: [refusedToStart],
       supports: [gateway.registryOnline],
+      // What keeps the launcher's unit down, or makes it end, has rows of its own.
+      followsFrom: launcherCodes,
       lookalikes: {
         'CMD-02': anyOf('the refusal is start_failed, not denied', refusedToStart, launcherDown),
         reg: [

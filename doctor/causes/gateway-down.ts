@@ -1,40 +1,19 @@
 // Causes where nobody runs the gateway's unit: not enabled, masked, stopped by hand, suspended. The program itself has nothing to do with it.
-import {
-  anyOf,
-  type CauseRule,
-  causesOf,
-  judge,
-  not,
-  type Sign,
-  sign,
-  signs,
-  type UnitState,
-} from '../engine/index.ts';
+import { type CauseRule, causesOf, judge, not, type Sign, sign, signs, type UnitState } from '../engine/index.ts';
 import { gatewayUnit, on, remedy } from './texts.ts';
-import { isDisabled, isMasked, notMasked } from './unit-words.ts';
+import { endedWell, isDisabled, isMasked, notMasked, stopWord } from './unit-words.ts';
 
-const { gateway, logs, parts } = signs;
+const { gateway, logs, parts, setup } = signs;
 const place = parts.gatewayPart;
 const predicts = ['gateway.process.running', 'agents.link.up'];
 
 const unitIs = (claim: string, test: (unit: UnitState) => boolean): Sign => parts.unitIs(place, claim, test);
 const installed = unitIs('is installed', (unit) => unit.loadState === 'loaded');
-const endedWell = unitIs('ended without an error, or never ran', (unit) => unit.result === 'success');
+const cleanEnd = endedWell(place);
 
 const masked = unitIs('is masked (linked to /dev/null)', isMasked);
 
-const dependency = logs.logSays(place, /dependency failed/i, 'the journal says');
-const nothingRequired = anyOf(
-  'nothing that it could require is down',
-  not('the journal knows of no failed dependency', dependency),
-  sign('docker.service is not installed, or runs', (view) =>
-    judge(
-      view,
-      ['unit.state', 'gw', 'docker'],
-      (unit) => unit.loadState === 'not-found' || unit.activeState === 'active',
-    ),
-  ),
-);
+const nothingRequired = not('nothing that it requires is down', setup.dependencyDown(place));
 
 /** Only T: a process that is merely traced (t) goes on. */
 const suspended = parts.processIn(place, 'T', 'is stopped (state T)');
@@ -52,7 +31,7 @@ export const gatewayDownCauses: readonly CauseRule[] = causesOf(
           'is installed, not enabled and inactive',
           (unit) => unit.loadState === 'loaded' && isDisabled(unit) && unit.activeState === 'inactive',
         ),
-        endedWell,
+        cleanEnd,
       ],
       forbids: [gateway.linkUp, gateway.gatewayProcess],
       lookalikes: { 'SYS-01': installed, 'SYS-03': notMasked(place), 'SYS-23': unitIs('is not enabled', isDisabled) },
@@ -77,17 +56,17 @@ export const gatewayDownCauses: readonly CauseRule[] = causesOf(
     },
     'SYS-23': {
       name: 'unit stopped',
-      title: (view) => `${gatewayUnit(view)} is enabled and was stopped`,
+      title: (view) => `${gatewayUnit(view)} is enabled and ${stopWord(view, place)}`,
       necessary: [
         unitIs(
           'is installed, enabled and inactive',
           (unit) =>
             unit.loadState === 'loaded' && unit.activeState === 'inactive' && !isDisabled(unit) && !isMasked(unit),
         ),
-        endedWell,
+        cleanEnd,
       ],
       supports: [logs.logSays(place, /^Stopped |Deactivated successfully/, 'the journal says')],
-      forbids: [gateway.linkUp, gateway.gatewayProcess, dependency],
+      forbids: [gateway.linkUp, gateway.gatewayProcess],
       lookalikes: {
         'SYS-02': unitIs('is enabled', (unit) => !isDisabled(unit)),
         'SYS-05': unitIs('ended without an error', (unit) => unit.result === 'success'),

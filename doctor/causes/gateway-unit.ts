@@ -77,10 +77,6 @@ export const notMerelyLatched = sign('the start limit is not what keeps it down'
   latched.holds(view) === 'no' ? 'yes' : negate(startLimitLatched.holds(view)),
 );
 
-const dockerStopped = sign(['docker.service is not running', 'docker.service is running'], (view) =>
-  judge(view, ['unit.state', 'gw', 'docker'], (unit) => unit.activeState !== 'active'),
-);
-
 export const saysGaveUp = logs.logSays(place, logs.gaveUpPattern, 'its log ends with');
 
 export const gatewayUnitCauses: readonly CauseRule[] = causesOf(
@@ -117,27 +113,11 @@ Told from disabled (SYS-02) and masked (SYS-03) by LoadState; from another unit 
         ),
       help: `After too many quick failures systemd gives up for good. What made it fail has been corrected since; only the latch keeps it down.`,
     },
-    'SYS-11': {
-      name: 'required unit down',
-      title: (view) => `${gatewayUnit(view)} went down with a unit that it requires`,
-      necessary: [
-        unitIs('is inactive', (unit) => unit.loadState === 'loaded' && unit.activeState !== 'active'),
-        dockerStopped,
-        logs.logSays(place, /dependency/i, 'the journal says'),
-      ],
-      forbids: [gateway.linkUp],
-      remedy: (view) =>
-        remedy(
-          'start what it requires, or drop Requires= if the agent can do without',
-          on(view, 'gw', 'systemctl start docker.service', `systemctl start ${gatewayUnit(view)}`),
-        ),
-      help: `Requires=docker.service stops the agent together with Docker. Nobody stopped the agent itself.`,
-    },
     'SYS-12': {
       name: 'daemon-reload pending',
       scope: 'latent',
       title: (view) => `the file of ${gatewayUnit(view)} was changed and systemd has not read it`,
-      necessary: [unitIs('needs a daemon-reload', (unit) => unit.needDaemonReload)],
+      necessary: [unitIs('needs a daemon-reload', (unit) => unit.needDaemonReload && unit.loadState === 'loaded')],
       predicts: [],
       remedy: (view) =>
         remedy(

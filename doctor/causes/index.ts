@@ -18,7 +18,10 @@ import { nginxMoreCauses } from './nginx-more.ts';
 import { nginxRuntimeCauses } from './nginx-runtime.ts';
 import { ownWordsCauses } from './own-words.ts';
 import { tlsCauses } from './tls.ts';
+import { unitHeldCauses } from './unit-held.ts';
 import { unitResultCauses } from './unit-results.ts';
+import { unitRunCauses } from './unit-run.ts';
+import { unitSandboxCauses } from './unit-sandbox.ts';
 
 export const causes: readonly CauseRule[] = [
   ...hostCauses,
@@ -34,7 +37,10 @@ export const causes: readonly CauseRule[] = [
   ...networkCauses,
   ...gatewayDownCauses,
   ...gatewayUnitCauses,
+  ...unitHeldCauses,
   ...unitResultCauses,
+  ...unitRunCauses,
+  ...unitSandboxCauses,
   ...gatewayConfigCauses,
   ...gatewayUrlCauses,
   ...ownWordsCauses,

@@ -1,18 +1,21 @@
-// Causes that systemd's own words decide: an exit status of its executor, or the result of the last run. The same for both agents' units.
+// Causes that systemd's own words decide: an exit status of its executor, or the result of the last run. The same for every part's unit, and
+// each names the line of the unit's files that asks for what cannot be had.
 import {
   anyOf,
   type CauseRow,
   type CauseRule,
-  causesOf,
   type Sign,
   signs,
+  type UnitSetting,
   type UnitState,
   type View,
 } from '../engine/index.ts';
 import { on, remedy } from './texts.ts';
+import { forEveryUnit, type UnitHome } from './unit-homes.ts';
+import { environmentRefused } from './unit-run.ts';
 
-const { backend, gateway, logs, parts } = signs;
-type Place = typeof parts.gatewayPart;
+const { logs, parts, setup } = signs;
+type Place = UnitHome['place'];
 
 interface Row {
   readonly name: string;
@@ -24,18 +27,17 @@ interface Row {
   /** A line that shows that the same status has another reason. */
   readonly unless?: RegExp;
   readonly signature?: (place: Place) => readonly Sign[];
+  /** The line of the unit's files that asks for what cannot be had. */
+  readonly asks?: (view: View, place: Place) => UnitSetting | null;
   readonly fix: string;
+  /** Commands that look at the object or put it right, before the restart. */
+  readonly commands?: (value: string, setting: UnitSetting) => readonly string[];
   readonly help: string;
 }
 
-const predictions = {
-  gw: ['gateway.process.running', 'agents.link.up'],
-  be: ['backend.process.running', 'backend.api.answers', 'backend.agents.listens', 'backend.agents.upgrades'],
-} as const;
-
-function causeAt(row: Row, place: Place): CauseRow {
-  const { seat } = place;
+function ruleOf(row: Row, { place, host, serves, prefix }: UnitHome): CauseRow {
   const unit = (view: View) => parts.nameOf(view, place);
+  const asked = (view: View) => row.asks?.(view, place) ?? null;
   const byState = parts.unitIs(
     place,
     row.claim,
@@ -52,39 +54,99 @@ function causeAt(row: Row, place: Place): CauseRow {
           // The line alone is nothing while the unit runs.
           { ...logs.logSays(place, line, 'its log says'), holds: (view) => crashedWith(view, place, line) },
         );
+  const others =
+    prefix !== 'SYS'
+      ? {}
+      : host === 'be'
+        ? { 'BE-05': shown, 'BE-06': shown }
+        : {
+            'SYS-01': parts.unitIs(place, 'is installed', (seen) => seen.loadState === 'loaded'),
+            'CFG-03': shown,
+          };
   return {
     name: row.name,
-    layer: seat === 'be' ? 'backend' : 'gateway',
-    hop: seat === 'be' ? 'ws-port' : 'gateway',
-    host: seat,
-    title: (view) => `${unit(view)}: ${row.title}`,
+    title: (view) => {
+      const setting = asked(view);
+      return `${unit(view)}: ${row.title}${setting ? `: ${setup.worded(setting)}` : ''}`;
+    },
     necessary: [shown],
     signature: row.signature?.(place) ?? [],
-    forbids: [
-      seat === 'be' ? backend.directUpgrades : gateway.linkUp,
-      ...(row.unless ? [logs.logSays(place, row.unless, 'its log says otherwise')] : []),
+    supports: [
+      setup.setupIs(
+        place,
+        (view) => {
+          const setting = asked(view);
+          return setting ? setup.worded(setting) : '';
+        },
+        (_seen, view) => asked(view) !== null,
+      ),
+      logs.logSays(place, executorLine, 'systemd says'),
     ],
-    lookalikes:
-      seat === 'be'
-        ? { 'BE-05': shown, 'BE-06': shown }
-        : { 'SYS-01': parts.unitIs(place, 'is installed', (seen) => seen.loadState === 'loaded'), 'CFG-03': shown },
-    predicts: predictions[seat],
-    remedy: (view) =>
-      remedy(row.fix, on(view, seat, `systemctl status ${unit(view)}`, `systemctl restart ${unit(view)}`)),
+    forbids: [
+      ...serves,
+      ...(row.unless ? [logs.logSays(place, row.unless, 'its log says otherwise')] : []),
+      // The runtime's own word about a variable outranks what its failure looks like.
+      ...(line === undefined ? [] : [environmentRefused(place)]),
+    ],
+    lookalikes: others,
+    remedy: (view) => {
+      const setting = asked(view);
+      const value = (setting?.value ?? '').replace(/^[-@:+!|]+/, '');
+      const own = setting && row.commands ? row.commands(value, setting) : [];
+      const reload = own.some((command) => command.startsWith('sed ')) ? ['systemctl daemon-reload'] : [];
+      const look = own.length > 0 ? [] : [`systemctl status ${unit(view)}`];
+      return remedy(
+        setting ? `${row.fix} (${setup.at(setting)})` : row.fix,
+        on(view, host, ...look, ...own, ...reload, `systemctl restart ${unit(view)}`),
+      );
+    },
     help: row.help,
   };
 }
+
+/** What systemd's executor writes before it gives up. */
+const executorLine =
+  /^\S+: (Failed to (locate|execute|set up|determine|load|run|spawn|create|open)|Failed at step|Changing to the requested working directory)/;
 
 function crashedWith(view: View, place: Place, line: RegExp) {
   const crashing = parts.crashing(place).holds(view);
   return crashing === 'yes' ? logs.logSays(place, line, '').holds(view) : crashing;
 }
 
-/** Statuses of systemd's executor (systemd.exec(5)) that have no row of their own. */
-const settingUp = [
-  202, 205, 206, 207, 208, 209, 210, 213, 214, 215, 216, 217, 218, 219, 222, 224, 225, 228, 233, 238, 239, 240, 241,
-  242, 243,
-];
+/** Settings by the statuses of systemd's executor (systemd.exec(5)) that have no row of their own. */
+const settingUp: Readonly<Record<number, readonly string[]>> = {
+  202: [],
+  205: ['LimitNOFILE', 'LimitNPROC', 'LimitMEMLOCK', 'LimitAS', 'LimitCORE', 'LimitSTACK', 'LimitFSIZE', 'LimitDATA'],
+  206: ['OOMScoreAdjust'],
+  207: ['IgnoreSIGPIPE'],
+  208: ['StandardInput'],
+  209: ['StandardOutput', 'StandardError'],
+  210: ['RootDirectory', 'RootImage'],
+  213: ['TimerSlackNSec'],
+  214: ['CPUSchedulingPolicy', 'CPUSchedulingPriority'],
+  215: ['CPUAffinity'],
+  216: ['Group', 'SupplementaryGroups'],
+  217: ['User'],
+  218: ['CapabilityBoundingSet', 'AmbientCapabilities'],
+  219: ['Slice', 'Delegate'],
+  222: ['OOMScoreAdjust'],
+  224: ['PAMName'],
+  225: ['PrivateNetwork', 'NetworkNamespacePath'],
+  228: ['SystemCallFilter', 'SystemCallArchitectures', 'RestrictNamespaces'],
+  229: ['SELinuxContext'],
+  230: ['Personality'],
+  231: ['AppArmorProfile'],
+  232: ['RestrictAddressFamilies'],
+  233: ['RuntimeDirectory'],
+  235: ['User'],
+  237: ['KeyringMode'],
+  238: ['StateDirectory'],
+  239: ['CacheDirectory'],
+  240: ['LogsDirectory'],
+  241: ['ConfigurationDirectory'],
+  242: ['NUMAPolicy', 'NUMAMask'],
+  243: ['LoadCredential', 'LoadCredentialEncrypted', 'SetCredential', 'ImportCredential'],
+};
 
 const exited = (status: number) => (unit: UnitState) =>
   unit.mainStatus === status && unit.mainCode !== 'killed' && unit.result !== 'success';
@@ -92,88 +154,144 @@ const exited = (status: number) => (unit: UnitState) =>
 const noMoreProcesses =
   /(notify\.pl: cannot run|Failed to execute|Failed at step EXEC|fork|clone|pthread_create|uv_thread_create|spawn)\b.*(EAGAIN|Resource temporarily unavailable)/;
 
+/** The path that systemd's or a program's own line says is not there. */
+function pathSaid(view: View, place: Place, pattern: RegExp): string | null {
+  const line = logs.lineOf(view, place, pattern);
+  return line
+    ? (/(\/[^\s:'"]+)'?:? [A-Z][a-z]/.exec(line.text)?.[1]?.replace('/run/systemd/unit-root', '') ?? null)
+    : null;
+}
+
+const sandboxLists = [
+  'ReadWritePaths',
+  'ReadOnlyPaths',
+  'InaccessiblePaths',
+  'ExecPaths',
+  'NoExecPaths',
+  'BindPaths',
+  'BindReadOnlyPaths',
+  'TemporaryFileSystem',
+];
+const missingProgram =
+  /notify\.pl: cannot run .*: (No such file|Permission denied|Exec format|Not a directory)|MODULE_NOT_FOUND|Failed to locate executable/;
+
+/** By the number of the code. */
 const rows: Readonly<Record<string, Row>> = {
-  'SYS-05': {
+  '05': {
     name: 'program missing',
     title: 'the program that ExecStart names cannot be run',
     claim: 'ended with status 203: systemd could not execute the program',
     test: exited(203),
     unless: noMoreProcesses,
     line: /notify\.pl: cannot run .*: (No such file|Permission denied|Exec format|Not a directory)|MODULE_NOT_FOUND/,
-    fix: 'install the program, or correct the path in ExecStart',
+    asks: (view, place) => {
+      const path = pathSaid(view, place, missingProgram);
+      const byPath =
+        path && setup.settingOf(view, place, ['ExecStart', 'ExecStartPre'], (value) => value.includes(path));
+      return byPath || setup.settingOf(view, place, ['ExecStart']);
+    },
+    fix: 'install the program, or correct the path',
+    commands: (value) => [
+      `ls -l ${value
+        .split(/\s+/)
+        .filter((word) => word.startsWith('/'))
+        .join(' ')}`,
+    ],
     help: '203/EXEC means that systemd found the unit and not the program: a wrong path, a missing file, no execute bit, or the wrong architecture. Where a small program stands between systemd and the agent, its last line says the same. The agent itself never ran.',
   },
-  'SYS-06': {
+  '06': {
     name: 'working directory missing',
     title: 'its working directory is missing',
     claim: 'ended with status 200: systemd could not change to WorkingDirectory',
     test: exited(200),
-    fix: 'create the directory, or correct WorkingDirectory',
+    asks: (view, place) => setup.settingOf(view, place, ['WorkingDirectory']),
+    fix: 'create the directory, or correct the line',
+    commands: (value) => [`ls -ld ${value}`, `mkdir -p ${value}`],
     help: '200/CHDIR: the directory that the unit names does not exist or may not be entered.',
   },
-  'SYS-08': {
+  '08': {
     name: 'sandbox path missing',
     title: 'a path in its sandbox list is missing',
     claim: 'ended with status 226: systemd could not set up the mount namespace',
     test: exited(226),
-    fix: 'create the directory named in the journal, or put "-" before it in ReadWritePaths',
+    asks: (view, place) => {
+      const path = pathSaid(view, place, /namespac/i);
+      return setup.settingOf(view, place, sandboxLists, (value) => path === null || value.includes(path));
+    },
+    fix: 'create the directory that the journal names, or put "-" before it in its line',
+    commands: (_value, { file, line }) => [`sed -i -E '${line}s#([= ])/#\\1-/#g' ${file}`],
     help: '226/NAMESPACE: with ProtectSystem=strict every path in ReadWritePaths must exist.',
   },
-  'SYS-09': {
+  '09': {
     name: 'environment file missing',
     title: 'its environment file is missing',
     claim: 'failed with result resources',
     test: (unit) => unit.result === 'resources',
     signature: (place) => [logs.logSays(place, /Failed to load environment files/, 'the journal says')],
-    fix: 'restore the file, or put "-" before it in EnvironmentFile if it is optional',
+    asks: (view, place) => {
+      const gone = setup.setupOf(view, place)?.environmentFiles.find((file) => file.exists === false && !file.optional);
+      return setup.settingOf(view, place, ['EnvironmentFile'], (value) =>
+        gone ? value === gone.path : !value.startsWith('-'),
+      );
+    },
+    fix: 'restore the file; where it is optional, put "-" before it as below',
+    commands: (value, { file, line }) => [
+      `ls -l ${value}`,
+      `sed -i '${line}s/EnvironmentFile=/EnvironmentFile=-/' ${file}`,
+    ],
     help: 'systemd reads EnvironmentFile before it starts the program; a missing file ends the start with result "resources".',
   },
-  'SYS-14': {
+  '14': {
     name: 'never ready',
     title: 'it never says that it is ready',
     claim: 'was ended because it did not report readiness in time',
     test: (unit) => unit.result === 'timeout' && unit.type === 'notify',
+    asks: (view, place) => setup.settingOf(view, place, ['Type', 'TimeoutStartSec']),
     fix: 'look at what it waits for; Type=notify needs READY=1 from the main process',
     help: 'With Type=notify systemd waits for READY=1 and ends the service when it does not come.',
   },
-  'SYS-15': {
+  '15': {
     name: 'out of memory',
     title: 'the kernel killed it for lack of memory',
     claim: 'ended with result oom-kill',
     test: (unit) => unit.result === 'oom-kill',
-    fix: 'raise MemoryMax, or find what grows',
+    asks: (view, place) => setup.settingOf(view, place, ['MemoryMax', 'MemoryLimit', 'MemoryHigh']),
+    fix: 'raise the limit, or find what grows',
     help: 'Either the unit has a memory limit that is too small or the machine ran out. It looks like a crash without any last words.',
   },
-  'SYS-16': {
+  '16': {
     name: 'watchdog',
     title: 'it stopped answering the watchdog',
     claim: 'ended with result watchdog',
     test: (unit) => unit.result === 'watchdog',
+    asks: (view, place) => setup.settingOf(view, place, ['WatchdogSec']),
     fix: 'look for what blocked its event loop',
     help: 'The agent did not ping systemd within WatchdogSec, so systemd ended it: the loop was blocked.',
   },
-  'SYS-19': {
+  '19': {
     name: 'limit of tasks',
     title: 'it may start no more processes or threads',
     claim: 'says that it can start no further process or thread',
     test: () => false,
     line: noMoreProcesses,
+    asks: (view, place) => setup.settingOf(view, place, ['TasksMax', 'LimitNPROC']),
     fix: 'raise TasksMax= or LimitNPROC= of the unit, or find what started so many',
     help: 'TasksMax (of the unit) or LimitNPROC (of the user) is used up: starting a process or a thread fails with EAGAIN, "Resource temporarily unavailable". The program itself is there and is not at fault.',
   },
-  'SYS-25': {
+  '25': {
     name: 'systemd cannot set it up',
     title: 'systemd cannot set up what the unit asks for, so the program never runs',
     claim: 'ended with a status of systemd itself, before the program ran',
-    test: (unit) => settingUp.includes(unit.mainStatus) && exited(unit.mainStatus)(unit),
-    fix: "correct the setting that the journal names beside the status (USER, GROUP, SECCOMP, CREDENTIALS …): the user's name, the credential's file, the sandbox",
+    test: (unit) => unit.mainStatus in settingUp && exited(unit.mainStatus)(unit),
+    asks: (view, place) => {
+      const status = view.value('unit.state', place.seat, place.part)?.mainStatus ?? 0;
+      return setup.settingOf(view, place, settingUp[status] ?? []);
+    },
+    fix: 'create what the line names, or correct it',
     help: 'Statuses from 200 on are those of systemd itself, and their name says which setting could not be had: 217/USER is a user that does not exist, 216/GROUP a group, 243/CREDENTIALS a credential that cannot be read, 228/SECCOMP a filter of system calls. The agent itself never ran.',
   },
 };
 
-const places: readonly Place[] = [parts.gatewayPart, parts.backendPart];
-
-export const unitResultCauses: readonly CauseRule[] = causesOf(
-  { layer: 'gateway', hop: 'gateway', host: 'gw' },
-  Object.fromEntries(Object.entries(rows).map(([code, row]) => [code, places.map((place) => causeAt(row, place))])),
+export const unitResultCauses: readonly CauseRule[] = forEveryUnit((home) =>
+  Object.fromEntries(Object.entries(rows).map(([number, row]) => [number, ruleOf(row, home)])),
 );

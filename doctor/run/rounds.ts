@@ -161,8 +161,6 @@ function gatewayPlan({ topology, hints }: RoundContext, id: Site['id']): Plan {
   const gateway = topology.gateways.find((item) => `gw:${item.id}` === id);
   const units: PartUnit[] = [];
   if (gateway && gateway.supervision !== 'docker') units.push({ part: 'gateway', unit: gateway.unit });
-  // A gateway that requires Docker goes down with it.
-  if (gateway?.unit) units.push({ part: 'docker', unit: 'docker.service' });
   if (gateway?.launcherUnit) {
     const socket = gateway.launcherUnit.replace(/\.service$/, '.socket');
     units.push({ part: 'launcher', unit: gateway.launcherUnit }, { part: 'launcher-socket', unit: socket });

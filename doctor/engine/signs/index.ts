@@ -6,6 +6,7 @@ import { identitySigns } from './identity.ts';
 import { logSigns } from './logs.ts';
 import { nginxSigns } from './nginx.ts';
 import { partSigns } from './parts.ts';
+import { setupSigns } from './setup.ts';
 
 export const signs = {
   author: { madeByNginx },
@@ -15,4 +16,5 @@ export const signs = {
   logs: logSigns,
   nginx: nginxSigns,
   parts: partSigns,
+  setup: setupSigns,
 };
