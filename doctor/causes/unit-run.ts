@@ -48,8 +48,10 @@ function blamed(view: View, place: Place): Blamed | null {
 function speaksOf(line: string, { name, value }: RuntimeVariable): boolean {
   if (new RegExp(`\\b${name}\\b`).test(line)) return true;
   if (/max-old-space|max-semi-space|heap/.test(value) && heapLine.test(line)) return true;
-  // A bare word of a value may stand in any sentence; an option or a path may not.
-  return value.split(/[\s:=]+/).some((word) => word.length >= 4 && /^-|\//.test(word) && line.includes(word));
+  // A bare word of a value may stand in any sentence; an option, a path or the name of a module may not.
+  const words = value.split(/[\s:=]+/).filter((word) => /^-|\//.test(word));
+  const sought = name.startsWith('PERL5') ? words.map((word) => word.replace(/^-[MmI]/, '')) : words;
+  return sought.some((word) => word.length >= 4 && line.includes(word));
 }
 
 /** What makes the row: nobody has to tell its file, if the runtime names the variable itself. */

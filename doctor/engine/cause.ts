@@ -62,7 +62,7 @@ export interface CauseRule {
 }
 
 /** What the causes of one file have in common. A row that says otherwise wins. */
-interface CauseDefaults
+export interface CauseDefaults
   extends Pick<CauseRule, 'layer' | 'hop' | 'host'>,
     Partial<Pick<CauseRule, 'per' | 'scope' | 'predicts' | 'about'>> {}
 

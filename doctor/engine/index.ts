@@ -1,7 +1,7 @@
 // The door of the doctor's engine. The engine is pure: facts and rules in, a Report out; it imports nothing outside this folder, does no
 // I/O and reads no clock. Probes write facts against these types, checks and causes read them, outputs print the Report.
 
-export type { CauseRow, CauseRule } from './cause.ts';
+export type { CauseDefaults, CauseRow, CauseRule } from './cause.ts';
 export { causesOf } from './cause.ts';
 export type { Check, Verdict } from './check.ts';
 export { defineCheck } from './check.ts';

@@ -101,17 +101,6 @@ export const gatewayCases: readonly Case[] = [
     world: () => unitCase({ ...w.failed, mainStatus: 64 }, missingKey, 'Start request repeated too quickly.'),
   },
   {
-    name: 'SYS-11 required unit down',
-    causes: ['SYS-11'],
-    world: () =>
-      unitCase(w.stopped, 'Dependency failed for viworks gateway agent.').put(
-        'unit.state',
-        w.gw,
-        'docker',
-        w.unit('docker.service', w.stopped),
-      ),
-  },
-  {
     name: 'SYS-12 daemon-reload pending (latent)',
     causes: [],
     latent: ['SYS-12'],

@@ -88,6 +88,8 @@ export function healthy(from: Topology = w.topology): w.World {
   world
     .put('unit.state', w.gw, 'gateway', w.unit('viworks-gateway-agent.service'))
     .put('unit.state', w.gw, 'launcher', w.unit('viworks-launcher.service'));
+  world.put('unit.setup', 'be', 'backend', w.setup()).put('unit.setup', 'be', 'nginx', w.setup());
+  world.put('unit.setup', w.gw, 'gateway', w.setup()).put('unit.setup', w.gw, 'launcher', w.setup());
   world.write('unit.state', w.gw, 'launcher-socket', { status: 'not-applicable', why: 'no socket unit' });
   world.put('process.state', 'be', 'backend', process).put('process.state', w.gw, 'gateway', process);
   world
@@ -190,7 +192,8 @@ export function healthyDocker(): w.World {
   const world = healthy(dockerTopology);
   const proxy = (port: number) => w.listener(port, 'docker.service', { process: 'docker-proxy', uid: 0 });
   const absent = { status: 'not-applicable', why: 'runs in Docker' } as const;
-  world.write('unit.state', 'be', 'backend', absent).write('unit.state', 'be', 'nginx', absent);
+  for (const part of ['backend', 'nginx'])
+    world.write('unit.state', 'be', part, absent).write('unit.setup', 'be', part, absent);
   world.put('docker.containers', 'be', '', [backendContainer, nginxContainer]);
   world.put('tcp.listeners', 'be', '', [w.sshd, proxy(443), proxy(8080), proxy(8081)]);
   const inside = [w.listener(8080, null, { address: '0.0.0.0' }), w.listener(8081, null, { address: '0.0.0.0' })];
@@ -221,7 +224,7 @@ export function healthyOther(): w.World {
   const absent = { status: 'not-applicable', why: 'not a viworks installation' } as const;
   world.write('registry.entry', 'op', w.gatewayId, absent).write('canary', 'op', w.gatewayId, absent);
   world.write('gateway.health', w.gw, '', { status: 'unknown', reason: 'unreachable', detail: 'port 8443: refused' });
-  world.write('unit.state', w.gw, 'launcher', absent);
+  world.write('unit.state', w.gw, 'launcher', absent).write('unit.setup', w.gw, 'launcher', absent);
   const mute = { challenged: null, hello: 'not-sent', refusalCode: null } as const;
   world.put('ws.upgrade', 'be', 'direct', w.upgrade({ ...w.direct, ...mute }));
   for (const seat of ['op', 'be', w.gw] as const) world.put('ws.upgrade', seat, 'public', w.upgrade(mute));
@@ -247,8 +250,10 @@ export function healthyLocal(): w.World {
     })),
   });
   const absent = { status: 'not-applicable', why: 'runs without systemd' } as const;
-  for (const part of ['backend', 'nginx']) world.write('unit.state', 'be', part, absent);
-  for (const part of ['gateway', 'launcher']) world.write('unit.state', w.gw, part, absent);
+  for (const part of ['backend', 'nginx'])
+    world.write('unit.state', 'be', part, absent).write('unit.setup', 'be', part, absent);
+  for (const part of ['gateway', 'launcher'])
+    world.write('unit.state', w.gw, part, absent).write('unit.setup', w.gw, part, absent);
   for (const key of ['nginx.files', 'nginx.test', 'nginx.processes'] as const)
     world.write(key, 'be', '', { status: 'not-applicable', why: 'no nginx here' });
   for (const seat of ['be', w.gw] as const) {

@@ -10,6 +10,7 @@ import { nginxFrontCases } from './nginx-front.ts';
 import { ownWordsCases } from './own-words.ts';
 import { strangerCases } from './strangers.ts';
 import { telltaleCases } from './telltale.ts';
+import { unitSetupCases } from './unit-setup.ts';
 
 export const cases: readonly Case[] = [
   ...backendCases,
@@ -20,6 +21,7 @@ export const cases: readonly Case[] = [
   ...ownWordsCases,
   ...networkCases,
   ...telltaleCases,
+  ...unitSetupCases,
   ...combinedCases,
   ...trapCases,
   ...strangerCases,

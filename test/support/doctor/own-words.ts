@@ -165,7 +165,6 @@ export const ownWordsCases: readonly Case[] = [
     world: () =>
       agentGone(healthy())
         .put('unit.state', w.gw, 'gateway', w.unit(gatewayUnit, w.stopped))
-        .put('unit.state', w.gw, 'docker', w.unit('docker.service', w.missing))
         .put('log.tail', w.gw, 'gateway', w.log('Deactivated successfully.', 'Stopped viworks gateway agent.')),
   },
   {

@@ -12,6 +12,7 @@ import {
   type Report,
   type RunMeta,
   type Topology,
+  type UnitSetup,
   type UnitState,
   type UpgradeObservation,
   type Vantage,
@@ -94,6 +95,28 @@ export function unit(name: string, change: Partial<UnitState> = {}): UnitState {
     user: 'viworks',
     restartPolicy: 'always',
     type: 'notify',
+    ...change,
+  };
+}
+
+/** A unit that systemd has nothing to say about. */
+export function setup(change: Partial<UnitSetup> = {}): UnitSetup {
+  return {
+    loadError: '',
+    dropIns: [],
+    unmet: [],
+    conditionsMet: true,
+    assertsMet: true,
+    checkedAtMs: now - day,
+    frozen: false,
+    statusErrno: 0,
+    job: null,
+    failedCommands: [],
+    environmentFiles: [],
+    settings: [],
+    unreadable: [],
+    variables: [],
+    related: [],
     ...change,
   };
 }
