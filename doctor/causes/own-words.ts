@@ -121,7 +121,7 @@ const endsItself = (of: {
   lookalikes: Object.fromEntries(
     of.others.map((code) => [code, ends(of.place, (words) => isPlain(words) && !isIdentity(words))]),
   ),
-  followsFrom: of.place.seat === 'be' ? ['BE-15', 'BE-17'] : [],
+  followsFrom: of.place.seat === 'be' ? ['BE-15', 'BE-17'] : ['SYS-31'],
   predicts: of.predicts,
   remedy: (view) => remedy(adviceOn(lastWords(view, of.place)), of.restart(view)),
   help: `The program starts, finds something that it cannot do without (its state directory, its store, its identity, its trusted certificates, a free port), says so with a code of its own, and ends; systemd starts it again and again. The unit's state and "flapping" are only how it looks. The code is explained in docs/errors.md.

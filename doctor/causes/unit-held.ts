@@ -17,7 +17,11 @@ function skippedRow(home: UnitHome): CauseRow {
       return `systemd skips the start of ${unit(view)}: ${unmet ? `${unmet.text} is not met${where}` : 'one of its conditions is not met'}`;
     },
     necessary: [setup.skipped(home.place)],
-    signature: [setup.setupIs(home.place, 'systemd says which condition it was', (seen) => seen.unmet.length > 0)],
+    signature: [
+      setup.setupIs(home.place, 'systemd says which condition it was', (seen) =>
+        seen.unmet.length > 0 ? 'yes' : 'unknown',
+      ),
+    ],
     supports: [logs.logSays(home.place, /skipped because of an unmet condition|assertion failed/i, 'the journal says')],
     forbids: home.serves,
     remedy: (view) => {
@@ -71,6 +75,7 @@ function fileRow(home: UnitHome, scope: 'active' | 'latent'): CauseRow {
     title: (view) =>
       `systemd refuses the files of ${unit(view)}${scope === 'latent' ? ', so that its next start will fail' : ''}: ${refusedWords(view, home)}`,
     necessary: [setup.fileRefused(home.place), ...(scope === 'latent' ? [active] : [not('it is not running', active)])],
+    forbids: scope === 'active' ? home.serves : [],
     supports: [
       setup.setupIs(
         home.place,
@@ -152,6 +157,42 @@ function dependencyRow(home: UnitHome): CauseRow {
   };
 }
 
+/** It runs from before; the day somebody restarts it, it will not. */
+function lostRow(home: UnitHome): CauseRow {
+  const unit = nameIn(home);
+  const lost = (view: View) => setup.lostOf(view, home.place);
+  return {
+    name: 'required unit not there',
+    scope: 'latent',
+    title: (view) =>
+      `the next start of ${unit(view)} will be refused: it needs ${lost(view)?.name ?? 'a unit'}, which ${setup.relatedWords(lost(view))}`,
+    necessary: [
+      parts.unitIs(home.place, 'is running from before', (seen) => seen.activeState === 'active'),
+      setup.setupIs(
+        home.place,
+        (view) => `it needs ${lost(view)?.name ?? 'a unit'}, which ${setup.relatedWords(lost(view))}`,
+        (_seen, view) => lost(view) !== null,
+      ),
+    ],
+    predicts: [],
+    remedy: (view) => {
+      const other = lost(view);
+      const where = other && setup.relationPlace(view, home.place, other);
+      return remedy(
+        'install what it needs, or take the line out',
+        on(
+          view,
+          home.host,
+          ...(where
+            ? [commentOut(where), 'systemctl daemon-reload']
+            : [`systemctl status ${other?.name ?? unit(view)}`]),
+        ),
+      );
+    },
+    help: `Requires=, Requisite= or BindsTo= names a unit that does not exist, is masked or cannot be loaded. What runs goes on; a restart or a reboot is refused.`,
+  };
+}
+
 function rivalRow(home: UnitHome): CauseRow {
   const unit = nameIn(home);
   const rival = (view: View) => setup.rivalOf(view, home.place)?.name ?? 'the other unit';
@@ -175,7 +216,11 @@ function rivalRow(home: UnitHome): CauseRow {
     remedy: (view) => {
       const other = setup.rivalOf(view, home.place);
       const where =
-        other && setup.settingOf(view, home.place, ['Conflicts'], (value) => value.split(/\s+/).includes(other.name));
+        other &&
+        setup.settingWhere(view, home.place, {
+          names: ['Conflicts'],
+          test: (value) => value.split(/\s+/).includes(other.name),
+        });
       return remedy(
         `decide which of the two is to run${where ? ` (${setup.worded(where)})` : ''}; this one comes back with`,
         on(view, home.host, `systemctl disable --now ${rival(view)}`, `systemctl start ${unit(view)}`),
@@ -229,7 +274,7 @@ function jobRow(home: UnitHome): CauseRow {
 }
 
 const held = forEveryUnit((home) => ({
-  '11': dependencyRow(home),
+  '11': [dependencyRow(home), lostRow(home)],
   '27': skippedRow(home),
   '28': [fileRow(home, 'active'), fileRow(home, 'latent')],
   '33': rivalRow(home),

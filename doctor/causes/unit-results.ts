@@ -187,7 +187,11 @@ const rows: Readonly<Record<string, Row>> = {
     asks: (view, place) => {
       const path = pathSaid(view, place, missingProgram);
       const byPath =
-        path && setup.settingOf(view, place, ['ExecStart', 'ExecStartPre'], (value) => value.includes(path));
+        path &&
+        setup.settingWhere(view, place, {
+          names: ['ExecStart', 'ExecStartPre'],
+          test: (value) => value.includes(path),
+        });
       return byPath || setup.settingOf(view, place, ['ExecStart']);
     },
     fix: 'install the program, or correct the path',
@@ -216,7 +220,10 @@ const rows: Readonly<Record<string, Row>> = {
     test: exited(226),
     asks: (view, place) => {
       const path = pathSaid(view, place, /namespac/i);
-      return setup.settingOf(view, place, sandboxLists, (value) => path === null || value.includes(path));
+      return setup.settingWhere(view, place, {
+        names: sandboxLists,
+        test: (value) => path === null || value.includes(path),
+      });
     },
     fix: 'create the directory that the journal names, or put "-" before it in its line',
     commands: (_value, { file, line }) => [`sed -i -E '${line}s#([= ])/#\\1-/#g' ${file}`],
@@ -230,9 +237,10 @@ const rows: Readonly<Record<string, Row>> = {
     signature: (place) => [logs.logSays(place, /Failed to load environment files/, 'the journal says')],
     asks: (view, place) => {
       const gone = setup.setupOf(view, place)?.environmentFiles.find((file) => file.exists === false && !file.optional);
-      return setup.settingOf(view, place, ['EnvironmentFile'], (value) =>
-        gone ? value === gone.path : !value.startsWith('-'),
-      );
+      return setup.settingWhere(view, place, {
+        names: ['EnvironmentFile'],
+        test: (value) => (gone ? value === gone.path : !value.startsWith('-')),
+      });
     },
     fix: 'restore the file; where it is optional, put "-" before it as below',
     commands: (value, { file, line }) => [
@@ -288,6 +296,12 @@ const rows: Readonly<Record<string, Row>> = {
       return setup.settingOf(view, place, settingUp[status] ?? []);
     },
     fix: 'create what the line names, or correct it',
+    commands: (value, { name, file, line }) => {
+      if (name === 'User') return [`id ${value} || useradd --system ${value}`];
+      if (name === 'Group' || name === 'SupplementaryGroups')
+        return value.split(/\s+/).map((group) => `getent group ${group} || groupadd --system ${group}`);
+      return [`sed -n '${line}p' ${file}`];
+    },
     help: 'Statuses from 200 on are those of systemd itself, and their name says which setting could not be had: 217/USER is a user that does not exist, 216/GROUP a group, 243/CREDENTIALS a credential that cannot be read, 228/SECCOMP a filter of system calls. The agent itself never ran.',
   },
 };

@@ -129,7 +129,10 @@ function failedCommand(view: View, place: Place) {
   const failed = setup.setupOf(view, place)?.failedCommands[0];
   if (!failed) return null;
   const bare = (value: string) => value.replace(/^[-@:+!|]+/, '');
-  const where = setup.settingOf(view, place, [failed.setting], (value) => bare(value) === failed.command);
+  const where = setup.settingWhere(view, place, {
+    names: [failed.setting],
+    test: (value) => bare(value) === failed.command,
+  });
   return { ...failed, where };
 }
 

@@ -1,5 +1,5 @@
 // Causes in what a unit's files take from its processes: killed by its sandbox or limit, frozen, kept off the network.
-import { type CauseRow, type CauseRule, not, type Sign, signs, type UnitState, type View } from '../engine/index.ts';
+import { type CauseRow, type CauseRule, signs, type UnitState, type View } from '../engine/index.ts';
 import { on, remedy } from './texts.ts';
 import { commentOut, editAndStart, forEveryUnit, type UnitHome } from './unit-homes.ts';
 import { lastWords } from './unit-run.ts';
@@ -39,7 +39,9 @@ function killer(view: View, place: Place) {
   const unit = view.value('unit.state', place.seat, place.part);
   if (!unit || !isKilled(unit)) return null;
   for (const { signals, settings, test, word } of killers) {
-    const setting = signals.includes(unit.mainStatus) ? setup.settingOf(view, place, settings, test) : null;
+    const setting = signals.includes(unit.mainStatus)
+      ? setup.settingWhere(view, place, { names: settings, test: test ?? (() => true) })
+      : null;
     if (setting) return { setting, word };
   }
   return null;
@@ -137,10 +139,19 @@ function cutOff(view: View, place: Place) {
     .filter((item) => !item.value.startsWith('~'));
   const only = families.at(-1);
   if (only && !families.some((item) => /\bAF_INET6?\b/.test(item.value))) return only;
-  const forbidden = setup.settingOf(view, place, ['RestrictAddressFamilies'], (value) => /^~.*\bAF_INET\b/.test(value));
+  const forbidden = setup.settingWhere(view, place, {
+    names: ['RestrictAddressFamilies'],
+    test: (value) => /^~.*\bAF_INET\b/.test(value),
+  });
   if (forbidden) return forbidden;
-  const denied = setup.settingOf(view, place, ['IPAddressDeny'], (value) => coversPeer(view, value));
-  const allowed = setup.settingOf(view, place, ['IPAddressAllow'], (value) => coversPeer(view, value));
+  const denied = setup.settingWhere(view, place, {
+    names: ['IPAddressDeny'],
+    test: (value) => coversPeer(view, value),
+  });
+  const allowed = setup.settingWhere(view, place, {
+    names: ['IPAddressAllow'],
+    test: (value) => coversPeer(view, value),
+  });
   if (denied && !allowed) return denied;
   const interfaces = setup.settingOf(view, place, ['RestrictNetworkInterfaces']);
   return interfaces && /^lo$/.test(interfaces.value) ? interfaces : null;
@@ -205,9 +216,6 @@ const gatewaySandbox: readonly CauseRule[] = forEveryUnit(
   }),
   (home) => home.place === parts.gatewayPart,
 );
-
-export const notFrozen = (place: Place): Sign =>
-  not((view) => `the control group of ${parts.nameOf(view, place)} is not frozen`, isFrozen(place));
 
 export const unitSandboxCauses: readonly CauseRule[] = [
   ...forEveryUnit((home) => ({ '32': frozenRow(home), '35': killedRow(home) })),

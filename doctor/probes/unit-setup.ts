@@ -83,7 +83,7 @@ for u in ${names.join(' ')}; do
   cg=$($T systemctl show -p ControlGroup --value "$u" 2>/dev/null)
   [ -n "$cg" ] && sed -n 's/^frozen \\([01]\\)$/CgroupFrozen=\\1/p' "/sys/fs/cgroup$cg/cgroup.events" 2>/dev/null
   # The only place where every systemd says which of several conditions was the one.
-  $T systemctl status --no-pager -l -n 0 "$u" 2>/dev/null | sed -n 's/^.*─ *\\(.*\\) was not met$/Unmet=\\1/p'
+  $T systemctl status --no-pager -l -n 0 "$u" 2>/dev/null | sed -n -E 's/^[^A-Za-z]*((Condition|Assert)[A-Za-z]*=.*) was not met$/Unmet=\\1/p'
   for f in $(printf '%s\\n' "$shown" | sed -n 's/^\\(FragmentPath\\|DropInPaths\\)=//p'); do
     [ -e "$f" ] || continue
     if [ -r "$f" ]; then echo "--file $f"; list "$f"; else echo "--unreadable $f"; fi

@@ -24,16 +24,20 @@ function settingsOf(view: View, place: PartPlace, name: string): readonly UnitSe
   return all.slice(all.findLastIndex((item) => item.value === '') + 1);
 }
 
+interface Wanted {
+  readonly names: readonly string[];
+  readonly test: (value: string) => boolean;
+}
+
 /** The newest assignment of any of these names that counts and passes the test. */
-function settingOf(
-  view: View,
-  place: PartPlace,
-  names: readonly string[],
-  test: (value: string) => boolean = () => true,
-): UnitSetting | null {
+function settingWhere(view: View, place: PartPlace, { names, test }: Wanted): UnitSetting | null {
   const order = setupOf(view, place)?.settings ?? [];
   const all = names.flatMap((name) => settingsOf(view, place, name)).filter((item) => test(item.value));
   return all.sort((a, b) => order.indexOf(a) - order.indexOf(b)).at(-1) ?? null;
+}
+
+function settingOf(view: View, place: PartPlace, names: readonly string[]): UnitSetting | null {
+  return settingWhere(view, place, { names, test: () => true });
 }
 
 /** `User=nobody2 (/etc/systemd/system/x.service.d/50.conf:3)`. */
@@ -52,9 +56,12 @@ const unitTri = (view: View, place: PartPlace, test: (unit: UnitState) => boolea
 const isDown = (unit: UnitState): boolean => unit.activeState === 'inactive' || unit.activeState === 'failed';
 const isLoaded = (unit: UnitState): boolean => unit.loadState === 'loaded';
 
+const skippedLine = /skipped because of an unmet condition check \((.*)\)/;
+
 /** The condition that kept the last start from happening, and where it is written, if it still is. */
 function unmetOf(view: View, place: PartPlace): { readonly text: string; readonly setting: UnitSetting | null } | null {
-  const text = setupOf(view, place)?.unmet[0];
+  const said = view.value('log.tail', place.seat, place.part)?.lines.findLast((line) => skippedLine.test(line.text));
+  const text = setupOf(view, place)?.unmet[0] ?? (said && skippedLine.exec(said.text)?.[1]);
   if (text === undefined) return null;
   const bare = (value: string) => value.replaceAll(/[|\s]/g, '');
   const all = setupOf(view, place)?.settings ?? [];
@@ -116,9 +123,9 @@ function dependencyOf(view: View, place: PartPlace): RelatedUnit | null {
   const setup = setupOf(view, place);
   const unit = view.value('unit.state', place.seat, place.part);
   if (!setup || !unit || !isLoaded(unit) || !isDown(unit)) return null;
-  const needed = setup.related.filter((item) => ['Requires', 'Requisite', 'BindsTo'].includes(item.relation));
-  const lost = needed.find((item) => unusable.includes(item.loadState));
+  const lost = lostOf(view, place);
   if (lost) return lost;
+  const needed = setup.related.filter((item) => ['Requires', 'Requisite', 'BindsTo'].includes(item.relation));
   const linked = saysDependency(view, place);
   const byTime = (item: RelatedUnit) =>
     unit.result === 'success' && together(item.inactiveSinceMs, unit.inactiveSinceMs);
@@ -132,7 +139,8 @@ function isInactive(unit: RelatedUnit): boolean {
 }
 
 /** A unit that is not found is said to be just that. */
-function relatedWords(unit: RelatedUnit): string {
+function relatedWords(unit: RelatedUnit | null): string {
+  if (!unit) return 'is down';
   if (unit.loadState === 'not-found') return 'does not exist';
   if (unit.loadState === 'masked') return 'is masked';
   if (unit.loadState !== 'loaded') return `cannot be loaded (${unit.loadState})`;
@@ -143,12 +151,16 @@ function relatedWords(unit: RelatedUnit): string {
 
 /** Where the relation is written; a mount that is required for a path has no line of its own name. */
 function relationPlace(view: View, place: PartPlace, unit: RelatedUnit): UnitSetting | null {
-  const byName = settingOf(view, place, [unit.relation], (value) => value.split(/\s+/).includes(unit.name));
+  const byName = settingWhere(view, place, {
+    names: [unit.relation],
+    test: (value) => value.split(/\s+/).includes(unit.name),
+  });
   if (byName || !unit.name.endsWith('.mount')) return byName;
   const path = `/${unit.name.replace(/\.mount$/, '').replaceAll('-', '/')}`;
-  return settingOf(view, place, ['RequiresMountsFor'], (value) =>
-    value.split(/\s+/).some((item) => `${item}/`.startsWith(`${path}/`)),
-  );
+  return settingWhere(view, place, {
+    names: ['RequiresMountsFor'],
+    test: (value) => value.split(/\s+/).some((item) => `${item}/`.startsWith(`${path}/`)),
+  });
 }
 
 const dependencyDown = (place: PartPlace): Sign =>
@@ -172,6 +184,13 @@ const dependencyDown = (place: PartPlace): Sign =>
         }),
       ]),
   );
+
+/** A unit without which the next start will be refused. */
+function lostOf(view: View, place: PartPlace): RelatedUnit | null {
+  const related = setupOf(view, place)?.related ?? [];
+  const needed = related.filter((item) => ['Requires', 'Requisite', 'BindsTo'].includes(item.relation));
+  return needed.find((item) => unusable.includes(item.loadState)) ?? null;
+}
 
 /** An active unit that cannot run beside this one, started when this one stopped. */
 function rivalOf(view: View, place: PartPlace): RelatedUnit | null {
@@ -251,6 +270,7 @@ export const setupSigns = {
   setupIs,
   settingsOf,
   settingOf,
+  settingWhere,
   worded,
   at,
   unmetOf,
@@ -258,6 +278,7 @@ export const setupSigns = {
   fileRefused,
   dependencyOf,
   dependencyDown,
+  lostOf,
   relatedWords,
   relationPlace,
   rivalOf,

@@ -360,5 +360,12 @@ export const unitSetupCases: readonly Case[] = [
           w.setup({ settings: [set('ExecStart', '/a', 1), set('ExecStart', '/b', 2)] }),
         ),
   },
+  {
+    name: 'SYS-11 a required unit that is not there, while it still runs (latent)',
+    causes: [],
+    latent: ['SYS-11'],
+    world: () =>
+      healthy().put('unit.setup', w.gw, 'gateway', w.setup({ related: [other('Requires', 'nope.service', { loadState: 'not-found' })] })),
+  },
   { name: 'SYS-31 the unit keeps its agent off the network', causes: ['SYS-31'], proven: true, world: networkCut },
 ];
