@@ -60,13 +60,16 @@ const namesVariable =
 
 export const environmentRefused = (place: Place): Sign =>
   sign(
-    (view) => {
-      const found = blamed(view, place);
-      const line = found?.line ?? spoken(view, place).find((text) => namesVariable.test(text));
-      return line
-        ? `its last words are about its environment: ${logs.excerpt(line)}`
-        : 'its last words are about its environment';
-    },
+    [
+      (view) => {
+        const found = blamed(view, place);
+        const line = found?.line ?? spoken(view, place).find((text) => namesVariable.test(text));
+        return line
+          ? `its last words are about its environment: ${logs.excerpt(line)}`
+          : 'its last words are about its environment';
+      },
+      'its last words are not about its environment',
+    ],
     (view) =>
       judge(view, ['log.tail', place.seat, place.part], (tail): Tri => {
         const found = blamed(view, place) !== null || spoken(view, place).some((text) => namesVariable.test(text));
@@ -181,9 +184,8 @@ function commandRow(home: UnitHome): CauseRow {
 
 /** The last thing that the program said, for whoever reads the report; it decides nothing. */
 export function lastWords(place: Place): Sign {
-  return sign(
-    (view) => `its last words: ${logs.excerpt(spoken(view, place)[0] ?? '')}`,
-    (view) => judge(view, ['log.tail', place.seat, place.part], () => spoken(view, place).length > 0),
+  return sign([(view) => `its last words: ${logs.excerpt(spoken(view, place)[0] ?? '')}`, 'it said nothing'], (view) =>
+    judge(view, ['log.tail', place.seat, place.part], () => spoken(view, place).length > 0),
   );
 }
 

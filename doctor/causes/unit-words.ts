@@ -54,7 +54,10 @@ function notHeld(view: View, place: Place): Tri {
 /** A clean end, or none at all, that systemd itself had no part in. */
 export function endedWell(place: Place): Sign {
   return sign(
-    (view) => `${parts.nameOf(view, place)} ended without an error, or never ran, and systemd does not hold it down`,
+    [
+      (view) => `${parts.nameOf(view, place)} ended without an error, or never ran, and systemd does not hold it down`,
+      (view) => `${parts.nameOf(view, place)} failed, or systemd holds it down`,
+    ],
     (view) =>
       every([
         judge(view, ['unit.state', place.seat, place.part], (unit) => unit.result === 'success'),

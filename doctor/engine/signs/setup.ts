@@ -15,7 +15,9 @@ function setupIs(
   claim: string | ((view: View) => string),
   test: (setup: UnitSetup, view: View) => boolean | Tri,
 ): Sign {
-  return sign(claim, (view) => judge(view, ['unit.setup', place.seat, place.part], (setup) => test(setup, view)));
+  return sign([claim, (view) => `nothing in how ${nameOf(view, place)} is set up points to it`], (view) =>
+    judge(view, ['unit.setup', place.seat, place.part], (setup) => test(setup, view)),
+  );
 }
 
 /** The assignments of one name that count: what stands before an empty one is taken back by it. */
@@ -71,11 +73,14 @@ function unmetOf(view: View, place: PartPlace): { readonly text: string; readonl
 /** The last start was skipped. A unit that was never to be started has "no" there as well, without a time. */
 const skipped = (place: PartPlace): Sign =>
   sign(
-    (view) => {
-      const unmet = unmetOf(view, place);
-      const where = unmet?.setting ? ` (${at(unmet.setting)})` : '';
-      return `systemd skipped the start of ${nameOf(view, place)}: ${unmet ? `${unmet.text} is not met${where}` : 'a condition is not met'}`;
-    },
+    [
+      (view) => {
+        const unmet = unmetOf(view, place);
+        const where = unmet?.setting ? ` (${at(unmet.setting)})` : '';
+        return `systemd skipped the start of ${nameOf(view, place)}: ${unmet ? `${unmet.text} is not met${where}` : 'a condition is not met'}`;
+      },
+      (view) => `systemd did not skip the start of ${nameOf(view, place)}`,
+    ],
     (view) =>
       every([
         unitTri(view, place, (unit) => isLoaded(unit) && isDown(unit)),
@@ -89,11 +94,14 @@ const skipped = (place: PartPlace): Sign =>
 
 const fileRefused = (place: PartPlace): Sign =>
   sign(
-    (view) => {
-      const setup = setupOf(view, place);
-      const state = view.value('unit.state', place.seat, place.part)?.loadState ?? '';
-      return `systemd refuses the files of ${nameOf(view, place)} (LoadState=${state})${setup?.loadError ? `: ${setup.loadError}` : ''}`;
-    },
+    [
+      (view) => {
+        const setup = setupOf(view, place);
+        const state = view.value('unit.state', place.seat, place.part)?.loadState ?? '';
+        return `systemd refuses the files of ${nameOf(view, place)} (LoadState=${state})${setup?.loadError ? `: ${setup.loadError}` : ''}`;
+      },
+      (view) => `systemd has loaded the files of ${nameOf(view, place)}`,
+    ],
     (view) => unitTri(view, place, (unit) => unit.loadState === 'bad-setting' || unit.loadState === 'error'),
   );
 
@@ -165,13 +173,16 @@ function relationPlace(view: View, place: PartPlace, unit: RelatedUnit): UnitSet
 
 const dependencyDown = (place: PartPlace): Sign =>
   sign(
-    (view) => {
-      const unit = dependencyOf(view, place);
-      const where = unit && relationPlace(view, place, unit);
-      return unit
-        ? `${unit.name}, which ${nameOf(view, place)} needs (${unit.relation}=${where ? `, ${at(where)}` : ''}), ${relatedWords(unit)}`
-        : `a unit that ${nameOf(view, place)} needs is down`;
-    },
+    [
+      (view) => {
+        const unit = dependencyOf(view, place);
+        const where = unit && relationPlace(view, place, unit);
+        return unit
+          ? `${unit.name}, which ${nameOf(view, place)} needs (${unit.relation}=${where ? `, ${at(where)}` : ''}), ${relatedWords(unit)}`
+          : `a unit that ${nameOf(view, place)} needs is down`;
+      },
+      (view) => `nothing that ${nameOf(view, place)} requires is down`,
+    ],
     (view) =>
       every([
         unitTri(view, place, (unit) => isLoaded(unit) && isDown(unit)),
@@ -208,10 +219,13 @@ function rivalOf(view: View, place: PartPlace): RelatedUnit | null {
 
 const displaced = (place: PartPlace): Sign =>
   sign(
-    (view) => {
-      const rival = rivalOf(view, place);
-      return `${rival?.name ?? 'a unit'}, which conflicts with ${nameOf(view, place)}, is active`;
-    },
+    [
+      (view) => {
+        const rival = rivalOf(view, place);
+        return `${rival?.name ?? 'a unit'}, which conflicts with ${nameOf(view, place)}, is active`;
+      },
+      (view) => `no unit took the place of ${nameOf(view, place)}`,
+    ],
     (view) =>
       every([
         unitTri(view, place, (unit) => isLoaded(unit) && isDown(unit) && unit.result === 'success'),
@@ -229,12 +243,15 @@ function missedTargets(view: View, place: PartPlace): readonly RelatedUnit[] {
 
 const targetMissed = (place: PartPlace): Sign =>
   sign(
-    (view) =>
-      `${
-        missedTargets(view, place)
-          .map((item) => item.name)
-          .join(', ') || 'the target'
-      } that starts ${nameOf(view, place)} is not active`,
+    [
+      (view) =>
+        `${
+          missedTargets(view, place)
+            .map((item) => item.name)
+            .join(', ') || 'the target'
+        } that starts ${nameOf(view, place)} is not active`,
+      (view) => `the target that starts ${nameOf(view, place)} is reached`,
+    ],
     (view) =>
       every([
         unitTri(view, place, (unit) => isLoaded(unit) && unit.activeState === 'inactive' && unit.result === 'success'),
@@ -244,8 +261,11 @@ const targetMissed = (place: PartPlace): Sign =>
 
 const jobWaits = (place: PartPlace): Sign =>
   sign(
-    (view) =>
-      `the start of ${nameOf(view, place)} is queued as job ${setupOf(view, place)?.job ?? '?'} and waits for another unit`,
+    [
+      (view) =>
+        `the start of ${nameOf(view, place)} is queued as job ${setupOf(view, place)?.job ?? '?'} and waits for another unit`,
+      (view) => `no start of ${nameOf(view, place)} is queued`,
+    ],
     (view) =>
       every([
         unitTri(view, place, (unit) => isLoaded(unit) && unit.activeState === 'inactive'),
@@ -259,7 +279,10 @@ function heldDown(place: PartPlace): Sign {
     reason(place),
   );
   return sign(
-    (view) => (reasons.find((reason) => reason.holds(view) === 'yes') ?? reasons[0])?.claim(view) ?? '',
+    [
+      (view) => (reasons.find((reason) => reason.holds(view) === 'yes') ?? reasons[0])?.claim(view) ?? '',
+      (view) => `systemd does not hold ${nameOf(view, place)} down`,
+    ],
     (view) => some(reasons.map((reason) => reason.holds(view))),
   );
 }

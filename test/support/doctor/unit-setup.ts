@@ -365,7 +365,12 @@ export const unitSetupCases: readonly Case[] = [
     causes: [],
     latent: ['SYS-11'],
     world: () =>
-      healthy().put('unit.setup', w.gw, 'gateway', w.setup({ related: [other('Requires', 'nope.service', { loadState: 'not-found' })] })),
+      healthy().put(
+        'unit.setup',
+        w.gw,
+        'gateway',
+        w.setup({ related: [other('Requires', 'nope.service', { loadState: 'not-found' })] }),
+      ),
   },
   { name: 'SYS-31 the unit keeps its agent off the network', causes: ['SYS-31'], proven: true, world: networkCut },
 ];
