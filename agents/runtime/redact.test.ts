@@ -12,6 +12,15 @@ describe('secrets go', () => {
     expect(redactText(redacted)).toBe(redacted);
   });
 
+  test.each(['# ', '2026/11/20 16:19:38 [error] 213#213: *1 ', '1763654607.123456 be1 viworks[201]: '])(
+    'behind %s',
+    (prefix) => {
+      const text = secretShapes().map(([, shape]) => shape.replace(/^/gm, prefix));
+      for (const shape of text) for (const trace of traces()) expect(redactText(shape)).not.toContain(trace);
+      for (const trace of traces()) expect(redactText(text.join('\n'))).not.toContain(trace);
+    },
+  );
+
   test('whatever stands around them, in one text', () => {
     const around = fc.string({ maxLength: 40, unit: 'grapheme-ascii' }).filter((text) => !/[\\'"`]/.test(text));
     fc.assert(
@@ -56,6 +65,7 @@ const harmless: readonly string[] = [
   'no user/password was provided for basic authentication',
   'Basic authentication is required',
   'session refused: token: expired',
+  'the doctor has no token: sudo viworks backend token create --role probe --name doctor',
   'VW_BACKEND_TOKEN_REFUSED: the token was refused',
   'viworks doctor --token-file /etc/viworks/token',
   'inet6 fe80::1/64 scope link',

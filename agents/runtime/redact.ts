@@ -16,7 +16,7 @@ const VALUE_LINES = 20;
 
 const keyBegins = /-{4,5} ?BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)? ?-{4,5}/;
 const keyEnds = /-{4,5} ?END [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)? ?-{4,5}/;
-const puttyBegins = /^Private-Lines: (\d{1,3})$/;
+const puttyBegins = /Private-Lines: (\d{1,3})\s*$/;
 const keyBody = /(?:^|\s)[A-Za-z0-9+/=]{16,}\s*$/;
 const keyRest = /^\s*(?:[A-Za-z0-9+/=]{1,76}|(?:Proc-Type|DEK-Info|Comment|Version|Hash): .{0,200})?\s*$/;
 
@@ -27,11 +27,10 @@ export function redactText(text: string): RemoteText {
   withoutKeys(lines, text);
   let open: Cut['open'];
   let left = 0;
-  let indent = 0;
   for (const [index, line] of lines.entries()) {
     let from = 0;
     if (open !== undefined) {
-      const end = endOf(line, open, indent);
+      const end = endOf(line, open);
       left -= 1;
       if (end === undefined && left > 0) {
         lines[index] = line === '' ? '' : REDACTED;
@@ -45,7 +44,6 @@ export function redactText(text: string): RemoteText {
     lines[index] = (from === 0 ? '' : REDACTED) + applied(rest, cuts);
     open = goesOn(lines, index, cuts.at(-1)?.open);
     left = VALUE_LINES;
-    indent = line.length - line.trimStart().length;
   }
   return lines.join('\n') as RemoteText;
 }
@@ -57,15 +55,17 @@ function goesOn(lines: readonly string[], index: number, open: Cut['open']): Cut
 }
 
 /** Where the value that began above ends in this line; undefined when all of the line is of it. */
-function endOf(line: string, open: NonNullable<Cut['open']>, indent: number): number | undefined {
+function endOf(line: string, open: NonNullable<Cut['open']>): number | undefined {
   if ('until' in open) {
     const at = line.indexOf(open.until);
     return at < 0 ? undefined : at;
   }
   if ('next' in open) return line.endsWith('\\') ? undefined : line.length;
   if (line.trim() === '') return undefined;
-  if (open.deeper === 'bare' && /^\s*(?:- )?["']?[\w.-]{1,128}["']?\s{0,8}[:=]/.test(line)) return 0;
-  return line.length - line.trimStart().length > indent ? undefined : 0;
+  // Counted from the column of the name: in a log, each line has the log's own words before it.
+  const rest = line.slice(open.column);
+  if (open.deeper === 'bare' && /^\s*(?:- )?["']?[\w.-]{1,128}["']?\s{0,8}[:=]/.test(rest)) return 0;
+  return /^\s/.test(rest) ? undefined : 0;
 }
 
 // Whatever is looked for has one of these in it; most lines have none.

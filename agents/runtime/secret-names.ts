@@ -20,7 +20,7 @@ const harmless =
   /^(?:true|false|null|nil|undefined|none|yes|no|on|off|\[?redacted\]?|\*+|-{1,2}[a-z][\w-]*|\$\{?[a-z_]+\}?|\$\{?[A-Z_]+\}?|%[\w{}()]+|SHA256:\S*|[\w.-]*:?\/(?:etc|run|var|opt|usr|home|srv|root|tmp|mnt|data|proc|credentials)\/[\w./@%-]*)$/i;
 // Prose behind a colon: `token: expired for gw-1`.
 const prose =
-  /^(?:invalid|expired|missing|refused|required|unknown|rejected|failed|wrong|denied|accepted|used|not|is|was|has|the|an?|error|enabled|disabled|bad|no|too|cannot|could|must|may|needs?|of|for|from|in|it|and|or|this|that)(?:[.,;:]?\s|[.,;:]?$)/i;
+  /^(?:invalid|expired|missing|refused|required|unknown|rejected|failed|wrong|denied|accepted|used|not|is|was|has|the|an?|error|enabled|disabled|bad|no|too|cannot|could|must|may|needs?|of|for|from|in|it|and|or|this|that|sudo|run|see|use|viworks)(?:[.,;:]?\s|[.,;:]?$)/i;
 const looksRandom = /[\d=+/]|[a-z][A-Z]|^[A-Z]{12,}/;
 
 interface Found {
@@ -84,11 +84,13 @@ function cutOf(found: Found, place: Place): Cut | undefined {
   const { from } = place;
   // YAML: the value may stand alone in the next line.
   if (from >= line.length)
-    return place.sep === ':' && found.weak === '' ? { from, to: from, open: { deeper: 'bare' } } : undefined;
+    return place.sep === ':' && found.weak === ''
+      ? { from, to: from, open: { deeper: 'bare', column: place.start } }
+      : undefined;
   if (found.weak !== '' && !weakMayBe(found, place)) return undefined;
   blockScalar.lastIndex = from;
   const below = { from: line.length, to: line.length };
-  if (place.sep === ':' && blockScalar.test(line)) return { ...below, open: { deeper: 'all' } };
+  if (place.sep === ':' && blockScalar.test(line)) return { ...below, open: { deeper: 'all', column: place.start } };
   opening.lastIndex = from;
   const quote = opening.exec(line)?.[0];
   if (quote !== undefined) return quoted(found, from + quote.length, quote);

@@ -6,7 +6,10 @@ export interface Cut {
   readonly from: number;
   readonly to: number;
   /** The value goes on in the lines below: until this text, while they are indented deeper, or for one line. */
-  readonly open?: { readonly until: string } | { readonly deeper: 'all' | 'bare' } | { readonly next: true };
+  readonly open?:
+    | { readonly until: string }
+    | { readonly deeper: 'all' | 'bare'; readonly column: number }
+    | { readonly next: true };
 }
 
 interface Prefix {

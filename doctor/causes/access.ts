@@ -119,15 +119,16 @@ export const accessCauses: readonly CauseRule[] = causesOf(
     'SSH-14': both(
       {
         name: 'account without a shell',
-        help: 'Login works, and no command of ours ran: a forced command, a nologin or restricted shell, or a host too busy to start one. The host counts as not seen.',
+        help: 'Login works, and no command of ours ran: a forced command, a nologin or restricted shell, a login script that does not end, or a host too busy to start one. The host counts as not seen.',
       },
       ['no-shell'],
       {
         title: (host) => `${host} lets us in and runs none of our commands`,
         fix: (seen) =>
-          remedy('look at the login shell of that account and at command= and ForceCommand, or name another user', [
-            `ssh -p ${seen?.port ?? 22} ${target(seen)} true; echo $?`,
-          ]),
+          remedy(
+            'look at the login shell of that account, at what it reads at login (.bashrc, /etc/profile), and at command= and ForceCommand, or name another user',
+            [`ssh -p ${seen?.port ?? 22} ${target(seen)} true; echo $?`],
+          ),
       },
     ),
     'SSH-04': both(
