@@ -102,7 +102,7 @@ export const deployCommand: CommandSpec = {
       name: 'apply',
       summary: 'bring the hosts in line with the inventory',
       description:
-        'Plans, asks (on a terminal), sends, validates as if it were switched, switches, verifies, commits. What fails takes every switched host back. After Ctrl-C, or when this program dies, a host that was switched goes back by itself.',
+        'Plans, asks (on a terminal), sends, validates as if it were switched, switches, verifies, commits. What fails takes every switched host back. After Ctrl-C, or when this program dies, a host that was switched rolls back automatically.',
       options: APPLY,
       examples: [
         { command: 'viworks deploy apply', does: 'plan, ask, apply' },

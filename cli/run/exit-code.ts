@@ -57,7 +57,7 @@ const OBSTACLES: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   exec: {
     ENOENT: 'the gateway has no such program (exec: ENOENT); give its full path, or let a shell look with --shell',
     EACCES: 'the task user may not execute it (exec: EACCES); look at its mode and path on the gateway',
-    ENOEXEC: 'it is no program and has no #! line (exec: ENOEXEC); name its interpreter, as in: -- sh FILE',
+    ENOEXEC: 'it is not an executable and has no #! line (exec: ENOEXEC); name its interpreter, as in: -- sh FILE',
     E2BIG: 'arguments and environment are too long (exec: E2BIG); send them with --stdin',
   },
   cwd: {

@@ -75,7 +75,7 @@ export const accessCauses: readonly CauseRule[] = causesOf(
     'SSH-02': both(
       {
         name: 'host key changed',
-        help: 'Either the host was installed anew or somebody stands in between. A changed key is never accepted by itself; probes over the network go on.',
+        help: 'Either the host was reinstalled or somebody is in between. A changed key is never accepted by itself; probes over the network go on.',
       },
       ['host-key-changed'],
       {

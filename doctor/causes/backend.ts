@@ -121,7 +121,7 @@ export const backendCauses: readonly CauseRule[] = causesOf(
       help: `The process lives and its API answers, but the WebSocket server was never started: the kernel has no LISTEN row for its port.
 A log line such as "WebSocket server started" proves nothing; the kernel's table does.
 Told from BE-10 by the configured port, from NET-08 (a firewall that rejects) by the missing LISTEN row, from BE-05 by the API that answers.
-Mend the build: the server loop has to run, and failing to bind has to end the process.`,
+Fix the build: the server loop has to run, and failing to bind has to end the process.`,
     },
     'BE-02': {
       about: 'backend',

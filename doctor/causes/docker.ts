@@ -141,7 +141,7 @@ It is BE-01 inside a container.`,
       lookalikes: { 'NGX-23': nginx.routeToAgents, 'BE-08': backend.directUpgrades },
       predicts: ['nginx.agents.upgrades', 'nginx.api.answers'],
       remedy: (view) => remedy('let nginx resolve the name again', on(view, 'be', nginxCommand(view, 'reload'))),
-      help: `nginx resolves the names in its configuration when it loads it. A container that is made anew gets another address; nginx goes on dialling the old one, where nobody or somebody else answers. The backend is fine: dialled directly it gives 101.`,
+      help: `nginx resolves the names in its configuration when it loads it. A container that is recreated gets another address; nginx goes on dialling the old one, where nobody or somebody else answers. The backend is fine: dialled directly it gives 101.`,
     },
     'DOC-05': {
       name: 'container not restarted',

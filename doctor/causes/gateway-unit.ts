@@ -96,7 +96,7 @@ export const gatewayUnitCauses: readonly CauseRule[] = causesOf(
       },
       predicts: [...predicts, 'gateway.launcher.running'],
       remedy: (view) => remedy('install it', deployAgain(view, 'gw', `systemctl status ${gatewayUnit(view)}`)),
-      help: `systemd knows no such unit and no agent process runs: the program was never made a service on this host, or its unit file was removed. Nothing in the network or on the backend can mend that.
+      help: `systemd knows no such unit and no agent process runs: the program was never made a service on this host, or its unit file was removed. Nothing in the network or on the backend can fix that.
 Told from disabled (SYS-02) and masked (SYS-03) by LoadState; from another unit name (SYS-04) by the missing process.`,
     },
     'SYS-10': {

@@ -195,7 +195,7 @@ export const gatewayUrlCauses: readonly CauseRule[] = causesOf(
         'NGX-24': canonicalUpgrades((path) => `the backend serves ${path}: 101`),
       },
       remedy: writeCanonical,
-      help: `nginx and the backend serve the canonical path, the agent asks for another one (often /ws without the slash: a 301, or /agent: a 404). Mend the agent's URL, not nginx.`,
+      help: `nginx and the backend serve the canonical path, the agent asks for another one (often /ws without the slash: a 301, or /agent: a 404). Fix the agent's URL, not nginx.`,
     },
     'CFG-05': {
       name: 'wrong URL scheme',

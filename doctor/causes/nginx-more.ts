@@ -156,7 +156,7 @@ export const nginxMoreCauses: readonly CauseRule[] = causesOf(
           `give the agents' path its own location and let location / go to port ${view.topology.backend.apiPort}`,
           on(view, 'be', nginxCommand(view, 'reload')),
         ),
-      help: `The usual wrong mending of NGX-01: everything is sent to the WebSocket port. Agents connect, and the API is gone.`,
+      help: `The usual wrong fix of NGX-01: everything is sent to the WebSocket port. Agents connect, and the API is gone.`,
     },
     'NGX-24': {
       about: 'backend',

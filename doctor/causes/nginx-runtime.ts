@@ -90,7 +90,7 @@ export const nginxRuntimeCauses: readonly CauseRule[] = causesOf(
         ),
       ],
       predicts: [],
-      remedy: (view) => remedy('mend the file before anything restarts nginx', on(view, 'be', 'nginx -t')),
+      remedy: (view) => remedy('fix the file before anything restarts nginx', on(view, 'be', 'nginx -t')),
       help: `A reload with a broken file is refused and the old configuration keeps running, so nothing is out now. A restart or a reboot takes everything down.`,
     },
     'NGR-03': {

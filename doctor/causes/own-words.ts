@@ -95,7 +95,7 @@ function adviceOn(words: LastWords | null): string {
     return 'make room on that file system, then start it';
   if (/EROFS|read-?only/i.test(reason))
     return 'look for a disk error, make the file system writable again, then start it';
-  return words?.hint || 'mend what its last line names, then start it';
+  return words?.hint || 'fix what its last line names, then start it';
 }
 
 const endsItself = (of: {
@@ -229,7 +229,7 @@ export const ownWordsCauses: readonly CauseRule[] = causesOf(
       title: 'backend and gateway share no protocol version',
       fix: 'upgrade the older side, then restart the agent (it retries only every ten minutes)',
       commands: restartAgent,
-      help: `The handshake works, HELLO is refused: the two programs speak versions of the protocol that have nothing in common. Nothing in the network or in nginx can mend that.`,
+      help: `The handshake works, HELLO is refused: the two programs speak versions of the protocol that have nothing in common. Nothing in the network or in nginx can fix that.`,
     }),
     'WS-03': refused({
       names: ['not_enrolled', 'bad_signature'],

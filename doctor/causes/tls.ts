@@ -142,7 +142,7 @@ export const tlsCauses: readonly CauseRule[] = causesOf(
       forbids: [renewed],
       lookalikes: { 'TLS-02': not(renewed), 'CLK-01': clockRight },
       remedy: (view) =>
-        remedy('renew it, load it, and mend the renewal', [
+        remedy('renew it, load it, and repair the renewal', [
           ...(servesRelease(view) ? ['viworks deploy apply'] : []),
           ...on(view, 'be', nginxCommand(view, 'reload')),
         ]),
