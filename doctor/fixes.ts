@@ -88,6 +88,6 @@ function deployersFix({ edits }: Proposal): Pick<Remedy, 'text' | 'commands'> {
   const places = edits.flatMap((edit) => changesOf(edit).map((change) => `${edit.path}:${change.line}`));
   return {
     text: `the file was changed after the deployer wrote it: let the deployer put it back (what is wrong is at ${places.join(', ')})`,
-    commands: ['viworks deploy apply'],
+    commands: ['viworks deploy apply --overwrite'],
   };
 }

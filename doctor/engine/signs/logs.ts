@@ -67,7 +67,11 @@ function logSays(place: PartPlace, wording: Wording, claim: string): Sign {
 
 /** One log line for a person: the message of a JSON line, cut to a readable length. */
 export function excerpt(text: string): string {
-  const message = messageOf(text).trim();
+  // nginx quotes what it was sent, and that may be the beginning of a TLS handshake.
+  const message = messageOf(text)
+    .trim()
+    .replace(/(broken header: )".*?"(?= while)/s, '$1"…"')
+    .replace(/[^\P{C}\t]+|\uFFFD+/gu, '…');
   return message.length > 240 ? `${message.slice(0, 237)}…` : message;
 }
 

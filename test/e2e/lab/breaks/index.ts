@@ -5,6 +5,7 @@ import { dockerBreaks } from './docker.ts';
 import { gatewayBreaks } from './gateway.ts';
 import { networkBreaks } from './network.ts';
 import { routeBreaks, runtimeBreaks } from './nginx.ts';
+import { frontBreaks } from './nginx-front.ts';
 import { sshBreaks } from './sight.ts';
 import { tlsBreaks, tlsTraps } from './tls.ts';
 import { nginxTraps, noiseTraps } from './traps.ts';
@@ -13,6 +14,7 @@ import { unitBreaks } from './units.ts';
 export const breaks: readonly Break[] = [
   ...backendBreaks,
   ...routeBreaks,
+  ...frontBreaks,
   ...runtimeBreaks,
   ...gatewayBreaks,
   ...unitBreaks,

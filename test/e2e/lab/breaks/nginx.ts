@@ -25,7 +25,7 @@ import type { Break } from './break.ts';
 const ws = '/ws/';
 
 /** A fault of the configuration that the workers run: the edit, and what an upgrade through nginx gets from then on. */
-function routeBreak(
+export function routeBreak(
   id: string,
   what: string,
   edit: (text: string) => string,
@@ -44,7 +44,7 @@ function routeBreak(
   };
 }
 
-const inWs = (edit: (body: string) => string) => (text: string) => editLocation(text, ws, edit);
+export const inWs = (edit: (body: string) => string) => (text: string) => editLocation(text, ws, edit);
 const withoutHeaders = (...names: readonly string[]) =>
   inWs((body) => names.reduce((rest, name) => withoutDirective(rest, 'proxy_set_header', name), body));
 
