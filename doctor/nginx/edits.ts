@@ -7,6 +7,7 @@ export interface Edits {
   replace(directive: Directive, text: string): void;
   /** The directive with its line, where nothing else stands on it. */
   remove(directive: Directive): void;
+  /** Above the directive and the comment that belongs to it. */
   before(directive: Directive, lines: readonly string[]): void;
   /** At the end of the block. */
   append(block: Directive, lines: readonly string[]): void;
@@ -41,8 +42,13 @@ export function createEdits(files: NginxFiles): Edits {
     },
     before: (directive, lines) => {
       const { file, span } = directive;
+      const text = textOf(file);
       const indent = indentOf(directive);
-      add(file, { start: span.start, end: span.start, text: lines.map((line) => `${line}\n${indent}`).join('') });
+      let start = span.start - indent.length;
+      const isOwnLine = start === lineStart(text, span.start);
+      while (isOwnLine && start > 0 && /^[ \t]*#/.test(text.slice(lineStart(text, start - 1), start)))
+        start = lineStart(text, start - 1);
+      add(file, { start, end: start, text: lines.map((line) => `${indent}${line}\n`).join('') });
     },
     append: (block, lines) => {
       const { file, span } = block;

@@ -138,7 +138,9 @@ const addLocation: Repair = (bench) => {
     '    proxy_send_timeout 3600s;',
     '}',
   ];
-  edits.append(server, lines);
+  const outermost = bench.chain.at(-1);
+  if (outermost) edits.before(outermost, lines);
+  else edits.append(server, lines);
 };
 
 /** A regex, or a longer prefix, takes the path before a plain `location DIRECTORY` could. */
