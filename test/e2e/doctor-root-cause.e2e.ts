@@ -3,6 +3,7 @@
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { scheduler } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import type { Report } from '../../doctor/engine/report.ts';
 import { buildProgram, type Program } from '../support/program.ts';
@@ -244,6 +245,63 @@ describe.skipIf(obstacle !== undefined)(title('the doctor on two hosts that viwo
     expect(report.sight.map((cause) => cause.code)).toEqual(['SSH-02']);
     expect(codesOf(report)).toEqual([]);
     expect([0, 5]).toContain(code);
+  });
+
+  /** Ends the next session of ours on a host, this long after it was opened. */
+  const cutOff = (host: 'be1' | 'gw1', seconds: number) =>
+    lab.run(
+      host,
+      `for i in $(seq 400); do p=$(pgrep -f '^sshd(-session)?: root')
+         [ -z "$p" ] || { sleep ${seconds}; kill -9 $p 2>/dev/null; exit 0; }; sleep 0.02; done; exit 1`,
+    );
+
+  test.each(
+    (['gw1', 'be1'] as const).flatMap((host) => [0.05, 0.2, 0.5, 0.9].map((seconds) => [host, seconds] as const)),
+  )('the connection to %s is cut %d s after the login: sight is lost, and nothing is proven', async (host, seconds) => {
+    const cutting = cutOff(host, seconds);
+    const { report, code } = await diagnose(['-i', lab.inventoryPath]);
+    await cutting;
+    expect({ causes: codesOf(report), latent: codesOf({ ...report, causes: report.latent }) }).toEqual({
+      causes: [],
+      latent: [],
+    });
+    // What had been seen by then may already have been the whole.
+    expect([report.complete, report.verdict, code]).toEqual(
+      report.complete ? [true, 'healthy', 0] : [false, 'inconclusive', 5],
+    );
+    if (seconds < 0.1) expect(report.sight.map((cause) => cause.host)).toEqual([host]);
+  });
+
+  test.each([
+    ['SIGINT', 130, 0],
+    ['SIGINT', 130, 300],
+    ['SIGINT', 130, 700],
+    ['SIGTERM', 143, 500],
+  ] as const)(
+    '%s ends a run with %i (%i ms after the first part came): nothing is proven',
+    async (signal, code, ms) => {
+      const running = program.start(['doctor', '-i', lab.inventoryPath, '--output', 'ndjson', '--no-record']);
+      await running.seen(/"probe.end"/);
+      await scheduler.wait(ms);
+      running.process.kill(signal);
+      const outcome = await running.outcome;
+      const lines = outcome.stdout.toString().trim().split('\n');
+      const end = JSON.parse(lines.at(-1) ?? '{}') as { readonly report: Report };
+      expect([outcome.code, end.report.exitCode, end.report.complete]).toEqual([code, code, false]);
+      expect([codesOf(end.report), end.report.verdict]).toEqual([[], 'inconclusive']);
+    },
+  );
+
+  test('an account that runs none of our commands: the host is not seen, and no cause is named', async () => {
+    const keys = '/root/.ssh/authorized_keys';
+    await lab.run('gw1', `cp ${keys} /root/kept; sed -i 's/^/command="echo only backups here" /' ${keys}`);
+    try {
+      const { report, code } = await diagnose(['-i', lab.inventoryPath]);
+      expect([codesOf(report), report.sight.map((cause) => cause.code), code]).toEqual([[], ['SSH-14'], 5]);
+      expect(JSON.stringify(report.sight)).toContain('only backups here');
+    } finally {
+      await lab.run('gw1', `mv /root/kept ${keys}`);
+    }
   });
 
   test('one session a connection is enough', async () => {
