@@ -109,7 +109,7 @@ export const accessCauses: readonly CauseRule[] = causesOf(
       },
       ['cut'],
       {
-        title: (host) => `the SSH connection to ${host} broke while it was looked at`,
+        title: (host, seen) => seen?.message || `the SSH connection to ${host} broke while it was looked at`,
         fix: (seen) =>
           remedy('run the doctor again; if it breaks again, look at the way to the host and at its sshd', [
             `ssh -p ${seen?.port ?? 22} ${target(seen)} journalctl -u ssh -n 20`,
