@@ -53,12 +53,19 @@ const allSeen = defineCheck({
       ...gateways.map(({ id, host }) => ({ subject: `gw:${id}`, host })),
     ].filter(({ host }) => host.transport === 'ssh');
     if (hosts.length === 0) return skipped('this machine');
-    const hidden = hosts.filter(({ subject }) => view.value('host.access', 'op', subject)?.outcome !== 'ok');
-    if (hidden.length === 0) return { state: 'pass', detail: '' };
-    return {
-      state: 'unknown',
-      detail: `not looked at: ${[...new Set(hidden.map(({ host }) => host.name))].join(', ')}`,
-    };
+    const names = (test: (outcome: HostAccess['outcome'] | undefined) => boolean) => [
+      ...new Set(
+        hosts.flatMap((it) => (test(view.value('host.access', 'op', it.subject)?.outcome) ? [it.host.name] : [])),
+      ),
+    ];
+    const hidden = names((outcome) => outcome !== 'ok' && outcome !== 'cut');
+    const cut = names((outcome) => outcome === 'cut');
+    if (hidden.length + cut.length === 0) return { state: 'pass', detail: '' };
+    const gaps = [
+      ...(hidden.length > 0 ? [`not looked at: ${hidden.join(', ')}`] : []),
+      ...(cut.length > 0 ? [`looked at only in part: ${cut.join(', ')}`] : []),
+    ];
+    return { state: 'unknown', detail: gaps.join('; ') };
   },
 });
 

@@ -45,7 +45,7 @@ export function notLookedAt(report: Report): string {
   const [hidden, cut] = [names('not-seen'), names('cut')];
   return [
     ...(hidden.length > 0 ? [`not looked at: ${hidden.join(', ')}`] : []),
-    ...(cut.length > 0 ? [`not wholly looked at: ${cut.join(', ')}`] : []),
+    ...(cut.length > 0 ? [`looked at only in part: ${cut.join(', ')}`] : []),
   ].join('; ');
 }
 
