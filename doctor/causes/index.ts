@@ -14,8 +14,9 @@ import { networkCauses } from './network.ts';
 import { nginxAnswersCauses } from './nginx-answers.ts';
 import { nginxConfigCauses } from './nginx-config.ts';
 import { nginxFrontCauses } from './nginx-front.ts';
-import { nginxMoreCauses } from './nginx-more.ts';
+import { nginxLimitCauses } from './nginx-limits.ts';
 import { nginxRuntimeCauses } from './nginx-runtime.ts';
+import { nginxTargetCauses } from './nginx-target.ts';
 import { ownWordsCauses } from './own-words.ts';
 import { tlsCauses } from './tls.ts';
 import { unitHeldCauses } from './unit-held.ts';
@@ -28,7 +29,8 @@ export const causes: readonly CauseRule[] = [
   ...backendCauses,
   ...dockerCauses,
   ...nginxConfigCauses,
-  ...nginxMoreCauses,
+  ...nginxLimitCauses,
+  ...nginxTargetCauses,
   ...nginxAnswersCauses,
   ...nginxFrontCauses,
   ...nginxRuntimeCauses,

@@ -5,12 +5,15 @@ import type { RuledOut } from './report.ts';
 import type { GatewayTopology } from './topology.ts';
 import { isFinding, type Judgement } from './verdicts.ts';
 
+/** The second and last shape between a rule and its report: a candidate whose look-alikes were looked at. */
 export interface Chosen {
   readonly candidate: Candidate;
   readonly confidence: 'proven' | 'likely';
   /** Ids of the gateways that it was seen from. */
   readonly gateways: readonly string[];
   readonly ruledOut: readonly RuledOut[];
+  /** Rivals that cannot be told apart yet; only a cause without any is reported. */
+  readonly rivals: Undecided;
   readonly explains: readonly Judgement[];
   readonly chain: readonly Candidate[];
 }
@@ -29,19 +32,13 @@ export interface Selection {
   readonly unexplained: readonly Judgement[];
 }
 
-interface Named {
-  readonly candidate: Candidate;
-  readonly confidence: 'proven' | 'likely';
-  readonly ruledOut: readonly RuledOut[];
-  readonly unresolved: readonly string[];
-  readonly need: readonly string[];
-}
-
 export function selectCauses(candidates: readonly Candidate[], judgements: readonly Judgement[]): Selection {
   const named = candidates.flatMap((candidate) => nameCandidate(candidate, candidates));
-  const resolved = named.filter((item) => item.unresolved.length === 0);
-  const merged = mergeGateways(resolved, judgements);
   const findings = judgements.filter((item) => isFinding(item));
+  const merged = mergeGateways(
+    named.filter((item) => item.rivals.codes.length === 0),
+    findings,
+  );
   const roots = foldChains(merged.filter((item) => item.candidate.rule.scope === 'active' && item.explains.length > 0));
   const active = smallestSet(roots).sort(fromBackendOutwards);
   const explained = explainedBy(active, findings);
@@ -61,10 +58,10 @@ export function selectCauses(candidates: readonly Candidate[], judgements: reado
 }
 
 /** Necessary signs hold: then its look-alikes must be out, by the separating sign or because their own rule is refuted. */
-function nameCandidate(candidate: Candidate, all: readonly Candidate[]): readonly Named[] {
+function nameCandidate(candidate: Candidate, all: readonly Candidate[]): readonly Chosen[] {
   if (candidate.match !== 'complete' && candidate.match !== 'partial') return [];
   const ruledOut: RuledOut[] = [];
-  const unresolved: string[] = [];
+  const codes: string[] = [];
   const need: string[] = [];
   let open = false;
   for (const { code, title, sign } of candidate.separations) {
@@ -74,12 +71,13 @@ function nameCandidate(candidate: Candidate, all: readonly Candidate[]): readonl
     else if (sign.value === 'no') return [];
     else if (rival?.refutation) ruledOut.push({ code, title: name, why: rival.refutation });
     else if (rival) {
-      unresolved.push(code);
+      codes.push(code);
       need.push(...missingFacts(sign.reads));
     } else open = true;
   }
   const confidence = candidate.match === 'complete' && !open ? 'proven' : 'likely';
-  return [{ candidate, confidence, ruledOut, unresolved, need }];
+  const gateways = candidate.gateway ? [candidate.gateway.id] : [];
+  return [{ candidate, confidence, gateways, ruledOut, rivals: { codes, need }, explains: [], chain: [] }];
 }
 
 function missingFacts(reads: Candidate['necessary'][number]['reads']): readonly string[] {
@@ -89,8 +87,8 @@ function missingFacts(reads: Candidate['necessary'][number]['reads']): readonly 
 }
 
 /** A cause of the installation seen from several gateways is one cause; the best grade speaks for it. */
-function mergeGateways(named: readonly Named[], judgements: readonly Judgement[]): readonly Chosen[] {
-  const groups = new Map<string, Named[]>();
+function mergeGateways(named: readonly Chosen[], findings: readonly Judgement[]): readonly Chosen[] {
+  const groups = new Map<string, Chosen[]>();
   for (const item of named) {
     const { rule, gateway } = item.candidate;
     const key = [rule.code, rule.scope, rule.host, rule.per === 'site' ? '' : gateway?.id].join(' ');
@@ -99,11 +97,8 @@ function mergeGateways(named: readonly Named[], judgements: readonly Judgement[]
   return [...groups.values()].flatMap((group) => {
     const best = group.find((item) => item.confidence === 'proven') ?? group[0];
     if (!best) return [];
-    const gateways = group.flatMap((item) => (item.candidate.gateway ? [item.candidate.gateway.id] : []));
-    const findings = judgements.filter((item) => isFinding(item));
-    const chosen = { candidate: best.candidate, confidence: best.confidence, gateways, ruledOut: best.ruledOut };
-    const explains = findings.filter((item) => predicts({ ...chosen, explains: [], chain: [] }, item));
-    return [{ ...chosen, explains, chain: [] }];
+    const chosen = { ...best, gateways: group.flatMap((item) => item.gateways) };
+    return [{ ...chosen, explains: findings.filter((item) => predicts(chosen, item)) }];
   });
 }
 
@@ -190,7 +185,7 @@ const maxOpen = 4;
  * Only while something is left unexplained.
  */
 function undecided(
-  named: readonly Named[],
+  named: readonly Chosen[],
   candidates: readonly Candidate[],
   unexplained: readonly Judgement[],
 ): readonly Undecided[] {
@@ -199,8 +194,8 @@ function undecided(
   const helps = ({ rule }: Candidate) =>
     rule.scope === 'active' && first.some((item) => rule.predicts.includes(item.check.id));
   const rivals = named
-    .filter((item) => item.unresolved.length > 0 && helps(item.candidate))
-    .map((item) => ({ codes: [item.candidate.rule.code, ...item.unresolved].sort(), need: item.need }));
+    .filter((item) => item.rivals.codes.length > 0 && helps(item.candidate))
+    .map((item) => ({ codes: [item.candidate.rule.code, ...item.rivals.codes].sort(), need: item.rivals.need }));
   const open = candidates
     .filter((item) => item.match === 'open' && helps(item))
     .map((item) => ({ item, gaps: item.necessary.filter((one) => one.value === 'unknown') }))
