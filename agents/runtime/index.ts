@@ -40,6 +40,7 @@ export { type RemoteText, redactText } from './redact.ts';
 export { BUILD } from './revision.ts';
 export type { Scope } from './scope.ts';
 export { readSecretFile, Secret } from './secret.ts';
+export { quoteWord } from './shell.ts';
 export type { Loop } from './supervise.ts';
 export { rewriting, screenOf, terminalText, visibleText } from './terminal-text.ts';
 export { parseToml } from './toml.ts';

@@ -1,5 +1,7 @@
 // Tasks for people: the table, one of them in detail, and an ending in a few words. Pure.
+
 import type { http } from '../../agents/protocol/index.ts';
+import { quoteWord } from '../../agents/runtime/index.ts';
 import { renderSpan } from '../duration.ts';
 import { renderTable } from '../table.ts';
 
@@ -59,15 +61,10 @@ export function endingOf(task: http.TaskBody): string {
 
 function commandOf(task: http.TaskBody): string {
   if (task.verb === 'exec' && Array.isArray(task.args.argv))
-    return task.args.argv.map((word) => quoted(String(word))).join(' ');
+    return task.args.argv.map((word) => quoteWord(String(word))).join(' ');
   if (task.verb === 'shell' && typeof task.args.script === 'string') return task.args.script;
   const args = Object.entries(task.args).map(([name, value]) => `${name}=${JSON.stringify(value)}`);
   return [task.verb, ...args].join(' ');
-}
-
-// For reading only; nothing runs what this gives.
-function quoted(word: string): string {
-  return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word}'`;
 }
 
 function short(text: string, width: number): string {

@@ -1,7 +1,9 @@
 // Validates a staged release as if it were switched: in a private mount namespace where /opt/viworks, the units and nginx's
 // directory look as they will afterwards. The live tree stays untouched.
+
 import { readFile, rmdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { quoteWord } from '../../agents/runtime/index.ts';
 import { deployErrors } from '../errors.ts';
 import { LAYOUT } from '../plan/layout.ts';
 import type { Manifest, OuterEntry } from '../plan/manifest.ts';
@@ -113,7 +115,7 @@ function outerLines(entry: OuterEntry): string {
   const put =
     entry.kind === 'link'
       ? `ln -sfn '${entry.target}' '${entry.path}'`
-      : `rm -rf '${entry.path}'; printf %s '${entry.content.replaceAll("'", `'\\''`)}' > '${entry.path}'`;
+      : `rm -rf '${entry.path}'; printf %s ${quoteWord(entry.content)} > '${entry.path}'`;
   return `if [ -d '${directory}' ] && [ ! -d '${cover}' ]; then cp -a '${directory}' '${cover}'; mount --bind '${cover}' '${directory}'; fi
 if [ -d '${directory}' ]; then ${put}; fi`;
 }

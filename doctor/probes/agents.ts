@@ -1,9 +1,10 @@
 // The configuration files of the agents as their units name them, and the trust that a gateway judges TLS with.
+import { quoteWord } from '../../agents/runtime/index.ts';
 import { type Fact, type Part, unknown } from '../engine/index.ts';
 import { parseAgentConfig } from './agent-config.ts';
 import { type ContainerRef, containerName } from './docker.ts';
 import { type HostRound, look, read, say } from './probe.ts';
-import { quote, type Section } from './script.ts';
+import type { Section } from './script.ts';
 
 /** Which configuration is looked for: by the unit's command line, else in the usual places. */
 export interface ConfigPlace {
@@ -16,12 +17,12 @@ export interface ConfigPlace {
 }
 
 export function configSection(place: ConfigPlace): Section {
-  const unit = place.unit === null ? '' : quote(place.unit);
+  const unit = place.unit === null ? '' : quoteWord(place.unit);
   const usual = `/opt/viworks/current/etc/${place.part}.toml /etc/viworks/${place.part}.toml`;
   return {
     id: `agent.config.${place.part}`,
     title: `configuration of the ${place.part}`,
-    body: `f=${quote(place.file ?? '')}
+    body: `f=${quoteWord(place.file ?? '')}
 ${place.container === null ? 'r= P=' : `P=$($T docker inspect -f '{{.State.Pid}}' "$(${containerName(place.container)})" 2>/dev/null); r=/proc/$P/root`}
 u=${unit}
 if [ -z "$f" ] && [ -n "$u" ] && have systemctl; then
@@ -46,9 +47,9 @@ export function trustSection(config: ConfigPlace): Section {
 ${configSection(config).body}
 }
 f=$(config_text 2>/dev/null | sed -n 's/^[[:space:]]*\\(trust_file\\|ca_file\\|ca_cert\\|ca_bundle\\)[[:space:]]*=[[:space:]]*["'\\'']\\([^"'\\'']*\\).*/\\2/p' | head -n 1)
-[ -n "$f" ] || f=$($T systemctl show --no-pager -p Environment ${quote(config.unit ?? 'viworks-gateway-agent.service')} 2>/dev/null | tr ' ' '\\n' | sed -n 's/.*NODE_EXTRA_CA_CERTS=//p')
+[ -n "$f" ] || f=$($T systemctl show --no-pager -p Environment ${quoteWord(config.unit ?? 'viworks-gateway-agent.service')} 2>/dev/null | tr ' ' '\\n' | sed -n 's/.*NODE_EXTRA_CA_CERTS=//p')
 if [ -n "$f" ]; then
-  w=$($T systemctl show --no-pager -p User ${quote(config.unit ?? 'viworks-gateway-agent.service')} 2>/dev/null | sed -n 's/^User=//p')
+  w=$($T systemctl show --no-pager -p User ${quoteWord(config.unit ?? 'viworks-gateway-agent.service')} 2>/dev/null | sed -n 's/^User=//p')
   b=$(take "$f" "\${w:-root}" '' certs 0 by)
   case $b in +*) echo "--file bundle $f"; printf '%s\\n' "$b" | sed 1d;; *) echo "!permission $f: \${b#!refused }";; esac
 else for f in /etc/ssl/certs/ca-certificates.crt /etc/pki/tls/certs/ca-bundle.crt /etc/ssl/cert.pem; do [ -r "$f" ] && { echo "--file system $f"; cat "$f"; return; }; done; fi`,

@@ -1,9 +1,10 @@
 // Containers: what the engine says of them, and who listens inside, read from /proc of their main processes. Starts nothing in them.
+import { quoteWord } from '../../agents/runtime/index.ts';
 import { type Container, type Fact, type Listener, notApplicable, unknown, type Vantage } from '../engine/index.ts';
 import { innerProcesses, parseContainers, parseDockerLog, parseInnerSockets } from './docker-output.ts';
 import { bootMs } from './host.ts';
 import { type HostRound, look, read, say } from './probe.ts';
-import { quote, type Section } from './script.ts';
+import type { Section } from './script.ts';
 import { parseProcesses, type SeenProcess } from './service-output.ts';
 import { processState } from './services.ts';
 import { namespaceListeners } from './sockets.ts';
@@ -47,7 +48,7 @@ const speaksOf = { backend: 'backend|control', nginx: 'nginx|proxy', gateway: 'g
 
 /** Shell that prints the container's name. */
 export function containerName({ part, name }: ContainerRef): string {
-  if (name !== null) return `echo ${quote(name)}`;
+  if (name !== null) return `echo ${quoteWord(name)}`;
   return `$T docker ps -a --format '{{.Names}} {{.Image}}' 2>/dev/null | grep -E '${speaksOf[part]}' | head -n 1 | sed 's/ .*//'`;
 }
 

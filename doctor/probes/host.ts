@@ -1,11 +1,12 @@
 // The machine itself: who and what it is, its clock, file systems, addresses, hosts file, name service, packet filter.
+import { quoteWord } from '../../agents/runtime/index.ts';
 import { type Fact, type HostsLine, known, unknown } from '../engine/index.ts';
 import { defineProbe } from './define-probe.ts';
 import { parseFirewall } from './firewall-output.ts';
 import { epochMs } from './frames.ts';
 import { parseAddresses, parseHostsFile, parseIdentity, parseMounts, parseNameAnswer } from './host-output.ts';
 import { type HostRound, look, read, say } from './probe.ts';
-import { quote, type Section } from './script.ts';
+import type { Section } from './script.ts';
 
 export const clockSection: Section = {
   id: 'host.clock',
@@ -49,7 +50,7 @@ export const nameProbe = defineProbe({
   id: 'host.name',
   title: ({ serverName }) => `resolve ${serverName}`,
   script: ({ serverName }) => `have getent || { echo '!tool getent'; return; }
-$T getent ahosts ${quote(serverName)} || return $?`,
+$T getent ahosts ${quoteWord(serverName)} || return $?`,
   facts: (round, { serverName }) => [
     say(round, {
       key: 'dns.answer',

@@ -1,5 +1,5 @@
 // Live probes from one vantage, as facts: a dial, TLS, a GET, an upgrade. Each hop alone and the whole path; nothing is decided here.
-import { redactText } from '../../agents/runtime/index.ts';
+import { quoteWord, redactText } from '../../agents/runtime/index.ts';
 import {
   type Culprit,
   type Evidence,
@@ -360,7 +360,7 @@ function evidence(from: NetworkVantage, command: string, lines: readonly string[
   return {
     host: host,
     atMs: place.clock.now(),
-    command: via ? `${via} '${command.replaceAll("'", `'\\''`)}'` : command,
+    command: via ? `${via} ${quoteWord(command)}` : command,
     lines,
     sha256: '',
   };

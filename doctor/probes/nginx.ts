@@ -1,5 +1,7 @@
 // nginx on the backend's host or in its container: configuration files with their includes, the processes, its own verdict, error log, certificates.
+
 import { X509Certificate } from 'node:crypto';
+import { quoteWord } from '../../agents/runtime/index.ts';
 import {
   type Certificate,
   type Container,
@@ -16,7 +18,7 @@ import { bootMs, zoneOffsetMs } from './host.ts';
 import { keepNginxFiles } from './nginx-keep.ts';
 import { nginxProcesses, parseErrorLog, parseNginxFiles, parseNginxTest, type TimedFile } from './nginx-output.ts';
 import { type HostRound, look, read, say } from './probe.ts';
-import { quote, type Section } from './script.ts';
+import type { Section } from './script.ts';
 import { parseProcesses, type SeenProcess } from './service-output.ts';
 
 /** Where nginx is looked for. */
@@ -42,7 +44,7 @@ const LOG_BYTES = 16 * 1024;
 export function nginxPrelude(place: NginxPlace): string {
   const container = place.container === null ? '' : `$(${containerName(place.container)})`;
   return `C=${container}
-NU=${quote(place.unit ?? '')} NE=${quote(place.entry ?? '')}
+NU=${quoteWord(place.unit ?? '')} NE=${quoteWord(place.entry ?? '')}
 nginx_root() {
   R=; P=
   [ -n "$C" ] || return 0

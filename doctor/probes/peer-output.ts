@@ -1,6 +1,7 @@
 // Who holds the other end of a connection on one host, by what the kernel says: the sockets of the program that is meant, and every socket
 // of a port. Pure; anything that cannot be read proves nothing.
-import { quote, type Section } from './script.ts';
+import { quoteWord } from '../../agents/runtime/index.ts';
+import type { Section } from './script.ts';
 import { type ProcSocket, procSockets, type Socket } from './socket-output.ts';
 
 /** Which process has to hold the port: the main process of a unit, or one that was seen running. */
@@ -23,7 +24,7 @@ export function peerSection(owner: Exclude<PortOwner, { kind: 'unknown' }>, port
   // A process without a unit counts only if it runs as the one who asks: whoever else it is could have chosen any name.
   const main =
     owner.kind === 'unit'
-      ? `$T systemctl show -p MainPID ${quote(owner.unit)} 2>/dev/null | sed -n 's/^MainPID=//p'`
+      ? `$T systemctl show -p MainPID ${quoteWord(owner.unit)} 2>/dev/null | sed -n 's/^MainPID=//p'`
       : `[ "$(stat -c %u /proc/${owner.pid} 2>/dev/null)" = "$(id -u)" ] && echo ${owner.pid}`;
   return {
     id: 'peer.owner',

@@ -1,5 +1,7 @@
 // What a probe is: a section of shell text plus a pure parser from its output to facts. Probes look; they decide nothing.
+
 import { createHash } from 'node:crypto';
+import { quoteWord } from '../../agents/runtime/index.ts';
 import {
   type Evidence,
   type Fact,
@@ -73,7 +75,7 @@ export function say<K extends FactKey>(round: HostRound, saying: Saying<K>): Fac
   const evidence: Evidence = {
     host: round.host,
     atMs: round.atMs,
-    command: round.via ? `${round.via} ${shellWord(saying.command)}` : saying.command,
+    command: round.via ? `${round.via} ${quoteWord(saying.command)}` : saying.command,
     lines: (saying.lines ?? text.split('\n').filter(Boolean)).slice(0, 5).map(short),
     sha256: text === '' ? '' : createHash('sha256').update(text).digest('hex'),
   };
@@ -101,8 +103,4 @@ export function read<T>(looked: Looked, parse: (text: string) => T): Reading<T> 
 /** One line of evidence stays readable. */
 function short(line: string): string {
   return line.length > 300 ? `${line.slice(0, 299)}…` : line;
-}
-
-function shellWord(command: string): string {
-  return `'${command.replaceAll("'", `'\\''`)}'`;
 }

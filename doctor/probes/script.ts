@@ -49,11 +49,6 @@ export function bundleScript(sections: readonly Section[], nonce: string, prelud
   return `N=${nonce}\n${[PROLOGUE, PROOF, ...prelude, ...functions].join('\n')}\nmain() {\n${calls.join('\n')}\nprintf '\\n@%s end 0 0\\n' "$N"\n}\nmain </dev/null\nexit 0\n`;
 }
 
-/** Quotes one word for sh. */
-export function quote(word: string): string {
-  return /^[A-Za-z0-9_@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
-}
-
 /** The host itself ends a round that hangs, also when nobody is there any more to end it, in seconds. */
 const ROUND_SECONDS = 15;
 

@@ -1,10 +1,11 @@
 // Units, main processes and logs of the parts, in one section each: what the service manager says, and what /proc says about it.
+import { quoteWord } from '../../agents/runtime/index.ts';
 import { type Fact, known, type Part, type ProcessState, type UnitState, unknown } from '../engine/index.ts';
 import type { PartUnit } from './define-probe.ts';
 import { bootMs } from './host.ts';
 import { mayReadJournal } from './host-output.ts';
 import { type HostRound, look, read, say } from './probe.ts';
-import { quote, type Section } from './script.ts';
+import type { Section } from './script.ts';
 import { parseJournal, parseProcesses, parseUnits, type SeenProcess, type SeenUnit } from './service-output.ts';
 import type { Owners } from './sockets.ts';
 
@@ -41,7 +42,7 @@ const LOG_LINES = 120;
 /** Shell that leaves the pids worth looking at in $pids: main processes of the units, owners of the ports, whatever is called viworks. */
 export function serviceSections(units: readonly PartUnit[], ports: readonly number[]): readonly Section[] {
   const named = units.flatMap(({ part, unit }) => (unit === null ? [] : [{ part, unit }]));
-  const names = named.map((unit) => quote(unit.unit)).join(' ');
+  const names = named.map((unit) => quoteWord(unit.unit)).join(' ');
   const asked = `--no-pager -p ${properties} ${names} 'viworks*'`;
   // Microseconds tell the lines of this start from those of the one before; an old systemctl does not know the option.
   const show = `TZ=UTC $T systemctl show --timestamp=us+utc ${asked} 2>/dev/null || TZ=UTC $T systemctl show ${asked}`;
@@ -84,7 +85,7 @@ echo "--now $(cat /proc/uptime)"; getconf CLK_TCK 2>/dev/null || echo 100`,
         title: `log of ${unit.unit}`,
         capBytes: 48 * 1024,
         body: `have journalctl || { echo '!tool journalctl'; return; }
-$T journalctl -q --no-pager -o short-unix -n ${LOG_LINES} -u ${quote(unit.unit)} 2>&1`,
+$T journalctl -q --no-pager -o short-unix -n ${LOG_LINES} -u ${quoteWord(unit.unit)} 2>&1`,
       })),
   ];
 }

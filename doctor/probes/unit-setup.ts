@@ -1,8 +1,9 @@
 // How a unit is set up: what systemd says of its conditions, dependencies and load errors, and its files with their line numbers.
+import { quoteWord } from '../../agents/runtime/index.ts';
 import { type Fact, known, notApplicable, type UnitSetup, unknown } from '../engine/index.ts';
 import { defineProbe, type PartUnit } from './define-probe.ts';
 import { type HostRound, look, say } from './probe.ts';
-import { quote } from './script.ts';
+
 import { parseSetups } from './unit-setup-output.ts';
 
 const properties = [
@@ -73,7 +74,7 @@ export const setupProbe = defineProbe({
 });
 
 function setupScript(units: readonly PartUnit[]): string {
-  const names = units.flatMap(({ part, unit }) => (unit === null || part === 'docker' ? [] : [quote(unit)]));
+  const names = units.flatMap(({ part, unit }) => (unit === null || part === 'docker' ? [] : [quoteWord(unit)]));
   return `[ -d /run/systemd/system ] || { echo '!absent this host does not run systemd'; return; }
 ${lister}
 all=

@@ -1,7 +1,9 @@
 // What an injection works with: scripts and files on the hosts. Every file that it changes is kept first, outside the host,
 // so that mending puts back exactly what was there.
+
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
+import { quoteWord } from '../../../agents/runtime/index.ts';
 import type { LabState } from './lab.ts';
 import type { HostName, Layout } from './layout.ts';
 import type { ShellResult } from './shell.ts';
@@ -38,8 +40,6 @@ export interface WorkbenchParts {
   readonly run: (host: HostName, script: string, input?: string) => Promise<ShellResult>;
 }
 
-const quote = (text: string) => `'${text.replaceAll("'", `'\\''`)}'`;
-
 export function createWorkbench(parts: WorkbenchParts, fault = 'lab'): Workbench {
   const journal = path.join(parts.layout.dir, 'kept', `${fault}.json`);
 
@@ -58,7 +58,7 @@ export function createWorkbench(parts: WorkbenchParts, fault = 'lab'): Workbench
   const keep = async (host: HostName, file: string): Promise<void> => {
     const tar = await run(
       host,
-      `cd / && if [ -e .${quote(file)} ] || [ -L .${quote(file)} ]; then tar -cf - -- .${quote(file)} | base64 -w0; fi`,
+      `cd / && if [ -e .${quoteWord(file)} ] || [ -L .${quoteWord(file)} ]; then tar -cf - -- .${quoteWord(file)} | base64 -w0; fi`,
     );
     await mkdir(path.dirname(journal), { recursive: true });
     const entry: Kept = { host, path: file, tar: tar || undefined };
@@ -72,21 +72,21 @@ export function createWorkbench(parts: WorkbenchParts, fault = 'lab'): Workbench
     nobody: parts.state.slice.nobody,
     run,
     attempt: parts.run,
-    read: (host, file) => run(host, `cat ${quote(file)}`),
+    read: (host, file) => run(host, `cat ${quoteWord(file)}`),
     async write(host, file, text) {
       await keep(host, file);
       // In place: a file that is a bind mount, or a link into a release, stays what it is.
-      await run(host, `mkdir -p "$(dirname ${quote(file)})" && cat > ${quote(file)}`, text);
+      await run(host, `mkdir -p "$(dirname ${quoteWord(file)})" && cat > ${quoteWord(file)}`, text);
     },
     async remove(host, file) {
       await keep(host, file);
-      await run(host, `rm -rf ${quote(file)}`);
+      await run(host, `rm -rf ${quoteWord(file)}`);
     },
     for: (name) => createWorkbench(parts, name),
     async restore() {
       for (const { host, path: file, tar } of [...(await load())].reverse()) {
-        if (tar === undefined) await run(host, `rm -rf ${quote(file)}`);
-        else await run(host, `rm -rf ${quote(file)}; cd / && base64 -d | tar -xpf -`, tar);
+        if (tar === undefined) await run(host, `rm -rf ${quoteWord(file)}`);
+        else await run(host, `rm -rf ${quoteWord(file)}; cd / && base64 -d | tar -xpf -`, tar);
       }
       await rm(journal, { force: true });
     },
