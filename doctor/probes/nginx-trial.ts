@@ -1,6 +1,7 @@
 // Tries an edit of nginx's files without making it: in a mount namespace of its own the edited copies lie over the files, and `nginx -t` reads
 // them. When the shell ends the namespace is gone; the host's files, its mounts and its nginx are as before.
-import { quote, type Section } from './script.ts';
+import { quoteWord } from '../../agents/runtime/index.ts';
+import type { Section } from './script.ts';
 
 export interface TrialFile {
   readonly path: string;
@@ -18,7 +19,7 @@ export function trialSection(id: string, entry: string, files: readonly TrialFil
   const inner = [
     'mount --make-rprivate / && mount -t tmpfs -o size=8m,mode=700 none /mnt || exit 96',
     ...copies,
-    `exec nginx -t -c ${quote(entry)}`,
+    `exec nginx -t -c ${quoteWord(entry)}`,
   ].join('\n');
   return {
     id,
@@ -26,10 +27,10 @@ export function trialSection(id: string, entry: string, files: readonly TrialFil
     body: `[ "$(id -u)" = 0 ] || { echo '!permission trying an edit needs root'; return; }
 have unshare || { echo '!tool unshare'; return; }
 have nginx || { echo '!tool nginx'; return; }
-nginx_entry; [ "$E" = ${quote(entry)} ] || { echo '!tool nginx runs with another main file by now'; return; }
+nginx_entry; [ "$E" = ${quoteWord(entry)} ] || { echo '!tool nginx runs with another main file by now'; return; }
 [ -d /mnt ] || { echo '!tool there is no /mnt to keep a copy in'; return; }
 [ -n "$NP" ] || { echo '!tool nginx does not run, and testing would create its pid file'; return; }
-$T unshare -m sh -c ${quote(inner)} 2>&1
+$T unshare -m sh -c ${quoteWord(inner)} 2>&1
 [ $? != 96 ] || echo '!tool this host gives no mount namespace of its own'`,
   };
 }
@@ -38,10 +39,12 @@ $T unshare -m sh -c ${quote(inner)} 2>&1
 function copy({ path, changes }: TrialFile, index: number): string {
   const file = `/mnt/${index}`;
   const steps = [...changes].reverse().map(({ line, remove, insert }) => {
-    const lines = insert.length > 0 ? `printf '%s\\n' ${insert.map(quote).join(' ')}; ` : '';
+    const lines = insert.length > 0 ? `printf '%s\\n' ${insert.map(quoteWord).join(' ')}; ` : '';
     return `{ head -n ${line - 1} ${file}; ${lines}tail -n +${line + remove.length} ${file}; } >${file}.new && mv ${file}.new ${file} || exit 96`;
   });
-  return [`cat ${quote(path)} >${file} || exit 96`, ...steps, `mount --bind ${file} ${quote(path)} || exit 96`].join(
-    '\n',
-  );
+  return [
+    `cat ${quoteWord(path)} >${file} || exit 96`,
+    ...steps,
+    `mount --bind ${file} ${quoteWord(path)} || exit 96`,
+  ].join('\n');
 }
