@@ -155,9 +155,10 @@ const host = z.strictObject({
     .meta({
       description: 'pinned fingerprint (SHA256:…), written by `viworks deploy trust`; absent: known_hosts decides',
     }),
-  identity_file: fileName
-    .optional()
-    .meta({ description: 'the private key to log in with; absent: ssh-agent and ~/.ssh' }),
+  identity_file: fileName.optional().meta({
+    description:
+      'the private key to log in with (ssh-agent signs for it when it holds it); absent: what ssh would offer',
+  }),
   jump: hostKeyName.optional().meta({ description: 'a host to go through; not supported yet' }),
   machine_id: z
     .string()

@@ -47,14 +47,14 @@ test.each([
     '/home/op/.ssh/config: line 2: Bad configuration option: nonsense\n/home/op/.ssh/config: terminating, 1 bad configuration options',
   ],
 ])('%s (exit %i)', (end, exitCode, log) => {
-  const error = endOfOpenSsh(readLog(log), { target, credentials, proxy: undefined, aside: '' });
+  const error = endOfOpenSsh(readLog(log), { target, credentials, known: [], proxy: undefined, aside: '' });
   expect(error).toMatchObject({ exitCode, detail: { end } });
 });
 
 test('what is in the middle speaks for itself', () => {
   const log = 'debug1: Executing proxy command\nkex_exchange_identification: Connection closed by remote host';
   const aside = 'debug1: Connecting\nroot@be1: Permission denied (publickey).\n';
-  const error = endOfOpenSsh(readLog(log), { target, credentials, proxy: 'be1', aside });
+  const error = endOfOpenSsh(readLog(log), { target, credentials, known: [], proxy: 'be1', aside });
   expect(error.message).toContain('the way through be1 ended: root@be1: Permission denied (publickey).');
   expect(lastWords('debug1: x\n\n')).toBe('');
 });

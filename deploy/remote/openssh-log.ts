@@ -3,7 +3,7 @@
 import type { ViworksError } from '../../agents/runtime/index.ts';
 import type { Credentials } from './credentials.ts';
 import { lackError, loginError } from './ends.ts';
-import type { ShownKey } from './host-key.ts';
+import { describeKey, type KnownHost, type ShownKey } from './host-key.ts';
 import { endOfLogin, newTrace, type Trace } from './login.ts';
 import type { RemoteTarget } from './target.ts';
 
@@ -43,6 +43,8 @@ export function readLog(text: string): Heard {
 export interface Way {
   readonly target: RemoteTarget;
   readonly credentials: Credentials;
+  /** What known_hosts says of this host; empty where pins decide. */
+  readonly known: readonly KnownHost[];
   /** ProxyJump or ProxyCommand, when the way leads through one. */
   readonly proxy: string | undefined;
   /** What came on stderr besides the log: the words of a proxy, or the banner of sshd. */
@@ -101,7 +103,7 @@ const DIALS: readonly (readonly [
   [/connect to (?:host|address) /, 'unreachable', undefined],
 ];
 
-function endOfKey({ said, key }: Heard, { target }: Way): ViworksError | undefined {
+function endOfKey({ said, key }: Heard, { target, known }: Way): ViworksError | undefined {
   const text = said.join('\n');
   const shown = { actual: key?.fingerprint ?? 'unknown', type: key?.type ?? 'unknown' };
   if (/REVOKED HOST KEY|is revoked|marked as revoked/i.test(text)) {
@@ -111,7 +113,9 @@ function endOfKey({ said, key }: Heard, { target }: Way): ViworksError | undefin
   }
   if (/REMOTE HOST IDENTIFICATION HAS CHANGED|HOST KEY .*CHANGED/i.test(text)) {
     const place = /Offending .*?(?:key|RSA|CA) .*?in (\S+)/i.exec(text)?.[1] ?? 'known_hosts';
-    return loginError('host-key-changed', target, { detail: { ...shown, expected: 'another key', source: place } });
+    const line = known.find((entry) => entry.place === place);
+    const expected = line ? describeKey(Buffer.from(line.blob, 'base64')).fingerprint : 'another key';
+    return loginError('host-key-changed', target, { detail: { ...shown, expected, source: place } });
   }
   if (!/Host key verification failed|No .* host key is known|not verified|Certificate invalid/i.test(text))
     return undefined;

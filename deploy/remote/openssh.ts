@@ -10,7 +10,7 @@ import { runToEnd } from './channel.ts';
 import type { Credentials } from './credentials.ts';
 import { loginError } from './ends.ts';
 import { remoteErrors } from './errors.ts';
-import { algorithmsFor, type ShownKey } from './host-key.ts';
+import { algorithmsFor, type KnownHost, type ShownKey } from './host-key.ts';
 import { changed } from './node.ts';
 import { endOfOpenSsh, lastWords, readLog, refusalOf } from './openssh-log.ts';
 import { pathsOf, type Settings, settingOf } from './ssh-config.ts';
@@ -22,6 +22,7 @@ export interface OpenSshAttempt {
   readonly context: RemoteContext;
   readonly settings: Settings;
   readonly credentials: Credentials;
+  readonly known: readonly KnownHost[];
   readonly limitMs: number;
   /** Whether ssh may ask on the terminal. */
   readonly mayAsk: boolean;
@@ -34,9 +35,10 @@ const REASON_MS = 500;
 /** A master's socket has a random suffix while it is made, and a path of at most 104 bytes. */
 const LONGEST_DIRECTORY = 60;
 
-// Ends ssh when our end of its input closes, however this process ends; Ctrl-C is for viworks, which still needs the connection then.
-const KEEPER = `trap '' INT QUIT; exec 3<&0; ssh "$@" </dev/null 3<&- & p=$!
-{ cat >/dev/null; kill $p; } <&3 >/dev/null 2>&1 & w=$!
+// Ends ssh and takes its directory away when our end of its input closes, however this process ends; Ctrl-C is for viworks, which still
+// needs the connection then.
+const KEEPER = `trap '' INT QUIT HUP; d=$1; shift; exec 3<&0; ssh "$@" </dev/null 3<&- & p=$!
+{ cat >/dev/null; rm -rf "$d"; kill $p; } <&3 >/dev/null 2>&1 & w=$!
 exec 3<&-; wait $p; r=$?; kill $w 2>/dev/null; exit $r`;
 
 /** Connects and logs in. Throws the error of a login end. */
@@ -71,16 +73,20 @@ type Opened =
   | { readonly error: ReturnType<typeof endOfOpenSsh>; readonly key: ShownKey | undefined };
 
 async function openMaster(attempt: OpenSshAttempt, shown: readonly ShownKey[]): Promise<Opened> {
-  const { target, context, settings, credentials, limitMs } = attempt;
+  const { target, context, settings, credentials, known, limitMs } = attempt;
   const base = tmpdir().length > LONGEST_DIRECTORY ? '/tmp' : tmpdir();
   const directory = await mkdtemp(join(base, 'viworks-ssh-'));
   const log = join(directory, 'log');
-  const child = spawn('/bin/sh', ['-c', KEEPER, 'ssh', ...(await masterArgs(attempt, { directory, shown }))], {
-    stdio: ['pipe', 'pipe', 'pipe'],
-    // Without a terminal nothing can be asked; with one, ssh has to stay in its session.
-    detached: !attempt.mayAsk,
-    env: { ...context.env, LC_ALL: 'C' },
-  });
+  const child = spawn(
+    '/bin/sh',
+    ['-c', KEEPER, 'ssh', directory, ...(await masterArgs(attempt, { directory, shown }))],
+    {
+      stdio: ['pipe', 'pipe', 'pipe'],
+      // Without a terminal nothing can be asked; with one, ssh has to stay in its session.
+      detached: !attempt.mayAsk,
+      env: { ...context.env, LC_ALL: 'C' },
+    },
+  );
   child.stdin.on('error', () => undefined);
   let aside = '';
   child.stderr.on('data', (part: Buffer) => {
@@ -107,7 +113,7 @@ async function openMaster(attempt: OpenSshAttempt, shown: readonly ShownKey[]): 
     const proxy = settingOf(settings.config, 'proxyjump') ?? settingOf(settings.config, 'proxycommand');
     await stop();
     const said = heard.said.length > 0 ? heard : { ...heard, said: [lastWords(aside)] };
-    return { error: endOfOpenSsh(said, { target, credentials, proxy, aside }), key: heard.key };
+    return { error: endOfOpenSsh(said, { target, credentials, known, proxy, aside }), key: heard.key };
   } catch (error) {
     await stop();
     throw error;

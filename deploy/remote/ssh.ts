@@ -9,6 +9,7 @@ import { connectNode, readKeyNode } from './node.ts';
 import { connectOpenSsh, type OpenSshAttempt, readKeyOpenSsh } from './openssh.ts';
 import { pathsOf, readSettings, type Settings, settingOf, whyOpenSsh } from './ssh-config.ts';
 import type { Remote, RemoteContext, RemoteTarget } from './target.ts';
+import { unlock } from './unlock.ts';
 
 const CONNECT_MS = 10_000;
 /** A question on a terminal waits as long as sshd does (LoginGraceTime), in ms. */
@@ -23,7 +24,7 @@ export async function openRemote(asked: RemoteTarget, context: RemoteContext): P
   const credentials = await collectCredentials(target, settings, context);
   const known = await readKnownHosts(target, settings);
   const isOpenSsh = needsOpenSsh(target, settings, { special: credentials.special, known });
-  const attempt = { target, context, settings, credentials, limitMs, mayAsk: false };
+  const attempt = { target, context, settings, credentials, known, limitMs, mayAsk: false };
   try {
     return isOpenSsh
       ? await connectOpenSsh(attempt)
@@ -32,7 +33,19 @@ export async function openRemote(asked: RemoteTarget, context: RemoteContext): P
     const { questions } = context;
     if (!questions?.mayAsk || settings.noClient !== undefined || !canBeAsked(error, credentials)) throw error;
     // One host asks at a time, and nobody draws on the terminal meanwhile.
-    return await questions.alone(() => connectOpenSsh({ ...attempt, limitMs: ANSWER_MS, mayAsk: true }));
+    const asking = { ...attempt, limitMs: ANSWER_MS, mayAsk: true };
+    return await questions.alone(async () => {
+      const [file] = isOpenSsh ? [] : credentials.locked;
+      if (endOf(error) !== 'key-not-offered' || file === undefined) return await connectOpenSsh(asking);
+      const key = await unlock(file, questions, context);
+      if (!key) throw error;
+      const own = { ...credentials, offered: [key], locked: [] };
+      return await connectNode({ target, context, known, limitMs, credentials: own }).catch(async (later: unknown) => {
+        if (endOf(later) !== 'more-wanted') throw later;
+        const env = { ...context.env, SSH_AUTH_SOCK: key.socket };
+        return await connectOpenSsh({ ...asking, context: { ...context, env } });
+      });
+    });
   }
 }
 
@@ -45,7 +58,7 @@ export async function readHostKey(asked: RemoteTarget, context: RemoteContext): 
     return await readKeyNode(target, context, limitMs);
   }
   const credentials: Credentials = { offered: [], locked: [], special: undefined };
-  const attempt: OpenSshAttempt = { target, context, settings, credentials, limitMs, mayAsk: false };
+  const attempt: OpenSshAttempt = { target, context, settings, credentials, known: [], limitMs, mayAsk: false };
   return await readKeyOpenSsh(attempt);
 }
 

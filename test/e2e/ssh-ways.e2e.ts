@@ -38,6 +38,7 @@ describe.skipIf(obstacle !== undefined)(`ways over ssh${obstacle ? ` (skipped: $
     }
     keygen('-q', '-s', key('ca'), '-I', 'test', '-n', 'root', '-V', '+1d', key('certified.pub'));
     for (const host of ['be1', 'gw1'] as const) await prepare(host);
+    writeFileSync(key('known'), readFileSync(path.join(lab.dir, 'known_hosts')));
     rsaPin = (await lab.run('be1', 'ssh-keygen -lf /etc/ssh/lab_rsa.pub')).stdout.split(' ')[1] ?? '';
   });
   afterAll(async () => {
@@ -108,7 +109,6 @@ describe.skipIf(obstacle !== undefined)(`ways over ssh${obstacle ? ` (skipped: $
   const keyFile = (name: string) => (text: string) =>
     text.replaceAll(/^identity_file.*$/gm, `identity_file = "${key(name)}"`);
   const asUser = (name: string) => (text: string) => text.replaceAll(/^user .*$/gm, `user = "${name}"`);
-  const knownHosts = (): string => readFileSync(path.join(lab.dir, 'known_hosts'), 'utf8');
 
   async function look(way: Way): Promise<{ deploy: [number | null, string]; sight: string[] }> {
     const { inventory, env } = place(way);
@@ -133,10 +133,7 @@ describe.skipIf(obstacle !== undefined)(`ways over ssh${obstacle ? ` (skipped: $
     ],
     [
       'known hosts somewhere else',
-      () => {
-        writeFileSync(key('known'), knownHosts());
-        return { inventory: withoutPins, config: `Host *\n  UserKnownHostsFile ${key('known')}\n` };
-      },
+      () => ({ inventory: withoutPins, config: `Host *\n  UserKnownHostsFile ${key('known')}\n` }),
     ],
     [
       'a jump over the other host',
@@ -216,7 +213,14 @@ describe.skipIf(obstacle !== undefined)(`ways over ssh${obstacle ? ` (skipped: $
     expect(screen.text.match(/password:/g)).toHaveLength(2);
   });
 
-  /** Runs it on a PTY, answers each question for a password, and leaves a screen as soon as there is one. */
+  test('a passphrase is asked for once, for both hosts', async () => {
+    const { inventory, env } = place({ inventory: keyFile('locked') });
+    const asked = await onTerminal(['doctor', '--plain', '--no-record', '-i', inventory], env);
+    expect(asked.text.match(/passphrase for/g)).toHaveLength(1);
+    expect(asked.text).not.toContain('SSH-');
+  });
+
+  /** Runs it on a PTY, answers each question for a password or a passphrase, and leaves a screen as soon as there is one. */
   function onTerminal(argv: readonly string[], env: Record<string, string>): Promise<{ code: number; text: string }> {
     const pty = spawn(process.execPath, [path.join(program.dist, 'main.js'), ...argv], {
       cols: 120,
@@ -228,10 +232,10 @@ describe.skipIf(obstacle !== undefined)(`ways over ssh${obstacle ? ` (skipped: $
     return new Promise((resolve) => {
       pty.onData((part) => {
         text += part;
-        const asked = text.match(/password:/g)?.length ?? 0;
-        if (asked > answered) {
-          answered = asked;
-          pty.write(`${PASSWORD}\r`);
+        const asked = text.match(/password:|passphrase for .*:/g) ?? [];
+        if (asked.length > answered) {
+          answered = asked.length;
+          pty.write(`${asked.at(-1) === 'password:' ? PASSWORD : PASSPHRASE}\r`);
         }
         if (text.includes('\x1b[?1049h')) pty.write('q');
       });
