@@ -32,9 +32,11 @@ function answersItself(route: RouteFact, view: View): boolean {
 }
 
 function describe(route: RouteFact): string {
-  const { location } = route;
+  const { location, answeredBy } = route;
   const where = location ? [location.modifier, location.pattern].filter(Boolean).join(' ') : 'the server block';
-  return route.action === 'static' ? `${where} serves files` : `${where} answers ${route.status ?? ''}`.trim();
+  if (answeredBy) return `${nginx.placeText(answeredBy)}  ${answeredBy.pattern}`;
+  const place = nginx.placeText(location ?? route.server);
+  return `${place}  ${route.action === 'static' ? `${where} serves files` : `${where} answers ${route.status ?? ''}`.trim()}`;
 }
 
 /** The header of the handshake that this route sets, and sets to something else than what the agents send there. */
@@ -186,11 +188,7 @@ export const nginxAnswersCauses: readonly CauseRule[] = causesOf(
       },
       necessary: [
         nginx.publicFails,
-        nginx.routeIs(
-          (route) =>
-            `its configuration says so: ${nginx.placeText(route.location ?? route.server)}  ${describe(route)}`,
-          answersItself,
-        ),
+        nginx.routeIs((route) => `its configuration says so: ${describe(route)}`, answersItself),
       ],
       signature: [ifVisible(backend.directUpgrades)],
       forbids: [

@@ -13,9 +13,11 @@ export function placeOf(location: Directive): Location {
   return { file, line, modifier: modifierOf(location), pattern: patternOf(location) };
 }
 
-/** A `return` or `rewrite` that answers. */
-export function answerOf(at: Directive): Location {
-  return { file: at.file, line: at.line, modifier: '', pattern: `${at.name} ${at.args.join(' ')}` };
+/** A `return` or `rewrite` that answers, with the condition that it stands in. */
+export function answerOf(at: Directive, within?: Directive): Location {
+  const own = `${at.name} ${at.args.join(' ')}`;
+  const pattern = within ? `if ${within.args.join(' ')} { ${own}; }` : own;
+  return { file: at.file, line: at.line, modifier: '', pattern };
 }
 
 type Context = Pick<

@@ -17,7 +17,14 @@ export interface Position {
 export type RewriteResult =
   /** `again` = search for a location once more; `inner` = the `if` whose block holds from here on. */
   | { readonly kind: 'go'; readonly again: boolean; readonly inner: Directive | null }
-  | { readonly kind: 'answer'; readonly status: number; readonly hasText: boolean; readonly at: Directive }
+  | {
+      readonly kind: 'answer';
+      readonly status: number;
+      readonly hasText: boolean;
+      readonly at: Directive;
+      /** The `if` that it stands in. */
+      readonly within?: Directive;
+    }
   | { readonly kind: 'unknown'; readonly why: string; readonly at: Directive };
 
 interface State {
@@ -64,7 +71,8 @@ function step(item: Directive, state: State): Ended {
   }
   if (taken === 'no') return null;
   state.inner = item;
-  return runBlock(item.block, state);
+  const ended = runBlock(item.block, state);
+  return ended !== null && ended !== 'stop' && ended.kind === 'answer' ? { within: item, ...ended } : ended;
 }
 
 /** What an `if` can hold without changing where a request goes. */

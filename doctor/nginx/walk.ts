@@ -187,7 +187,11 @@ function toNamed(walk: Walk, here: Here, name: string): RouteFact {
 function ended(walk: Walk, here: Here, result: Exclude<RewriteResult, { kind: 'go' }>): RouteFact {
   if (result.kind === 'unknown') return undecided(here.route, result.why);
   const { at, status, hasText } = result;
-  const route = { ...here.route, location: here.route.location ?? answerOf(at), answeredBy: answerOf(at) };
+  const route = {
+    ...here.route,
+    location: here.route.location ?? answerOf(at),
+    answeredBy: answerOf(at, result.within),
+  };
   const context = contextOf(scopeOf(walk, here), walk.variables);
   const there = { ...here, route: { ...route, ...context } };
   if (status === 444) return { ...there.route, action: 'return', status };
