@@ -10,7 +10,7 @@ import type { GatewayTopology } from './topology.ts';
 import { every, negate, some, type Tri } from './tri.ts';
 import { createView, type View } from './view.ts';
 
-const { backend, gateway, nginx, parts } = signs;
+const { backend, gateway, identity, nginx, parts } = signs;
 
 interface HopProbe {
   readonly id: HopId;
@@ -104,12 +104,15 @@ const probes: readonly HopProbe[] = [
   },
   {
     id: 'ws-port',
+    // Whoever else holds the port, what it answers is no answer of the backend.
     works: (view) =>
-      some([
-        backend.directUpgrades.holds(view),
-        judge(view, ['ws.upgrade', 'be', 'direct'], (seen) => seen.status !== null),
-        nginx.publicUpgrades.holds(view),
-      ]),
+      identity.portForeign(view) === 'yes'
+        ? 'no'
+        : some([
+            backend.directUpgrades.holds(view),
+            judge(view, ['ws.upgrade', 'be', 'direct'], (seen) => seen.status !== null),
+            nginx.publicUpgrades.holds(view),
+          ]),
     after: [],
     detail: (view) => {
       const seen = view.value('ws.upgrade', 'be', 'direct');

@@ -2,7 +2,7 @@
 // container. An open port, a 101 and a status code say nothing about who gave them.
 import type { Listener } from '../observations.ts';
 import { judge, sign } from '../sign.ts';
-import { every, some, type Tri } from '../tri.ts';
+import { every, negate, some, type Tri } from '../tri.ts';
 import type { Seat, View } from '../view.ts';
 import { backendSigns } from './backend.ts';
 import { partSigns } from './parts.ts';
@@ -112,4 +112,9 @@ const servedByHand = sign('the backend itself serves the port, outside of its un
 });
 
 /** What rules and checks take from here. */
-export const identitySigns = { answersAsStranger, servedByHand };
+export const identitySigns = {
+  answersAsStranger,
+  servedByHand,
+  portForeign: (view: View): Tri =>
+    every([backendSigns.agentsPortForeign.holds(view), negate(servedByHand.holds(view))]),
+};
