@@ -84,6 +84,14 @@ const stopped = downSign(
       .holds(view),
 );
 
+/** A look at the stranger, and its end; a unit is stopped as such, else it would come back. */
+function stopStranger(view: View): readonly string[] {
+  const row = backend.foreignHolder(view);
+  const look = `ss -ltnp | grep :${row?.port ?? port(view)}`;
+  if (row?.unit?.endsWith('.service')) return [look, `systemctl stop ${row.unit}`];
+  return row?.pid == null ? [look] : [look, `kill ${row.pid}`];
+}
+
 const addressInUse = logs.logSays(parts.backendPart, /EADDRINUSE|address already in use/i, 'its log says');
 const noSpaceLine = logs.logSays(parts.backendPart, /ENOSPC|no space left/i, 'its log says');
 const configComplaint = anyOf(
@@ -210,7 +218,8 @@ Told from a stopped process (BE-03) and a blocked event loop (BE-04) by the API 
       },
       necessary: [stopped],
       signature: [anyOf('no process serves its ports', backend.agentsNotListening, backend.onlySystemdListens)],
-      forbids: [backend.directUpgrades],
+      // Started it would not get its port; the fix of BE-07 starts it, too.
+      forbids: [backend.directUpgrades, backend.portsForeign],
       lookalikes: { 'BE-06': stopped, 'BE-01': stopped },
       predicts: ['backend.process.running', 'backend.api.answers', 'backend.agents.listens', 'backend.agents.upgrades'],
       remedy: (view) => {
@@ -242,15 +251,18 @@ Told from a crash (BE-06) by the result.`,
     },
     'BE-07': {
       name: 'port taken by another program',
-      title: (view) => `another program holds port ${port(view)}`,
+      title: (view) => {
+        const row = backend.foreignHolder(view);
+        return `another program holds port ${row?.port ?? port(view)}${row ? `: ${backend.holderText(row)}` : ''}`;
+      },
       necessary: [
-        anyOf((view) => backend.agentsPortForeign.claim(view), backend.agentsPortForeign, addressInUse),
+        anyOf((view) => backend.portsForeign.claim(view), backend.portsForeign, addressInUse),
         not('the backend itself is not up', backendRuns),
         anyOf('what answers there is no backend', backend.directFails, addressInUse, identity.answersAsStranger),
       ],
-      signature: [backend.agentsPortForeign],
+      signature: [backend.portsForeign],
       forbids: [identity.servedByHand],
-      lookalikes: { 'BE-06': anyOf('the port is taken', addressInUse, backend.agentsPortForeign) },
+      lookalikes: { 'BE-06': anyOf('the port is taken', addressInUse, backend.portsForeign) },
       predicts: [
         'backend.process.running',
         'backend.api.answers',
@@ -261,9 +273,9 @@ Told from a crash (BE-06) by the result.`,
       remedy: (view) =>
         remedy(
           'stop the program that holds the port, then start the backend',
-          on(view, 'be', `ss -ltnp | grep :${port(view)}`, backendCommand(view, 'start')),
+          on(view, 'be', ...stopStranger(view), backendCommand(view, 'start')),
         ),
-      help: `The backend cannot bind its port because something else has it; it keeps ending with EADDRINUSE. A port that is open says nothing about who opened it: look at the owner's unit.`,
+      help: `The backend cannot bind its port because something else has it; it keeps ending with EADDRINUSE. A port that is open says nothing about who opened it, nor does an answer: a stranger can upgrade connections and send a CHALLENGE too. What counts is the process that the kernel shows.`,
     },
     'BE-10': {
       name: 'backend on another port',

@@ -225,6 +225,7 @@ export const hostCauses: readonly CauseRule[] = causesOf(
           ),
         ),
       ],
+      forbids: [backend.portsForeign],
       remedy: (view) => remedy('stop it and start the unit', on(view, 'be', backendCommand(view, 'start'))),
       help: `It works, and nobody will start it again after a reboot or a crash.`,
     },

@@ -162,12 +162,41 @@ const queueEmpty = sign(
     }),
 );
 
-/** Owner of the agents port is somebody else's unit; unknown when the owner is not visible. */
-const agentsPortForeign = sign(
+/** Whether a row belongs to another unit than the backend's; unknown when its owner is not visible. */
+function isForeign(view: View, row: Listener): Tri {
+  const { unit, sockets } = view.topology.backend;
+  if (unit === null || isHeldBySystemd(row)) return 'no';
+  const process = view.value('process.state', 'be', 'backend');
+  if (row.pid !== null && process?.running && process.pid === row.pid) return 'no';
+  // Under the name that systemd has for it, too: a name is no fault.
+  const own = [unit, view.value('unit.state', 'be', 'backend')?.name ?? unit, ...sockets];
+  if (row.unit === null || row.ownership !== 'observed') return own.includes(row.unit ?? '') ? 'no' : 'unknown';
+  return own.includes(row.unit) ? 'no' : 'yes';
+}
+
+/** Who holds one of the two ports in the backend's place. */
+function foreignHolder(view: View): Listener | null {
+  const rows = [agentsPort(view), apiPort(view)].flatMap((port) => rowsOn(view, port) ?? []);
+  return rows.find((row) => isForeign(view, row) === 'yes') ?? null;
+}
+
+/** The two uids that have the same name everywhere. */
+const userNames: Readonly<Record<number, string>> = { 0: 'root', 65534: 'nobody' };
+
+/** `/tmp/nc (pid 4711, user nobody)`. */
+export function holderText({ process, pid, uid }: Listener): string {
+  const user = uid === null ? null : `user ${userNames[uid] ?? uid}`;
+  const about = [pid === null ? null : `pid ${pid}`, user].filter((part) => part !== null).join(', ');
+  return `${process ?? 'a process'}${about ? ` (${about})` : ''}`;
+}
+
+/** Owner of one of the ports is somebody else's unit; unknown when the owner is not visible. */
+const portsForeign = sign(
   [
     (view) => {
-      const row = rowsOn(view, agentsPort(view))?.find((item) => item.unit);
-      return `port ${agentsPort(view)} is held by ${row?.process ?? 'a process'}${row?.unit ? ` in ${row.unit}` : ''}, not by the backend`;
+      const row = foreignHolder(view);
+      if (!row) return `port ${agentsPort(view)} is held by another program`;
+      return `port ${row.port} is held by ${holderText(row)}${row.unit ? ` in ${row.unit}` : ''}, not by the backend`;
     },
     (view) => {
       const rows = rowsOn(view, agentsPort(view)) ?? [];
@@ -178,16 +207,9 @@ const agentsPortForeign = sign(
   ],
   (view) =>
     judge(view, ['tcp.listeners', backendSeat(view)], (rows): Tri => {
-      const own = rows.filter((row) => row.port === agentsPort(view) && !isProxy(row));
-      if (own.length === 0) return 'no';
-      const { unit, sockets } = view.topology.backend;
-      if (unit === null) return 'no';
-      const verdicts = own.map((row): Tri => {
-        if (isHeldBySystemd(row)) return 'no';
-        if (row.unit === null || row.ownership !== 'observed') return row.unit === unit ? 'no' : 'unknown';
-        return row.unit !== unit && !sockets.includes(row.unit) ? 'yes' : 'no';
-      });
-      return some(verdicts);
+      const ports = [agentsPort(view), apiPort(view)];
+      const held = rows.filter((row) => ports.includes(row.port) && !isProxy(row));
+      return some(held.map((row) => isForeign(view, row)));
     }),
 );
 
@@ -235,7 +257,9 @@ export const backendSigns = {
   directRootUpgrades,
   queueRises,
   queueEmpty,
-  agentsPortForeign,
+  portsForeign,
+  foreignHolder,
+  holderText,
   onlySystemdListens,
   otherBackendPorts,
 };

@@ -4,7 +4,7 @@ import type { Listener } from '../observations.ts';
 import { judge, sign } from '../sign.ts';
 import { every, negate, some, type Tri } from '../tri.ts';
 import type { Seat, View } from '../view.ts';
-import { backendSigns } from './backend.ts';
+import { backendSigns, holderText } from './backend.ts';
 import { partSigns } from './parts.ts';
 
 /** The program whose behaviour a cause speaks of. */
@@ -84,17 +84,28 @@ export function strangerText(view: View, program: Program): string {
   const rows = view.value('tcp.listeners', place.seat) ?? [];
   const row = rows.find((item) => place.ports.includes(item.port) && owns(place, item) === 'no');
   if (!row) return `the ${program} itself is not running`;
-  return `port ${row.port} is held by ${row.process ?? 'a process'}${row.unit ? ` in ${row.unit}` : ''}, not by the ${program}`;
+  return `port ${row.port} is held by ${holderText(row)}${row.unit ? ` in ${row.unit}` : ''}, not by the ${program}`;
 }
 
-/** It upgrades and speaks another protocol than ours: no challenge comes, whatever else it says. */
+/**
+ * Somebody else holds a port of the backend where it was said which unit that is: then nothing that is answered there is the backend's word,
+ * since a 101 and a CHALLENGE are easily made.
+ */
+function isSquatted(view: View): boolean {
+  if (view.topology.inferred.includes('backend.unit')) return false;
+  const seen = view.read('process.state', 'be', 'backend').status === 'known';
+  return seen && backendSigns.portsForeign.holds(view) === 'yes';
+}
+
+/** It upgrades and is not the backend: by its owner, or since no challenge comes, whatever else it says. */
 const answersAsStranger = sign(
   [
-    (view) => `port ${view.topology.backend.agentsPort} answers 101 and does not speak as the backend does`,
+    (view) => `what answers on port ${view.topology.backend.agentsPort} is not the backend`,
     (view) => `what answers on port ${view.topology.backend.agentsPort} speaks as the backend does`,
   ],
   (view) => {
     if (view.topology.kind !== 'viworks') return 'no';
+    if (isSquatted(view)) return 'yes';
     return judge(
       view,
       ['ws.upgrade', 'be', 'direct'],
@@ -105,6 +116,7 @@ const answersAsStranger = sign(
 
 /** The backend serves its ports although its unit does not run it: its process holds them, or it speaks as only a backend does. */
 const servedByHand = sign('the backend itself serves the port, outside of its unit', (view) => {
+  if (isSquatted(view)) return 'no';
   const otherwise: Tri = view.topology.kind === 'viworks' ? 'no' : 'unknown';
   const speaks = judge(view, ['ws.upgrade', 'be', 'direct'], (seen) => (seen.challenged === true ? 'yes' : otherwise));
   const named = isItself(view, 'backend');
