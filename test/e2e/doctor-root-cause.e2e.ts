@@ -1,6 +1,6 @@
 // The doctor against real hosts: every part of the incident is named, nothing is named that is not there, healthy stays
 // healthy, and nothing is left behind. A fault counts only after the lab's own witness has confirmed it.
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { scheduler } from 'node:timers/promises';
@@ -8,6 +8,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import type { Report } from '../../doctor/engine/report.ts';
 import { buildProgram, type Program } from '../support/program.ts';
 import { answerTo } from './lab/breaks/answer.ts';
+import { strangerRecord } from './lab/breaks/backend.ts';
 import type { Answer } from './lab/breaks/break.ts';
 import { breaks, type Lab, labObstacle, openLab } from './lab/index.ts';
 import { hostSnapshot, loginsSince } from './lab/snapshot.ts';
@@ -227,6 +228,24 @@ describe.skipIf(obstacle !== undefined)(title('the doctor on two hosts that viwo
       expect(report.firstBad).not.toBeNull();
     },
   );
+
+  test('a stranger on the ports of the backend is named, and is sent no byte of a token', async () => {
+    await lab.break('BE-07-STRANGER');
+    const token = 'vw_c4nary-never-to-be-sent-0123456789';
+    const file = path.join(scratch, 'token');
+    await writeFile(file, `${token}\n`, { mode: 0o600 });
+    const { report, recording } = await diagnose(['-i', lab.inventoryPath, '--token-file', file]);
+    expect(report.causes.map(({ title }) => title)).toEqual([
+      expect.stringMatching(/^another program holds port 808[01]: .*\(pid \d+, user nobody\)$/),
+    ]);
+    const sent = await lab.run('be1', `cat ${strangerRecord}`);
+    expect(sent).toContain('session.probe');
+    for (const text of [sent, await readFile(recording, 'utf8'), JSON.stringify(report)]) {
+      expect(text).not.toContain(token);
+    }
+    expect(sent).not.toMatch(/authorization/i);
+    expect(report.unknowns).toContainEqual(expect.objectContaining({ key: 'canary', reason: 'peer-unproven' }));
+  });
 
   test.each(['NGR-02', 'EXP-01'])('%s breaks nothing now: exit 0', async (id) => {
     await latentOnly(lab, id);

@@ -83,36 +83,6 @@ function crashing(...lines: readonly string[]): w.World {
   return world.put('log.tail', 'be', 'backend', w.log(...lines));
 }
 
-/** `nobody` holds ports of a backend that was stopped, and answers as the backend would begin to. */
-function squatted(ports: readonly number[]): w.World {
-  const world = backendDown(healthy()).put('unit.state', 'be', 'backend', w.unit(w.backendUnit, w.stopped));
-  const nobody = { process: '/var/tmp/node', uid: 65534, pid: 4711 };
-  world.put('tcp.listeners', 'be', '', [
-    w.sshd,
-    w.https,
-    ...ports.map((port) => w.listener(port, 'session-4.scope', nobody)),
-  ]);
-  const answer = { url: '', outcome: 'response', status: 200, headers: {}, body: '{}', milliseconds: 1 } as const;
-  world.put('http.response', 'be', 'api-health', answer);
-  for (const key of ['registry.entry', 'canary'] as const) {
-    world.write(key, 'op', w.gatewayId, {
-      status: 'unknown',
-      reason: 'peer-unproven',
-      detail: 'the token was not sent',
-    });
-  }
-  if (!ports.includes(8081)) return world;
-  const challenge = {
-    challenged: true,
-    hello: 'silent',
-    refusalCode: null,
-    reached: 'challenge',
-    ended: 'timeout',
-  } as const;
-  world.put('tcp.connect', 'be', 'agents', { address: '127.0.0.1', port: 8081, outcome: 'connected', milliseconds: 0 });
-  return publicGets(directGets(world, challenge), challenge);
-}
-
 export const backendCases: readonly Case[] = [
   {
     name: 'BE-01 the WebSocket port was never opened',
@@ -181,19 +151,6 @@ export const backendCases: readonly Case[] = [
       });
       return directGets(world, w.silent);
     },
-  },
-  {
-    name: 'BE-07 a stranger on both ports that upgrades and sends a CHALLENGE, the backend stopped',
-    causes: ['BE-07'],
-    proven: true,
-    world: () => squatted([8080, 8081]),
-  },
-  {
-    name: 'BE-07 a stranger on the API port only',
-    causes: ['BE-07'],
-    proven: true,
-    whenBlind: ['BE-05'],
-    world: () => squatted([8080]),
   },
   {
     name: 'BE-10 another port',

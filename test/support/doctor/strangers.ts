@@ -1,6 +1,6 @@
 // Somebody else answers where the backend or our server block ought to: a port, a name or a status is no proof of who gave it.
 import { backendCases } from './backend.ts';
-import { type Case, directGets, offline, publicGets, worldOf } from './case.ts';
+import { backendDown, type Case, directGets, offline, publicGets, worldOf } from './case.ts';
 import { healthy } from './healthy.ts';
 import * as w from './world.ts';
 
@@ -24,7 +24,50 @@ function shopAnswers(): w.World {
   return offline(publicGets(world, { ...w.answered(404), body: '<hr><center>nginx/1.22.1</center>' }));
 }
 
+/** `nobody` holds ports of a backend that was stopped, and answers as the backend would begin to. */
+function squatted(ports: readonly number[]): w.World {
+  const world = backendDown(healthy()).put('unit.state', 'be', 'backend', w.unit(w.backendUnit, w.stopped));
+  const nobody = { process: '/var/tmp/node', uid: 65534, pid: 4711 };
+  world.put('tcp.listeners', 'be', '', [
+    w.sshd,
+    w.https,
+    ...ports.map((port) => w.listener(port, 'session-4.scope', nobody)),
+  ]);
+  const answer = { url: '', outcome: 'response', status: 200, headers: {}, body: '{}', milliseconds: 1 } as const;
+  world.put('http.response', 'be', 'api-health', answer);
+  for (const key of ['registry.entry', 'canary'] as const) {
+    world.write(key, 'op', w.gatewayId, {
+      status: 'unknown',
+      reason: 'peer-unproven',
+      detail: 'the token was not sent',
+    });
+  }
+  if (!ports.includes(8081)) return world;
+  const challenge = {
+    challenged: true,
+    hello: 'silent',
+    refusalCode: null,
+    reached: 'challenge',
+    ended: 'timeout',
+  } as const;
+  world.put('tcp.connect', 'be', 'agents', { address: '127.0.0.1', port: 8081, outcome: 'connected', milliseconds: 0 });
+  return publicGets(directGets(world, challenge), challenge);
+}
+
 export const strangerCases: readonly Case[] = [
+  {
+    name: 'BE-07 a stranger on both ports that upgrades and sends a CHALLENGE, the backend stopped',
+    causes: ['BE-07'],
+    proven: true,
+    world: () => squatted([8080, 8081]),
+  },
+  {
+    name: 'BE-07 a stranger on the API port only',
+    causes: ['BE-07'],
+    proven: true,
+    whenBlind: ['BE-05'],
+    world: () => squatted([8080]),
+  },
   {
     name: 'BE-07 a squatter that takes the upgrade and says nothing',
     causes: ['BE-07'],

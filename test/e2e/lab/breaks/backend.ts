@@ -18,6 +18,8 @@ import type { Break } from './break.ts';
 
 const unitFile = `/etc/systemd/system/${backendUnit}`;
 const openSocket = '/etc/systemd/system/viworks-backend-agents.socket.d/50-open.conf';
+/** Every byte that a stranger on the backend's ports was sent. */
+export const strangerRecord = '/tmp/stranger.record';
 const startedLine = 'WebSocket server started';
 
 /** Puts the old backend in the unit's place. Socket units would hold the ports for it, so they go. */
@@ -155,6 +157,32 @@ export const backendBreaks: readonly Break[] = [
     },
     mend: async (bench) => {
       await bench.attempt('be1', 'systemctl stop metrics-exporter; systemctl reset-failed metrics-exporter');
+      await back(bench);
+    },
+  },
+  {
+    id: 'BE-07-STRANGER',
+    what: 'nobody holds both ports of a stopped backend, and answers 101 and a CHALLENGE',
+    form: 'systemd',
+    answer: { kind: 'cause', code: 'BE-07' },
+    inject: async (bench) => {
+      await stopBackend(bench);
+      await bench.write('be1', program('stranger.cjs'), await programSource('stranger.cjs'));
+      await bench.run(
+        'be1',
+        `rm -f ${strangerRecord}; chmod 644 ${program('stranger.cjs')}
+        systemd-run -q --unit=stranger --uid=nobody /opt/viworks/current/runtime/node ${program('stranger.cjs')} ${strangerRecord} 8080 8081`,
+      );
+    },
+    witness: async (bench) => {
+      const pid = (await bench.run('be1', 'systemctl show -P MainPID stranger')).trim();
+      const owners = [...(await listeners(bench, 'be1', 8080)), ...(await listeners(bench, 'be1', 8081))];
+      return owners.length === 2 && owners.every(({ owner }) => owner.includes(`pid=${pid},`))
+        ? `8080 and 8081 belong to nobody's process ${pid}`
+        : undefined;
+    },
+    mend: async (bench) => {
+      await bench.attempt('be1', `systemctl stop stranger; systemctl reset-failed stranger; rm -f ${strangerRecord}`);
       await back(bench);
     },
   },
