@@ -127,6 +127,5 @@ const servedByHand = sign('the backend itself serves the port, outside of its un
 export const identitySigns = {
   answersAsStranger,
   servedByHand,
-  portForeign: (view: View): Tri =>
-    every([backendSigns.agentsPortForeign.holds(view), negate(servedByHand.holds(view))]),
+  portForeign: (view: View): Tri => every([backendSigns.portsForeign.holds(view), negate(servedByHand.holds(view))]),
 };
