@@ -169,6 +169,39 @@ export const commandCauses: readonly CauseRule[] = causesOf(
       commands: (view) => on(view, 'gw', `df -h ${storageDirs}`, `df -i ${storageDirs}`),
       help: `A task is started only after its start was written to the journal durably, so that it never runs twice; its output goes to the spool of the launcher. Where one of the two cannot be written (no space, no inodes, read-only), nothing is started. The refusal names which one, where, and the error of the system.`,
     }),
+    'NET-18': {
+      name: 'large packets dropped',
+      layer: 'network',
+      title: (view) => `small messages pass between ${parts.hostOf(view, 'gw')} and the backend, and large ones do not`,
+      necessary: [
+        sign(
+          [
+            (view) => {
+              const sizes = view.gateway && view.value('canary', 'op', view.gateway.id)?.onlySmall;
+              return `a canary of ${sizes?.bytes ?? 'few'} bytes comes back, and one of ${sizes?.lostBytes ?? 'many'} bytes does not`;
+            },
+            'small and large canaries end alike',
+          ],
+          (view) =>
+            view.gateway
+              ? judge(view, ['canary', 'op', view.gateway.id], (seen) => seen.onlySmall !== undefined)
+              : 'no',
+        ),
+      ],
+      forbids: [launcherDown],
+      remedy: (view) =>
+        remedy(
+          'find the hop that drops packets of full size: an MTU that is too small on the way with its ICMP filtered, or a filter by length',
+          on(
+            view,
+            'gw',
+            `ping -M do -s 1472 -c 3 ${view.topology.serverName}`,
+            `tracepath -n ${view.topology.serverName}`,
+            'iptables-save | grep -E "length|TCPMSS"',
+          ),
+        ),
+      help: `Handshakes, heartbeats and short commands fit into small packets and pass; real output does not. The gateway looks connected, and commands with more than a packet of output hang. The usual reasons are a tunnel with a smaller MTU whose "fragmentation needed" messages are filtered, and a packet filter by length. A lower MTU or MSS clamping (TCPMSS --clamp-mss-to-pmtu) is the way round it.`,
+    },
     'CMD-04': {
       name: "token's role too small",
       host: 'be',

@@ -65,12 +65,22 @@ const saysWhy = (pattern: RegExp) =>
     storeFails,
   );
 
+const outOfInodes = (view: View): boolean => stateMount(view)?.inodesUsedPercent === 100;
+
+/** What shows who uses up the room, or the inodes, of that file system. */
+function lookForSpace(view: View): readonly string[] {
+  const path = stateMount(view)?.path ?? '/';
+  if (!outOfInodes(view)) return [`df -h ${path}`, `du -xh ${path} --max-depth=3 | sort -h | tail -20`];
+  return [`df -i ${path}`, `find ${path} -xdev -printf '%h\\n' | sort | uniq -c | sort -n | tail -20`];
+}
+
 const suffersFromSpace = suffers(noSpace);
 const full: Omit<CauseRow, 'necessary'> = {
   name: 'disk full',
   layer: 'host',
   hop: 'host',
-  title: 'the disk of the backend is full',
+  title: (view) =>
+    outOfInodes(view) ? 'the file system of the backend has no inodes left' : 'the disk of the backend is full',
   lookalikes: {
     'BE-17': mountIs(
       (mount) => `${mount.path} is writable, only full`,
@@ -80,13 +90,17 @@ const full: Omit<CauseRow, 'necessary'> = {
   },
   remedy: (view) =>
     remedy(
-      'make room, then start the backend',
-      on(view, 'be', 'df -h', 'du -xh / --max-depth=3 | sort -h | tail -20', backendCommand(view, 'restart')),
+      outOfInodes(view)
+        ? 'remove files: it is their number that is used up, not the room; then start the backend'
+        : 'make room, then start the backend',
+      on(view, 'be', ...lookForSpace(view), backendCommand(view, 'restart')),
     ),
   help: `Nothing can be written where the backend keeps its state; crashes, truncated files and refused commands follow from that.`,
 };
 const bytesLeft = (mount: Mount) =>
-  `${mount.path} has ${mount.availableBytes} bytes left (${mount.usedPercent} % used)`;
+  mount.inodesUsedPercent === 100
+    ? `${mount.path} has no inodes left (inodes 100 % used, room ${mount.usedPercent} %)`
+    : `${mount.path} has ${mount.availableBytes} bytes left (${mount.usedPercent} % used)`;
 const nothingLeft = mountIs(
   bytesLeft,
   bytesLeft,

@@ -247,6 +247,27 @@ export const ownWordsCauses: readonly CauseRule[] = causesOf(
       commands: restartAgent,
       help: `Two machines speak under one id, often since one is a copy of the other. The backend refuses both rather than to let them take turns.`,
     }),
+    'WS-08': {
+      name: 'two agents with one identity',
+      layer: 'gateway',
+      hop: 'heartbeat',
+      title: (view) => {
+        const from = signs.sessions.remotes(view);
+        return `two agents use the identity of ${view.gateway?.id ?? 'this gateway'}, and each takes the session from the other${from.length > 0 ? ` (from ${from.join(' and ')})` : ''}`;
+      },
+      necessary: [signs.sessions.superseded],
+      lookalikes: { flap: ['the network cuts the link', signs.sessions.superseded] },
+      predicts: ['agents.link.steady', 'agents.link.up', 'agents.registry.online', 'agents.canary.returns'],
+      remedy: (view) =>
+        remedy(
+          'find the second agent (a copy of the machine, or of its state directory), stop it, and enrol it under an id of its own',
+          [
+            ...on(view, 'be', `journalctl -u ${backendUnit(view)} -n 50 | grep BE_SESSION`),
+            ...on(view, 'gw', 'pgrep -af gateway'),
+          ],
+        ),
+      help: `Two running agents have the same key and id, so each new session supersedes the other's (close code 4002), every few seconds. At any one instant the gateway looks connected; commands are cut off. The backend's log has the addresses that the sessions came from.`,
+    },
     'BE-14': refused({
       names: ['too_many'],
       name: 'limit of gateways reached',

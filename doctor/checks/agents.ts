@@ -1,5 +1,5 @@
 // Checks on the agents' own protocol: HELLO is answered, the link is held, the registry agrees, a command comes back.
-import { type Check, defineCheck, judge, signs, type Tri, type Verdict, type View } from '../engine/index.ts';
+import { type Check, defineCheck, judge, negate, signs, type Tri, type Verdict, type View } from '../engine/index.ts';
 import { expectSign, skipped, verdictOf } from './outcome.ts';
 
 const { gateway, parts } = signs;
@@ -57,6 +57,21 @@ function justStarted(view: View): boolean {
   const running = parts.runs(parts.gatewayPart).holds(view) === 'yes';
   return running && parts.startedWithin(parts.gatewayPart, 10).holds(view) === 'yes';
 }
+
+const steady = defineCheck({
+  id: 'agents.link.steady',
+  title: 'the link stays up',
+  hop: 'heartbeat',
+  per: 'gateway',
+  host: 'gw',
+  needs: ['log.tail'],
+  dependsOn: ['gateway.process.running', 'backend.process.running', 'nginx.process.running'],
+  outage: true,
+  evaluate: (view) =>
+    verdictOf(view, negate(signs.sessions.flapping.holds(view)), {
+      fail: (at) => `flapping: ${signs.sessions.rateText(at)}`,
+    }),
+});
 
 const registry = defineCheck({
   id: 'agents.registry.online',
@@ -117,7 +132,7 @@ const canary = defineCheck({
   },
 });
 
-export const agentChecks: readonly Check[] = [hello, link, registry, canary];
+export const agentChecks: readonly Check[] = [hello, link, steady, registry, canary];
 
 /** Who gave no token did not ask. One that was refused (token-refused) is another thing: it was asked, and there is no answer. */
 function withoutToken(detail: string): Verdict {

@@ -203,6 +203,8 @@ export interface CanaryResult {
   readonly message: string;
   /** What stood in the way, as the gateway says it; absent where it says none (older releases, other programs). */
   readonly obstacle?: { readonly stage: string; readonly errno?: string | undefined };
+  /** A small canary came back where this one did not. */
+  readonly onlySmall?: { readonly bytes: number; readonly lostBytes: number };
   readonly exitCode: number | null;
   readonly milliseconds: number;
 }

@@ -16,8 +16,10 @@ import { type NoAnswer, readBody } from './http.ts';
 import { type Endpoint, get, type NetworkVantage, unlessLost } from './network.ts';
 import { Credential, type NoCredential, type PeerLook, VerifiedStream } from './peer.ts';
 
-/** A canary brings back this many random bytes: more than one packet, less than a credit. */
-const CANARY_BYTES = 4096;
+/** A canary brings back this many random bytes: many packets of full size, as real commands do, and less than a credit. */
+const CANARY_BYTES = 65_536;
+/** One that fits into a single packet, for where the large one does not come back: it tells a dead way from one that drops large packets. */
+const SMALL_BYTES = 64;
 
 /** GET /api/v1/health on the gateway's own loopback. */
 export async function gatewayHealthFact(from: NetworkVantage, endpoint: Endpoint): Promise<Fact> {
@@ -190,12 +192,23 @@ export function apiNotAsked(from: NetworkVantage, gateway: string, why: string):
 }
 
 async function runCanary(from: NetworkVantage, of: ApiCall): Promise<Reading<CanaryResult>> {
+  const large = await canaryOf(from, of, CANARY_BYTES);
+  const inDoubt = large.status !== 'known' || large.value.outcome === 'timeout' || large.value.outcome === 'mismatch';
+  if (!inDoubt || (large.status === 'unknown' && large.reason === 'no-token')) return large;
+  const small = await canaryOf(from, of, SMALL_BYTES);
+  if (small.status !== 'known' || small.value.outcome !== 'ok') return large;
+  const value =
+    large.status === 'known' ? large.value : { ...small.value, outcome: 'timeout' as const, exitCode: null };
+  return known({ ...value, onlySmall: { bytes: SMALL_BYTES, lostBytes: CANARY_BYTES } });
+}
+
+async function canaryOf(from: NetworkVantage, of: ApiCall, bytes: number): Promise<Reading<CanaryResult>> {
   const { place } = from;
   const { clock } = place;
   const began = clock.monotonicMs();
   const request: bodies.CommandRequest = {
     verb: 'canary',
-    args: { bytes: CANARY_BYTES },
+    args: { bytes },
     gateways: [of.gateway],
     timeoutMs: from.place.deadlines.canaryMs,
     ttlMs: from.place.deadlines.canaryMs,

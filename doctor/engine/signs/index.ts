@@ -6,6 +6,7 @@ import { identitySigns } from './identity.ts';
 import { logSigns } from './logs.ts';
 import { nginxSigns } from './nginx.ts';
 import { partSigns } from './parts.ts';
+import { sessionSigns } from './sessions.ts';
 import { setupSigns } from './setup.ts';
 
 export const signs = {
@@ -16,5 +17,6 @@ export const signs = {
   logs: logSigns,
   nginx: nginxSigns,
   parts: partSigns,
+  sessions: sessionSigns,
   setup: setupSigns,
 };

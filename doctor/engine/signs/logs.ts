@@ -87,7 +87,7 @@ function fieldsOf(text: string): Readonly<Record<string, unknown>> | null {
 }
 
 /** The code of what a program of ours says with this line, and the fields beside it; null for any other line. */
-function spokenBy(line: LogLine): SpokenLine | null {
+export function spokenBy(line: LogLine): SpokenLine | null {
   const fields = fieldsOf(line.text);
   if (fields === null) return null;
   const event = typeof fields.event === 'string' ? fields.event : OLDER_RELEASES[String(fields.msg)];

@@ -8,6 +8,7 @@ import { nginxCases } from './nginx.ts';
 import { nginxAnswersCases } from './nginx-answers.ts';
 import { nginxFrontCases } from './nginx-front.ts';
 import { ownWordsCases } from './own-words.ts';
+import { rateCases } from './rates.ts';
 import { strangerCases } from './strangers.ts';
 import { telltaleCases } from './telltale.ts';
 import { unitSetupCases } from './unit-setup.ts';
@@ -20,6 +21,7 @@ export const cases: readonly Case[] = [
   ...nginxFrontCases,
   ...ownWordsCases,
   ...networkCases,
+  ...rateCases,
   ...telltaleCases,
   ...unitSetupCases,
   ...combinedCases,

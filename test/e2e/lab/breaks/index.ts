@@ -9,6 +9,7 @@ import { frontBreaks } from './nginx-front.ts';
 import { sshBreaks } from './sight.ts';
 import { tlsBreaks, tlsTraps } from './tls.ts';
 import { nginxTraps, noiseTraps } from './traps.ts';
+import { unitSetupBreaks } from './unit-setup.ts';
 import { unitBreaks } from './units.ts';
 
 export const breaks: readonly Break[] = [
@@ -18,6 +19,7 @@ export const breaks: readonly Break[] = [
   ...runtimeBreaks,
   ...gatewayBreaks,
   ...unitBreaks,
+  ...unitSetupBreaks,
   ...networkBreaks,
   ...tlsBreaks,
   ...sshBreaks,
