@@ -16,7 +16,7 @@ interface Fault {
   /** What `systemctl show` says once the fault is in. */
   readonly shows: Readonly<Record<string, string>>;
   /** Restart, unless the fault shows only in another way. */
-  readonly then?: string;
+  readonly act?: string;
 }
 
 const cause = (code: string): Answer => ({ kind: 'cause', code });
@@ -33,7 +33,7 @@ function dropIn(fault: Fault): Break {
       await bench.write(fault.host, `${directory}/60-local.conf`, fault.lines);
       await bench.attempt(
         fault.host,
-        `systemctl daemon-reload; ${fault.then ?? `systemctl restart --no-block ${fault.unit}`}`,
+        `systemctl daemon-reload; ${fault.act ?? `systemctl restart --no-block ${fault.unit}`}`,
       );
     },
     witness: async (bench) => {
@@ -69,7 +69,7 @@ export const unitSetupBreaks: readonly Break[] = [
     lines: '[Service]\nExecStart=/usr/bin/node /x.js\n',
     answer: cause('SYS-28'),
     shows: { LoadState: 'bad-setting', ActiveState: 'inactive' },
-    then: `systemctl stop ${gatewayUnit}; systemctl start ${gatewayUnit}`,
+    act: `systemctl stop ${gatewayUnit}; systemctl start ${gatewayUnit}`,
   },
   {
     ...gateway,
@@ -78,7 +78,7 @@ export const unitSetupBreaks: readonly Break[] = [
     lines: '[Service]\nExecStart=/usr/bin/node /x.js\n',
     answer: { kind: 'latent', code: 'SYS-28' },
     shows: { LoadState: 'bad-setting', ActiveState: 'active' },
-    then: 'true',
+    act: 'true',
   },
   {
     ...gateway,
@@ -103,7 +103,7 @@ export const unitSetupBreaks: readonly Break[] = [
     lines: '[Unit]\nRequires=nope.service\n',
     answer: cause('SYS-11'),
     shows: { ActiveState: 'inactive' },
-    then: `systemctl stop ${gatewayUnit}; systemctl start ${gatewayUnit}`,
+    act: `systemctl stop ${gatewayUnit}; systemctl start ${gatewayUnit}`,
   },
   {
     ...gateway,
