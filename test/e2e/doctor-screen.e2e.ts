@@ -181,7 +181,7 @@ user = "nobody"
 `,
   );
   const screen = open(80, 24, ['-i', inventory]);
-  await once(silent, 'connection');
+  await screen.until(/silent/);
   process.kill(screen.pty.pid, 'SIGTERM');
   expect((await screen.exited).exitCode).toBe(143);
   expectRestored(screen);
