@@ -27,10 +27,12 @@ export function redactText(text: string): RemoteText {
   withoutKeys(lines, text);
   let open: Cut['open'];
   let left = 0;
+  /** Blanks before the line in which the open value began. */
+  let indent = 0;
   for (const [index, line] of lines.entries()) {
     let from = 0;
     if (open !== undefined) {
-      const end = endOf(line, open);
+      const end = endOf(line, open, indent);
       left -= 1;
       if (end === undefined && left > 0) {
         lines[index] = line === '' ? '' : REDACTED;
@@ -43,6 +45,7 @@ export function redactText(text: string): RemoteText {
     const cuts = cutsOf(rest);
     lines[index] = (from === 0 ? '' : REDACTED) + applied(rest, cuts);
     open = goesOn(lines, index, cuts.at(-1)?.open);
+    indent = line.length - line.trimStart().length;
     left = VALUE_LINES;
   }
   return lines.join('\n') as RemoteText;
@@ -55,15 +58,16 @@ function goesOn(lines: readonly string[], index: number, open: Cut['open']): Cut
 }
 
 /** Where the value that began above ends in this line; undefined when all of the line is of it. */
-function endOf(line: string, open: NonNullable<Cut['open']>): number | undefined {
+function endOf(line: string, open: NonNullable<Cut['open']>, indent: number): number | undefined {
   if ('until' in open) {
     const at = line.indexOf(open.until);
     return at < 0 ? undefined : at;
   }
   if ('next' in open) return line.endsWith('\\') ? undefined : line.length;
   if (line.trim() === '') return undefined;
-  // Counted from the column of the name: in a log, each line has the log's own words before it.
-  const rest = line.slice(open.column);
+  // Counted from the column of the name: in a log, each line has the log's own words before it. Of an error text only the first line has.
+  const isPlain = indent < open.column && /^\s/.test(line.slice(indent));
+  const rest = line.slice(isPlain ? indent : open.column);
   if (open.deeper === 'bare' && /^\s*(?:- )?["']?[\w.-]{1,128}["']?\s{0,8}[:=]/.test(rest)) return 0;
   return /^\s/.test(rest) ? undefined : 0;
 }

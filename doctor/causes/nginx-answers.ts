@@ -40,7 +40,7 @@ function describe(route: RouteFact): string {
 }
 
 /** The header of the handshake that this route sets, and sets to something else than what the agents send there. */
-const overwritten = (route: RouteFact) =>
+export const overwritten = (route: RouteFact) =>
   route.handshakeHeaders.find(
     ({ name, value }) => ![`$http_${name.replaceAll('-', '_')}`, alwaysSent[name]].includes(value.toLowerCase()),
   );

@@ -1,5 +1,5 @@
 // Causes in nginx's configuration: it loads, and sends the agents' request the wrong way. Each needs the live probe of the hop to fail.
-import { type CauseRule, causesOf, not, sign, signs, type View } from '../engine/index.ts';
+import { type CauseRule, causesOf, not, sign, signs, tri, type View } from '../engine/index.ts';
 import { gatewayComesIn, gatewayGets } from './nginx-answers.ts';
 import { agentsLocation, ifVisible, nginxCommand, on, remedy } from './texts.ts';
 
@@ -44,6 +44,12 @@ const noUpgrade = nginx.routeIs(
   (route) => `no Upgrade header is sent to the backend (${nginx.routeText(route)})`,
   (route) => route.upgradeHeader.value === null,
 );
+
+/** Its page for a refusal says "nginx"; any other text is of whoever stands behind it, or of an error_page. */
+const othersWords = sign('the answer is in words that are not those of nginx', (view) => {
+  const body = nginx.publicSeen(view)?.body ?? '';
+  return body === '' ? 'unknown' : tri(!/<center>/.test(body));
+});
 
 const denied = gatewayGets({ statuses: [403], everybody: (route) => route.action === 'denied' });
 
@@ -233,7 +239,7 @@ A location that sets any proxy_set_header of its own inherits none from the serv
         ),
       ],
       signature: [directWorks],
-      forbids: [gatewayComesIn],
+      forbids: [gatewayComesIn, othersWords],
       lookalikes: { 'WS-03': ['the backend refuses the token', directWorks], 'NGX-01': denied },
       predicts: [...predicts, 'network.agents.upgrades'],
       remedy: (view) =>

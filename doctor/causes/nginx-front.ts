@@ -11,6 +11,7 @@ import {
   type Tri,
   type View,
 } from '../engine/index.ts';
+import { overwritten } from './nginx-answers.ts';
 import { ifVisible, nginxCommand, on, remedy } from './texts.ts';
 
 const { backend, logs, nginx } = signs;
@@ -294,7 +295,7 @@ export const nginxFrontCauses: readonly CauseRule[] = causesOf(
             nginx.forwardsUpgrade(route) &&
             nginx.forwardsConnection(route) &&
             route.target?.upstreamPath === view.topology.path &&
-            route.handshakeHeaders.length === 0 &&
+            overwritten(route) === undefined &&
             route.hostHeader.sends !== null &&
             route.hostHeader.sends.split(':')[0] !== view.topology.serverName,
         ),
