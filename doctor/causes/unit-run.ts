@@ -165,6 +165,8 @@ function commandRow(home: UnitHome): CauseRow {
     supports: [lastWords(place)],
     // With the latch on, what failed may have been put right since.
     forbids: [...home.serves, latched(place)],
+    // Before it starts, its unit lets nginx test its configuration: what that says is the cause.
+    followsFrom: place.part === 'nginx' ? ['NGR-03', 'NGR-04', 'NGR-05', 'NGR-07'] : [],
     remedy: (view) => {
       const failed = failedCommand(view, place);
       return remedy(
