@@ -1,5 +1,5 @@
 // The rules that every cause is judged by, whatever its row says: it speaks of a program that was really seen, it sits where the path breaks,
-// and nobody else gave the answer that it explains. Decided in docs/decisions/0014.
+// and nobody else gave the answer that it explains. Decided in docs/decisions/0015.
 import type { Candidate, Scene } from './candidates.ts';
 import { hops } from './path.ts';
 import type { HopReport } from './report.ts';
