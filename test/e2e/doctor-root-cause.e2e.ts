@@ -238,7 +238,7 @@ describe.skipIf(obstacle !== undefined)(title('the doctor on two hosts that viwo
     expect(report.causes.map(({ title }) => title)).toEqual([
       expect.stringMatching(/^another program holds port 808[01]: .*\(pid \d+, user nobody\)$/),
     ]);
-    const sent = await lab.run('be1', `cat ${strangerRecord}`);
+    const { stdout: sent } = await lab.run('be1', `cat ${strangerRecord}`);
     expect(sent).toContain('session.probe');
     for (const text of [sent, await readFile(recording, 'utf8'), JSON.stringify(report)]) {
       expect(text).not.toContain(token);

@@ -9,6 +9,8 @@ import { spokenBy } from './logs.ts';
 const WINDOW_MS = 120_000;
 /** One loss is life, two may be a restart of each side. */
 const FLAPPING = 3;
+/** What a start itself may cost: the loss is written a moment after it, by a clock that is known to some ms. */
+const SLACK_MS = 3_000;
 
 export interface LostSession {
   readonly atMs: number;
@@ -43,8 +45,38 @@ function lostIn(
   });
 }
 
-/** Losses of this gateway's sessions within the window, by whichever log has more of them. */
+/** When the last of the parts that a session runs through was started, by our clock: a restart ends sessions, and is no flapping. */
+function lastStart(view: View): number {
+  const starts = (
+    [
+      ['gw', 'gateway'],
+      ['be', 'backend'],
+      ['be', 'nginx'],
+    ] as const
+  ).map(([seat, part]) => {
+    const started = view.value('unit.state', seat, part)?.mainStartedAtMs ?? null;
+    return started === null ? 0 : started - (view.value('host.clock', seat)?.offsetMs ?? 0);
+  });
+  return Math.max(...starts);
+}
+
+/** Still going on: the next loss is not overdue by more than one of the usual pauses between them. */
+function goesOn(view: View, seat: 'be' | 'gw', all: readonly LostSession[]): boolean {
+  const now = view.value('host.clock', seat)?.epochMs;
+  if (now === undefined || all.length < FLAPPING) return false;
+  const times = all.map(({ atMs }) => atMs);
+  const [first, last] = [Math.min(...times), Math.max(...times)];
+  return now - last <= 2 * ((last - first) / (all.length - 1)) + SLACK_MS;
+}
+
+/** Losses of this gateway's sessions since everything runs, while they go on; by whichever log has more of them. */
 function lost(view: View): readonly LostSession[] {
+  const began = lastStart(view);
+  const since = (seat: 'be' | 'gw', all: readonly LostSession[]): readonly LostSession[] => {
+    const offset = view.value('host.clock', seat)?.offsetMs ?? 0;
+    const own = all.filter(({ atMs }) => atMs - offset > began + SLACK_MS);
+    return goesOn(view, seat, own) ? own : [];
+  };
   const own = lostIn(view, view.value('log.tail', 'gw', 'gateway')?.lines ?? [], {
     seat: 'gw',
     event: 'GW_SESSION_LOST',
@@ -53,7 +85,8 @@ function lost(view: View): readonly LostSession[] {
     seat: 'be',
     event: 'BE_SESSION_LOST',
   });
-  return there.length > own.length ? there : own;
+  const [near, far] = [since('gw', own), since('be', there)];
+  return far.length > near.length ? far : near;
 }
 
 const byCode =

@@ -137,7 +137,11 @@ function dependencyOf(view: View, place: PartPlace): RelatedUnit | null {
   const linked = saysDependency(view, place);
   const byTime = (item: RelatedUnit) =>
     unit.result === 'success' && together(item.inactiveSinceMs, unit.inactiveSinceMs);
-  const bad = needed.filter((item) => item.activeState === 'failed' || item.activeState === 'inactive');
+  // Who stops the backend stops its sockets with it: only a socket that failed is a reason of its own.
+  const ownSockets = place.part === 'backend' ? view.topology.backend.sockets : [];
+  const bad = needed.filter(
+    (item) => item.activeState === 'failed' || (item.activeState === 'inactive' && !ownSockets.includes(item.name)),
+  );
   const taken = bad.find((item) => linked || byTime(item));
   return taken ?? setup.related.find((item) => item.relation === 'PartOf' && isInactive(item) && byTime(item)) ?? null;
 }
