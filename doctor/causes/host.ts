@@ -239,7 +239,7 @@ export const hostCauses: readonly CauseRule[] = causesOf(
           ),
         ),
       ],
-      forbids: [backend.portsForeign],
+      forbids: [sign('somebody else holds the port', signs.identity.portForeign)],
       remedy: (view) => remedy('stop it and start the unit', on(view, 'be', backendCommand(view, 'start'))),
       help: `It works, and nobody will start it again after a reboot or a crash.`,
     },

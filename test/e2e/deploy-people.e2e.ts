@@ -37,7 +37,7 @@ describe.skipIf(obstacle !== undefined)(`the deployer among people${obstacle ? `
         'the configuration is good: /opt/viworks/current/etc/gateway.toml',
       );
       expect(await on('be1', as('viworks backend --check'))).toContain('/opt/viworks/current/etc/backend.toml');
-      expect(await on('gw1', as('viworks config check /opt/viworks/current/etc/launcher.toml'))).toContain('right');
+      expect(await on('gw1', as('viworks config check /opt/viworks/current/etc/launcher.toml'))).toContain('OK');
       const absent = await lab.run('gw1', as('viworks doctor'));
       expect([absent.code, absent.stderr]).toEqual([64, expect.stringContaining('not installed on this host')]);
     }

@@ -5,6 +5,7 @@ import { judge, sign } from '../sign.ts';
 import { every, negate, some, type Tri } from '../tri.ts';
 import type { Seat, View } from '../view.ts';
 import { backendSigns, holderText } from './backend.ts';
+import { gatewaySigns } from './gateway.ts';
 import { partSigns } from './parts.ts';
 
 /** The program whose behaviour a cause speaks of. */
@@ -92,9 +93,17 @@ export function strangerText(view: View, program: Program): string {
  * since a 101 and a CHALLENGE are easily made.
  */
 function isSquatted(view: View): boolean {
+  if (startedByRoot(view)) return false;
   if (view.topology.inferred.includes('backend.unit')) return false;
   const seen = view.read('process.state', 'be', 'backend').status === 'known';
   return seen && backendSigns.portsForeign.holds(view) === 'yes';
+}
+
+/** Root started it from a login session, and the gateway holds its link through it: that is whoever runs this host, not a stranger. */
+function startedByRoot(view: View): boolean {
+  const holder = backendSigns.foreignHolder(view);
+  if (holder?.uid !== 0 || !/^session-.*\.scope$/.test(holder?.unit ?? '')) return false;
+  return backendSigns.directUpgrades.holds(view) === 'yes' && gatewaySigns.linkUp.holds(view) === 'yes';
 }
 
 /** It upgrades and is not the backend: by its owner, or since no challenge comes, whatever else it says. */
@@ -116,6 +125,7 @@ const answersAsStranger = sign(
 
 /** The backend serves its ports although its unit does not run it: its process holds them, or it speaks as only a backend does. */
 const servedByHand = sign('the backend itself serves the port, outside of its unit', (view) => {
+  if (startedByRoot(view)) return 'yes';
   if (isSquatted(view)) return 'no';
   const otherwise: Tri = view.topology.kind === 'viworks' ? 'no' : 'unknown';
   const speaks = judge(view, ['ws.upgrade', 'be', 'direct'], (seen) => (seen.challenged === true ? 'yes' : otherwise));
