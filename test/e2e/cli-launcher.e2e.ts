@@ -9,7 +9,7 @@ const ROOT = new URL('../..', import.meta.url).pathname;
 let home = '';
 beforeEach(() => {
   home = mkdtempSync(join(tmpdir(), 'viworks-launcher-'));
-  cpSync(join(ROOT, 'viworks'), join(home, 'viworks'));
+  for (const file of ['viworks', 'cli/node.sh']) cpSync(join(ROOT, file), join(home, file));
   program('dist/main.js', 'built');
 });
 afterEach(() => rmSync(home, { recursive: true, force: true }));
