@@ -71,13 +71,16 @@ export function prefixedCuts(line: string, cuts: Cut[]): void {
     const [prefix] = hit;
     const from = hit.index;
     const to = runEnd(line, from + prefix.length);
-    const before = line[from - 1];
-    const apart = before === undefined || !/\w/.test(before) || /^[${]/.test(prefix);
+    const lead = line.slice(Math.max(0, from - 12), from);
+    const apart = !/\w$/.test(lead) || escaped.test(lead) || /^[${]/.test(prefix);
     if (apart && to - from - prefix.length >= (leastOf.get(prefix) ?? 0) && plausible(line.slice(from, to), prefix))
       cuts.push({ from, to });
     prefixPattern.lastIndex = Math.max(to, from + prefix.length);
   }
 }
+
+/** Ends in a colour or in an escape: its last letter is no letter of a word. */
+const escaped = /(?:\u001b\[[\d;]{0,8}m|\\[nrtbf]|%[\dA-Fa-f]{2}|\\u[\da-fA-F]{4})$/;
 
 function plausible(token: string, prefix: string): boolean {
   if (prefix === 'eyJ') return token.includes('.');

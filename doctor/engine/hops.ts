@@ -156,6 +156,7 @@ const probes: readonly HopProbe[] = [
 /** A process that is known to be stopped or gone speaks against the unit; one that cannot be seen does not. */
 function processAlive(view: View): Tri {
   const reading = view.read('process.state', 'gw', 'gateway');
+  if (reading.status === 'unknown' && (reading.reason === 'lost' || reading.reason === 'cut')) return 'unknown';
   if (reading.status !== 'known') return 'yes';
   return reading.value.running && !'TZ'.includes(reading.value.state) ? 'yes' : 'no';
 }

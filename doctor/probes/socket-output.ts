@@ -29,10 +29,12 @@ export function parseSs(text: string): readonly Socket[] {
     const match = /^([A-Z][A-Z0-9-]*)\s+(\d+)\s+(\d+)\s+(\S+):(\d+|\*)\s+(\S+):(\d+|\*)\s*(.*)$/.exec(line);
     if (!match) return [];
     const [, state = '', recvQ, sendQ, local = '', localPort, remote = '', remotePort, rest = ''] = match;
-    const owner = ownerOf(rest);
-    const cgroup = /\bcgroup:(\S+)/.exec(rest)?.[1];
+    // A process chooses its name, brackets included: what the kernel says stands behind the last of them.
+    const [, users = '', told = rest] = /^(.*users:\(\(.*\)\))?(.*)$/.exec(rest) ?? [];
+    const owner = ownerOf(users);
+    const cgroup = /(?:^|\s)cgroup:(\S+)/.exec(told)?.[1];
     // The kernel leaves uid out where it is root's.
-    const uid = /\buid:(\d+)/.exec(rest)?.[1] ?? (/\bino:\d+/.test(rest) ? '0' : undefined);
+    const uid = /(?:^|\s)uid:(\d+)/.exec(told)?.[1] ?? (/(?:^|\s)ino:\d+/.test(told) ? '0' : undefined);
     return [
       {
         state: ssStates[state] ?? state,

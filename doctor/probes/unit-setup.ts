@@ -90,7 +90,7 @@ for u in ${names.join(' ')}; do
     if [ -r "$f" ]; then echo "--file $f"; list "$f"; else echo "--unreadable $f"; fi
   done
   printf '%s\\n' "$shown" | sed -n 's/^EnvironmentFiles=\\(.*\\) (ignore_errors=.*/\\1/p' | while read -r f; do
-    if [ -r "$f" ]; then echo "--env $f"; grep -nE '^[[:space:]]*(export )?[A-Z_0-9]+=' "$f" | while IFS= read -r l; do
+    if [ -f "$f" ] && [ -r "$f" ]; then echo "--env $f"; $T grep -nE '^[[:space:]]*(export )?[A-Z_0-9]+=' "$f" | while IFS= read -r l; do
       n=\${l#*:}; n=\${n#export }; printf '%s\\n' "\${n%%=*}" | grep -qE '${steering}' && printf '%s\\n' "$l"; done
     elif [ -d "\${f%/*}" ] && [ -x "\${f%/*}" ] && ! [ -e "$f" ]; then echo "--gone $f"
     elif ! [ -e "\${f%/*}" ] && [ "$(id -u)" = 0 ]; then echo "--gone $f"; fi

@@ -33,12 +33,12 @@ function backendSeat(view: View): Seat {
 }
 
 function isProxy(row: Listener): boolean {
-  return row.process === 'docker-proxy';
+  return row.process === 'docker-proxy' && (row.uid === null || row.uid === 0);
 }
 
 /** Held open by systemd for a socket unit: says nothing about the service behind it. */
 function isHeldBySystemd(row: Listener): boolean {
-  return row.process === 'systemd' || row.unit === 'init.scope';
+  return row.pid === 1 || row.unit === 'init.scope';
 }
 
 /** Rows on a port in the backend's namespace; null when listeners are not known there. */
