@@ -54,6 +54,13 @@ export function look(round: HostRound, id: string): Looked {
   return { ok: true, text, rc, truncated };
 }
 
+/** Of a list half is nothing: what stands in the rest could be the very row that is missed. */
+export function whole(looked: Looked): Looked {
+  if (!looked.ok || (!looked.truncated && looked.rc !== 124)) return looked;
+  const detail = looked.truncated ? 'the answer was too long' : 'the command took too long';
+  return { ok: false, reason: 'cut', detail };
+}
+
 /** How a fact is told apart and where its evidence comes from. */
 interface Saying<K extends FactKey> {
   readonly key: K;

@@ -1,7 +1,7 @@
 // Listening sockets with their queues and owners, connections to the backend, and counters, from ss or from /proc.
 import { type Connection, type Fact, known, type Listener, type Vantage } from '../engine/index.ts';
 import { defineProbe } from './define-probe.ts';
-import { type HostRound, look, read, say } from './probe.ts';
+import { type HostRound, look, read, say, whole } from './probe.ts';
 import type { Section } from './script.ts';
 import { parseListenCounters, parseProcSockets, parseSs, type Socket } from './socket-output.ts';
 
@@ -41,7 +41,7 @@ export function connectionsSection(ports: readonly number[]): Section {
 export type Owners = ReadonlyMap<number, { readonly process: string; readonly unit: string | null }>;
 
 export function listenersFact(round: HostRound, owners: Owners, section = 'tcp.listeners'): Fact {
-  const reading = read(look(round, section), (text) => listenersOf(text, owners));
+  const reading = read(whole(look(round, section)), (text) => listenersOf(text, owners));
   const rows = reading.status === 'known' ? reading.value : [];
   return say(round, {
     key: 'tcp.listeners',
@@ -53,7 +53,7 @@ export function listenersFact(round: HostRound, owners: Owners, section = 'tcp.l
 }
 
 export function connectionsFact(round: HostRound, owners: Owners, ports: readonly number[]): Fact {
-  const reading = read(look(round, 'tcp.connections'), (text) =>
+  const reading = read(whole(look(round, 'tcp.connections')), (text) =>
     socketsOf(text)
       .filter((socket) => socket.state !== 'LISTEN' && ports.includes(socket.remotePort))
       .map((socket) => connectionOf(socket, owners)),
