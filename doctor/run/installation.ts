@@ -188,8 +188,10 @@ function contextOf(text: string, topology: Topology): Named | undefined {
   const [name, context] =
     Object.entries(contexts).find(([key, value]) => {
       const url = URL.parse(String(record(value).url ?? ''));
-      if (url?.hostname === topology.serverName) return true;
-      return key === topology.name || (topology.backend.host.transport === 'local' && names.includes(key));
+      if (topology.backend.host.transport === 'local') return key === topology.name || names.includes(key);
+      // Two installations may have one name: a context of this name with another address belongs to the other one.
+      if (!url) return key === topology.name;
+      return url.hostname === topology.serverName || url.hostname === topology.backend.host.address;
     }) ?? [];
   if (name === undefined) return undefined;
   const file = record(context).probeTokenFile;

@@ -74,6 +74,8 @@ interface Diagnosis {
 let scratch: string;
 let program: Program;
 let runs = 0;
+/** Whose contexts are taken: those of a deployment before it, or, for a system that viworks did not make, nobody's. */
+let operator: Readonly<Record<string, string>> = {};
 
 beforeAll(async () => {
   if (obstacle) return;
@@ -90,7 +92,9 @@ afterAll(async () => {
 async function diagnose(target: readonly string[]): Promise<Diagnosis> {
   runs += 1;
   const recording = path.join(scratch, `${runs}.ndjson`);
-  const outcome = await program.run(['doctor', ...target, '--output', 'json', '--record', recording]);
+  const outcome = await program.run(['doctor', ...target, '--output', 'json', '--record', recording], {
+    env: operator,
+  });
   const text = outcome.stdout.toString();
   if (!text.startsWith('{')) throw new Error(`the doctor printed no report (exit ${outcome.code}): ${outcome.stderr}`);
   return { code: outcome.code, report: JSON.parse(text) as Report, recording };
@@ -336,11 +340,13 @@ describe.skipIf(obstacle !== undefined)(title('the doctor on a system that viwor
     lab = await openLab({ name: 'e2e-foreign' });
     await lab.installOld();
     target = ['-i', lab.inventoryPath];
+    operator = { XDG_CONFIG_HOME: path.join(scratch, 'nobody') };
   });
   afterEach(async () => {
     await lab.mend();
   });
   afterAll(async () => {
+    operator = {};
     await lab.close();
   });
 
