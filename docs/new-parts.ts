@@ -65,7 +65,7 @@ export function newProbe(name: string, read: ReadFile): readonly Laid[] {
   if (read(path) !== null) throw new Error(`${path} is there already`);
   const id = `host.${name}`;
   const variable = `${name.replace(/-(.)/g, (_, letter: string) => letter.toUpperCase())}Probe`;
-  const [facts, list] = ['doctor/engine/facts.ts', 'doctor/probes/host-probes.ts'];
+  const [facts, list] = ['doctor/engine/vocabulary/facts.ts', 'doctor/probes/host-probes.ts'];
   const probe = `// What is asked, and what it is good for: one sentence.
 import { defineProbe } from './define-probe.ts';
 

@@ -17,7 +17,7 @@ test('a new probe with its fact touches at most four files', () => {
   const laid = newProbe('open-files', read);
   expect(laid.map((file) => file.path)).toEqual([
     'doctor/probes/open-files.ts',
-    'doctor/engine/facts.ts',
+    'doctor/engine/vocabulary/facts.ts',
     'doctor/probes/host-probes.ts',
     'doctor/probes/cases/open-files/example.json',
   ]);

@@ -1,5 +1,5 @@
 // A probe as one thing: what is asked of a host, how the answer is read, and the facts that come of it. A new one is a file of its own with
-// a capture in cases/, a row in host-probes.ts, and a row for its fact (type and name) in engine/facts.ts.
+// a capture in cases/, a row in host-probes.ts, and a row for its fact (type and name) in engine/vocabulary/facts.ts.
 import type { Fact, FactKey, FactTypes, Part } from '../engine/index.ts';
 import { type HostRound, look, read, say } from './probe.ts';
 import type { Section } from './script.ts';

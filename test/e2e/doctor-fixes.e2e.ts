@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import type { Report } from '../../doctor/engine/report.ts';
+import type { Report } from '../../doctor/engine/index.ts';
 import { buildProgram, type Program } from '../support/program.ts';
 import { answerTo } from './lab/breaks/answer.ts';
 import { breaks, type Lab, labObstacle, openLab } from './lab/index.ts';

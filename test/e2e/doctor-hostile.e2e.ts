@@ -3,7 +3,7 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { Report } from '../../doctor/engine/report.ts';
+import type { Report } from '../../doctor/engine/index.ts';
 import { buildProgram, type Outcome, type Program } from '../support/program.ts';
 import { secretShapes, traces } from '../support/secrets.ts';
 import { type Lab, labObstacle, openLab } from './lab/index.ts';

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { scheduler } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import type { Report } from '../../doctor/engine/report.ts';
+import type { Report } from '../../doctor/engine/index.ts';
 import { buildProgram, type Outcome, type Program } from '../support/program.ts';
 import { type Lab, labObstacle, openLab } from './lab/index.ts';
 import { hostSnapshot, loginsSince } from './lab/snapshot.ts';

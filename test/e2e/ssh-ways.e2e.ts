@@ -4,7 +4,7 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { spawn } from '@lydell/node-pty';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { Report } from '../../doctor/engine/report.ts';
+import type { Report } from '../../doctor/engine/index.ts';
 import { buildProgram, type Program } from '../support/program.ts';
 import { type Lab, labObstacle, openLab } from './lab/index.ts';
 

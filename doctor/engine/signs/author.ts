@@ -1,8 +1,5 @@
 // Who made an answer that came through nginx: nginx itself, the program behind it, or a server block of somebody else.
-import type { UpgradeObservation } from '../contacts.ts';
-import { judge } from '../sign.ts';
-import { some, type Tri } from '../tri.ts';
-import type { View } from '../view.ts';
+import { judge, some, type Tri, type UpgradeObservation, type View } from '../vocabulary/index.ts';
 import { backendSigns, upgraded } from './backend.ts';
 import { nginxSigns } from './nginx.ts';
 

@@ -1,9 +1,17 @@
 // Signs about the backend: its listeners as the kernel has them, and what answers when its ports are dialled directly.
-import type { UpgradeObservation, UpgradeStage } from '../contacts.ts';
-import type { Listener } from '../observations.ts';
-import { judge, not, sign } from '../sign.ts';
-import { every, some, type Tri } from '../tri.ts';
-import type { Seat, View } from '../view.ts';
+import {
+  every,
+  judge,
+  type Listener,
+  not,
+  type Seat,
+  sign,
+  some,
+  type Tri,
+  type UpgradeObservation,
+  type UpgradeStage,
+  type View,
+} from '../vocabulary/index.ts';
 
 const stages: readonly UpgradeStage[] = [
   'none',

@@ -1,8 +1,15 @@
 // Signs about one gateway: its link, its name resolution, its way to the public port, TLS as it sees it, its configured URL.
-import type { Connection } from '../observations.ts';
-import { judge, not, type Sign, sign } from '../sign.ts';
-import { negate, type Tri } from '../tri.ts';
-import type { Seat, View } from '../view.ts';
+import {
+  type Connection,
+  judge,
+  negate,
+  not,
+  type Seat,
+  type Sign,
+  sign,
+  type Tri,
+  type View,
+} from '../vocabulary/index.ts';
 import { upgraded } from './backend.ts';
 import { gatewayPart, hostOf } from './parts.ts';
 

@@ -1,9 +1,16 @@
 // Whether the program that was spoken to is the program that is meant: the kernel's owner of the port against the part's unit, process or
 // container. An open port, a 101 and a status code say nothing about who gave them.
-import type { Listener } from '../observations.ts';
-import { judge, sign } from '../sign.ts';
-import { every, negate, some, type Tri } from '../tri.ts';
-import type { Seat, View } from '../view.ts';
+import {
+  every,
+  judge,
+  type Listener,
+  negate,
+  type Seat,
+  sign,
+  some,
+  type Tri,
+  type View,
+} from '../vocabulary/index.ts';
 import { backendSigns, holderText } from './backend.ts';
 import { gatewaySigns } from './gateway.ts';
 import { partSigns } from './parts.ts';

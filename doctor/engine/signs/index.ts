@@ -9,6 +9,13 @@ import { partSigns } from './parts.ts';
 import { sessionSigns } from './sessions.ts';
 import { setupSigns } from './setup.ts';
 
+export { answerThrough, refusedAtRoute } from './author.ts';
+export type { UrlParts } from './gateway.ts';
+export { partsOfUrl } from './gateway.ts';
+export type { Program } from './identity.ts';
+export { isItself, strangerText } from './identity.ts';
+export { excerpt } from './logs.ts';
+
 export const signs = {
   author: { madeByNginx },
   backend: backendSigns,

@@ -1,9 +1,5 @@
 // Signs read from log tails. A line counts as proof only inside the window since the part's last start; outside of it, it decides nothing.
-import type { Part } from '../facts.ts';
-import type { LogLine } from '../observations.ts';
-import { judge, type Sign, sign } from '../sign.ts';
-import type { Tri } from '../tri.ts';
-import type { View } from '../view.ts';
+import { judge, type LogLine, type Part, type Sign, sign, type Tri, type View } from '../vocabulary/index.ts';
 import {
   configErrorPattern,
   gaveUpPattern,

@@ -1,9 +1,17 @@
 // Signs about nginx: what the upgrade through it gets, what its configuration does with the request, what it says when it will not start.
-import type { UpgradeObservation } from '../contacts.ts';
-import type { RouteFact } from '../route.ts';
-import { judge, not, type Sign, sign } from '../sign.ts';
-import { every, some, type Tri } from '../tri.ts';
-import type { Seat, View } from '../view.ts';
+import {
+  every,
+  judge,
+  not,
+  type RouteFact,
+  type Seat,
+  type Sign,
+  sign,
+  some,
+  type Tri,
+  type UpgradeObservation,
+  type View,
+} from '../vocabulary/index.ts';
 import { upgraded } from './backend.ts';
 import { excerpt, lineOf } from './logs.ts';
 import { containerIs, nameOf, nginxPart, runs, stateWords, unitIs } from './parts.ts';

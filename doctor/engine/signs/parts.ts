@@ -1,10 +1,19 @@
 // Signs about parts as systemd, Docker and /proc show them: units, processes, containers and what their logs say.
-import type { Part } from '../facts.ts';
-import type { Container, UnitState } from '../observations.ts';
-import { type Claim, judge, type Sentences, type Sign, sign } from '../sign.ts';
-import type { Supervision } from '../topology.ts';
-import { some, type Tri } from '../tri.ts';
-import type { Seat, View } from '../view.ts';
+import {
+  type Claim,
+  type Container,
+  judge,
+  type Part,
+  type Seat,
+  type Sentences,
+  type Sign,
+  type Supervision,
+  sign,
+  some,
+  type Tri,
+  type UnitState,
+  type View,
+} from '../vocabulary/index.ts';
 
 /** Which part of which host. */
 export interface PartPlace {

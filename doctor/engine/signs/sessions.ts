@@ -1,8 +1,5 @@
 // Signs of sessions that are lost again and again: a rate over the newest minutes of both agents' logs, never one instant.
-import type { LogLine } from '../observations.ts';
-import { judge, type Sign, sign } from '../sign.ts';
-import { some, type Tri } from '../tri.ts';
-import type { View } from '../view.ts';
+import { judge, type LogLine, type Sign, sign, some, type Tri, type View } from '../vocabulary/index.ts';
 import { spokenBy } from './logs.ts';
 
 /** What is looked at: long enough for a slow flap, short enough for one that is over to be forgotten, in ms. */

@@ -1,9 +1,17 @@
 // Signs about how systemd holds a part's unit: its settings with their places, conditions, dependencies, what keeps it from starting.
-import type { UnitState } from '../observations.ts';
-import { judge, type Sign, sign } from '../sign.ts';
-import { every, some, type Tri } from '../tri.ts';
-import type { RelatedUnit, UnitSetting, UnitSetup } from '../unit-setup.ts';
-import type { View } from '../view.ts';
+import {
+  every,
+  judge,
+  type RelatedUnit,
+  type Sign,
+  sign,
+  some,
+  type Tri,
+  type UnitSetting,
+  type UnitSetup,
+  type UnitState,
+  type View,
+} from '../vocabulary/index.ts';
 import { nameOf, type PartPlace } from './parts.ts';
 
 function setupOf(view: View, place: PartPlace): UnitSetup | null {

@@ -4,7 +4,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import process from 'node:process';
 import { parseArgs } from 'node:util';
-import type { Report } from '../../../doctor/engine/report.ts';
+import type { Report } from '../../../doctor/engine/index.ts';
 import { buildProgram, type Program } from '../../support/program.ts';
 import { answerTo, type Grade, grade } from './breaks/answer.ts';
 import type { Answer, Break } from './breaks/break.ts';

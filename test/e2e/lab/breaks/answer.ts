@@ -1,5 +1,5 @@
 // What a sharp engineer would answer to a fault, and how far a report of the doctor is from it.
-import type { Report } from '../../../../doctor/engine/report.ts';
+import type { Report } from '../../../../doctor/engine/index.ts';
 import type { Answer, Break } from './break.ts';
 
 /** `right`; `unsure`: says that it cannot tell; `wrong`: names something that is not there; `missed`: calls a broken system healthy. */

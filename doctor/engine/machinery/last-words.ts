@@ -1,13 +1,19 @@
 // What is said where no cause is proven: the newest own words of the programs that have to do with the broken hop, the last good contact,
 // and the one command to run next. Logs are quoted here, never judged.
+
+import { excerpt } from '../signs/index.ts';
+import {
+  createView,
+  type GatewayTopology,
+  type HopId,
+  type LastWord,
+  type NextStep,
+  type Part,
+  type Seat,
+  type View,
+} from '../vocabulary/index.ts';
 import type { Scene } from './candidates.ts';
-import type { Part } from './facts.ts';
-import type { HopId } from './path.ts';
-import type { LastWord, NextStep } from './report.ts';
-import { excerpt } from './signs/logs.ts';
-import type { GatewayTopology } from './topology.ts';
 import type { Judgement } from './verdicts.ts';
-import { createView, type Seat, type View } from './view.ts';
 
 interface Speaker {
   readonly seat: Extract<Seat, 'be' | 'gw'>;

@@ -1,10 +1,17 @@
 // Grades every cause rule against the facts, as seen from one gateway. Decides nothing about which causes are reported; selection.ts does.
+
+import {
+  type Claim,
+  createView,
+  every,
+  type FactStore,
+  type GatewayTopology,
+  type Read,
+  type Topology,
+  type Tri,
+  type View,
+} from '../vocabulary/index.ts';
 import type { CauseRule } from './cause.ts';
-import type { Claim } from './sign.ts';
-import type { FactStore } from './store.ts';
-import type { GatewayTopology, Topology } from './topology.ts';
-import { every, type Tri } from './tri.ts';
-import { createView, type Read, type View } from './view.ts';
 
 /** One sign with what it came to and what it stood on. */
 export interface Judged {

@@ -1,11 +1,9 @@
 // What a cause rule is: data. Necessary signs refute it when absent, the signature proves it, look-alikes name the sign that separates them.
 // A file of doctor/causes writes its rows as `causesOf({ layer, hop, host, … }, { 'BE-15': { name, title, necessary, … }, … })`. A code with
 // several rows (active and latent, one for each host) gives a list. `lookalikes` is a record: `{ 'BE-05': separator, loop: ['a title', separator] }`.
-import type { HopId } from './path.ts';
-import type { Remedy } from './report.ts';
-import type { Claim, Sign } from './sign.ts';
-import type { Program } from './signs/identity.ts';
-import type { View } from './view.ts';
+
+import type { Program } from '../signs/index.ts';
+import type { Claim, HopId, Remedy, Sign, View } from '../vocabulary/index.ts';
 
 export interface LookAlike {
   /** Catalogue code, or a plain symptom code that is not a cause. */

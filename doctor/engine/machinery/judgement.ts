@@ -1,12 +1,10 @@
 // The rules that every cause is judged by, whatever its row says: it speaks of a program that was really seen, it sits where the path breaks,
 // and nobody else gave the answer that it explains. Decided in docs/decisions/0015.
+
+import { isItself, type Program, signs, strangerText } from '../signs/index.ts';
+import { createView, type HopReport, hops } from '../vocabulary/index.ts';
 import type { Candidate, Scene } from './candidates.ts';
-import { hops } from './path.ts';
-import type { HopReport } from './report.ts';
-import { isItself, type Program, strangerText } from './signs/identity.ts';
-import { signs } from './signs/index.ts';
 import { isFinding, type Judgement } from './verdicts.ts';
-import { createView } from './view.ts';
 
 const { nobodyHasTheName } = signs.nginx;
 

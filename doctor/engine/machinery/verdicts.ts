@@ -1,10 +1,9 @@
 // Runs checks over the facts. A check that crashes is its own verdict; it cannot stop the others.
+
+import { createView, type GatewayTopology, type Read, type VerdictReport } from '../vocabulary/index.ts';
 import type { Scene } from './candidates.ts';
 import type { Check, Verdict } from './check.ts';
 import { evidenceFor } from './evidence.ts';
-import type { VerdictReport } from './report.ts';
-import type { GatewayTopology } from './topology.ts';
-import { createView, type Read } from './view.ts';
 
 export interface Judgement {
   readonly check: Check;

@@ -1,14 +1,23 @@
 // The state of every hop of a gateway's path: from the end-to-end probe where it got that far, else from the bypass probe of the hop itself.
+
+import { answerThrough, refusedAtRoute, signs } from '../signs/index.ts';
+import {
+  type Claim,
+  createView,
+  every,
+  type GatewayTopology,
+  type HopId,
+  type HopReport,
+  type HopState,
+  hopAbsence,
+  hops,
+  judge,
+  negate,
+  some,
+  type Tri,
+  type View,
+} from '../vocabulary/index.ts';
 import type { Scene } from './candidates.ts';
-import { type HopId, hopAbsence, hops } from './path.ts';
-import type { HopReport, HopState } from './report.ts';
-import type { Claim } from './sign.ts';
-import { judge } from './sign.ts';
-import { answerThrough, refusedAtRoute } from './signs/author.ts';
-import { signs } from './signs/index.ts';
-import type { GatewayTopology } from './topology.ts';
-import { every, negate, some, type Tri } from './tri.ts';
-import { createView, type View } from './view.ts';
 
 const { backend, gateway, identity, nginx, parts } = signs;
 

@@ -1,7 +1,5 @@
 // What a check is: a sentence that ought to be true, judged from facts alone. A failed check is a finding: a symptom until a cause explains it.
-import type { FactKey } from './facts.ts';
-import type { HopId } from './path.ts';
-import type { View } from './view.ts';
+import type { FactKey, HopId, View } from '../vocabulary/index.ts';
 
 /** `fail` is the only finding; `unknown` = the facts are missing; `skipped` = this installation has no such thing. */
 export type Verdict =

@@ -1,6 +1,5 @@
 // From what was read to a step of evidence: the fact that decided, the command that shows it again, the lines that matter. Decides nothing.
-import type { EvidenceStep } from './report.ts';
-import type { Read } from './view.ts';
+import type { EvidenceStep, Read } from '../vocabulary/index.ts';
 
 /** The step for a claim that stands on these reads; null when none of them is known. */
 export function evidenceFor(claim: string, reads: readonly Read[]): EvidenceStep | null {

@@ -1,8 +1,7 @@
 // Chooses the smallest set of causes that explains the findings. Deterministic; no weights. Symptoms are never promoted to fill a gap.
+
+import { type GatewayTopology, hopOrder, type RuledOut } from '../vocabulary/index.ts';
 import type { Candidate } from './candidates.ts';
-import { hopOrder } from './path.ts';
-import type { RuledOut } from './report.ts';
-import type { GatewayTopology } from './topology.ts';
 import { isFinding, type Judgement } from './verdicts.ts';
 
 /** The second and last shape between a rule and its report: a candidate whose look-alikes were looked at. */

@@ -1,4 +1,15 @@
 // Facts × rules → Report. Pure and synchronous: the same facts give the same bytes, which is what makes a recording replayable.
+
+import {
+  type CauseReport,
+  type EvidenceStep,
+  type HopId,
+  type HopReport,
+  hops,
+  type Report,
+  type RunVerdict,
+  type Topology,
+} from '../vocabulary/index.ts';
 import { type Candidate, gradeAll, type Judged, type Scene } from './candidates.ts';
 import type { CauseRule } from './cause.ts';
 import type { Check } from './check.ts';
@@ -6,10 +17,7 @@ import { evidenceFor } from './evidence.ts';
 import { hopStates } from './hops.ts';
 import { underRules } from './judgement.ts';
 import { lastContact, lastWords, nextLook, nextStep } from './last-words.ts';
-import { type HopId, hops } from './path.ts';
-import type { CauseReport, EvidenceStep, HopReport, Report, RunVerdict } from './report.ts';
 import { type Chosen, type Selection, selectCauses } from './selection.ts';
-import type { Topology } from './topology.ts';
 import { type Judgement, judgeChecks, verdictReport } from './verdicts.ts';
 
 /** What is known about the run itself; comes from run.start and run.end. */
