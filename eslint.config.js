@@ -81,7 +81,7 @@ export default tseslint.config(
       'doctor/probes/agent-config.ts', // JSON.parse
       'doctor/probes/http.ts', // Node: an orderly end has the code of a reset
       'doctor/probes/link.ts', // sshd: what connect(2) and the name service said there
-      'doctor/run/network.ts', // the same
+      'doctor/run/collecting/network.ts', // the same
     ],
     rules: { 'viworks/no-branch-on-words': 'error' },
   },

@@ -5,15 +5,22 @@ import type { Report, RunEvent } from './engine/index.ts';
 import { explainCommand } from './explain-command.ts';
 import { graphCommand } from './graph-command.ts';
 import { judgeFacts } from './judge.ts';
-import { type EarlyLinks, openEarly } from './run/early.ts';
-import { announce, examine } from './run/examine.ts';
-import { findInstallation, type Installation } from './run/installation.ts';
-import { type DoctorOptions, OUTPUTS, readOptions } from './run/options.ts';
-import { createPrinter } from './run/printer.ts';
-import { createProgress } from './run/progress.ts';
-import { loadRecording, recordingPath, writeRecording } from './run/recording.ts';
-import { CONNECT_MS } from './run/sites.ts';
-import { withThreshold } from './run/threshold.ts';
+import { CONNECT_MS, type EarlyLinks, openEarly } from './run/collecting/index.ts';
+import {
+  announce,
+  createPrinter,
+  createProgress,
+  type DoctorOptions,
+  examine,
+  findInstallation,
+  type Installation,
+  loadRecording,
+  OUTPUTS,
+  readOptions,
+  recordingPath,
+  withThreshold,
+  writeRecording,
+} from './run/command/index.ts';
 
 export const doctorCommand: CommandSpec = {
   name: 'doctor',

@@ -1,17 +1,17 @@
 // One run from the outside in: open the hosts, one round each, then the live probes. Gives what is known when it ends, however it ends.
-import type { Clock } from '../../agents/runtime/index.ts';
-import type { RemoteTarget } from '../../deploy/remote/index.ts';
-import type { FactStore, Topology } from '../engine/index.ts';
-import type { Proposal } from '../fixes.ts';
-import type { Trust } from '../probes/dial.ts';
-import type { Credential, NoCredential } from '../probes/peer.ts';
+import type { Clock } from '../../../agents/runtime/index.ts';
+import type { RemoteTarget } from '../../../deploy/remote/index.ts';
+import type { FactStore, Topology } from '../../engine/index.ts';
+import type { Proposal } from '../../fixes.ts';
+import type { Trust } from '../../probes/dial.ts';
+import type { Credential, NoCredential } from '../../probes/peer.ts';
 import type { EarlyLinks } from './early.ts';
+import type { Hints } from './hints.ts';
 import { probeNetwork } from './network.ts';
 import type { NetworkContext } from './network-context.ts';
 import { lookAtSite, type SiteView } from './rounds.ts';
 import type { RunLog } from './run-log.ts';
 import { broke, openSites, type Site, toldNothing } from './sites.ts';
-import type { Hints } from './topology.ts';
 import { tryEdits } from './trial.ts';
 
 export interface CollectOptions {

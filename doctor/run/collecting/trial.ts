@@ -1,16 +1,16 @@
 // After the probes: every edit that a remedy proposes is tried on a private copy of the host's files, before anybody is shown it.
-import type { Clock } from '../../agents/runtime/index.ts';
-import { fact, type Topology, unknown } from '../engine/index.ts';
-import type { Proposal } from '../fixes.ts';
-import { changesOf } from '../nginx/index.ts';
-import { nginxPrelude } from '../probes/nginx.ts';
-import { parseNginxTest } from '../probes/nginx-output.ts';
-import { trialSection } from '../probes/nginx-trial.ts';
-import { type HostRound, look, read } from '../probes/probe.ts';
-import { runRound } from '../probes/round.ts';
+import type { Clock } from '../../../agents/runtime/index.ts';
+import { fact, type Topology, unknown } from '../../engine/index.ts';
+import type { Proposal } from '../../fixes.ts';
+import { changesOf } from '../../nginx/index.ts';
+import { nginxPrelude } from '../../probes/nginx.ts';
+import { parseNginxTest } from '../../probes/nginx-output.ts';
+import { trialSection } from '../../probes/nginx-trial.ts';
+import { type HostRound, look, read } from '../../probes/probe.ts';
+import { runRound } from '../../probes/round.ts';
+import type { Hints } from './hints.ts';
 import type { SiteView } from './rounds.ts';
 import type { RunLog } from './run-log.ts';
-import type { Hints } from './topology.ts';
 
 /** `nginx -t` takes a tenth of a second; what takes longer is left untried, in ms. */
 const TRIAL_MS = 4_000;

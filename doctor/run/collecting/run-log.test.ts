@@ -1,9 +1,9 @@
 // The gate of a run: whatever hosts say passes it without secrets, and nothing that the catalogue's causes need is lost on the way.
 import { expect, test } from 'vitest';
-import { systemClock } from '../../agents/runtime/index.ts';
-import { cases } from '../../test/support/doctor/index.ts';
-import { secretShapes, traces } from '../../test/support/secrets.ts';
-import { createFactStore, type Fact, fact, known, type RunEvent } from '../engine/index.ts';
+import { systemClock } from '../../../agents/runtime/index.ts';
+import { cases } from '../../../test/support/doctor/index.ts';
+import { secretShapes, traces } from '../../../test/support/secrets.ts';
+import { createFactStore, type Fact, fact, known, type RunEvent } from '../../engine/index.ts';
 import { createRunLog } from './run-log.ts';
 
 function logging() {

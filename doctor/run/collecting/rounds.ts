@@ -1,5 +1,5 @@
 // What is asked of each host in its one round, and the facts that come out of it. Composition only: scripts and parsers are the probes'.
-import type { Clock } from '../../agents/runtime/index.ts';
+import type { Clock } from '../../../agents/runtime/index.ts';
 import {
   type Container,
   type Fact,
@@ -8,9 +8,9 @@ import {
   type Topology,
   type UnitState,
   type Vantage,
-} from '../engine/index.ts';
-import { type ConfigPlace, configFact, configSection, trustOf, trustSection } from '../probes/agents.ts';
-import type { Ask, PartUnit } from '../probes/define-probe.ts';
+} from '../../engine/index.ts';
+import { type ConfigPlace, configFact, configSection, trustOf, trustSection } from '../../probes/agents.ts';
+import type { Ask, PartUnit } from '../../probes/define-probe.ts';
 import {
   containerLogSection,
   containersIn,
@@ -21,18 +21,18 @@ import {
   innerSection,
   logWindow,
   type PartContainer,
-} from '../probes/docker.ts';
-import { clockFact, clockSection } from '../probes/host.ts';
-import { probesOf, sectionsOf } from '../probes/host-probes.ts';
-import { nginxFacts, nginxPrelude, nginxSections, withoutNginx } from '../probes/nginx.ts';
-import { type HostRound, say } from '../probes/probe.ts';
-import { runRound } from '../probes/round.ts';
-import type { Section } from '../probes/script.ts';
-import { cpuSection, serviceFacts, serviceSections } from '../probes/services.ts';
-import { connectionsFact, connectionsSection, listenersFact, listenersSection } from '../probes/sockets.ts';
+} from '../../probes/docker.ts';
+import { clockFact, clockSection } from '../../probes/host.ts';
+import { probesOf, sectionsOf } from '../../probes/host-probes.ts';
+import { nginxFacts, nginxPrelude, nginxSections, withoutNginx } from '../../probes/nginx.ts';
+import { type HostRound, say } from '../../probes/probe.ts';
+import { runRound } from '../../probes/round.ts';
+import type { Section } from '../../probes/script.ts';
+import { cpuSection, serviceFacts, serviceSections } from '../../probes/services.ts';
+import { connectionsFact, connectionsSection, listenersFact, listenersSection } from '../../probes/sockets.ts';
+import type { Hints } from './hints.ts';
 import type { RunLog } from './run-log.ts';
 import type { Site } from './sites.ts';
-import type { Hints } from './topology.ts';
 
 /** The whole bundle of one host, in ms: a busy host still answers, and a stuck one leaves time for the network probes. */
 const ROUND_MS = 12_000;

@@ -1,5 +1,5 @@
 // What counts as a failure of the run. The exit code is part of the report, so that no two outputs can tell different ones.
-import type { Report } from '../engine/index.ts';
+import type { Report } from '../../engine/index.ts';
 
 export type FailOn = 'fault' | 'warn' | 'never';
 

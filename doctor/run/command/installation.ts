@@ -2,17 +2,18 @@
 import { readFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { isAbsolute, join } from 'node:path';
-import { describe, errnoOf, operatorDirectory, parseToml, Secret } from '../../agents/runtime/index.ts';
-import { type Inventory, loadInventory } from '../../deploy/inventory/index.ts';
-import type { RemoteTarget } from '../../deploy/remote/index.ts';
-import type { Topology } from '../engine/index.ts';
-import { doctorErrors } from '../errors.ts';
-import { parseAgentConfig } from '../probes/agent-config.ts';
-import type { Trust } from '../probes/dial.ts';
-import { Credential, type NoCredential } from '../probes/peer.ts';
+import { describe, errnoOf, operatorDirectory, parseToml, Secret } from '../../../agents/runtime/index.ts';
+import { type Inventory, loadInventory } from '../../../deploy/inventory/index.ts';
+import type { RemoteTarget } from '../../../deploy/remote/index.ts';
+import type { Topology } from '../../engine/index.ts';
+import { doctorErrors } from '../../errors.ts';
+import { parseAgentConfig } from '../../probes/agent-config.ts';
+import type { Trust } from '../../probes/dial.ts';
+import { Credential, type NoCredential } from '../../probes/peer.ts';
+import { type Hints, noHints } from '../collecting/index.ts';
 import type { DoctorOptions } from './options.ts';
 import { targetOfName, targetOfPlan } from './targets.ts';
-import { type Hints, noHints, topologyOfInventory, topologyOfLocal, topologyOfOptions } from './topology.ts';
+import { topologyOfInventory, topologyOfLocal, topologyOfOptions } from './topology.ts';
 
 type Env = Readonly<Record<string, string | undefined>>;
 

@@ -1,6 +1,6 @@
 // The hosts of a run: one connection each, opened in parallel; a host that cannot be seen is a fact, and the run goes on without it.
-import { type Clock, ViworksError } from '../../agents/runtime/index.ts';
-import { endOf, openRemote, type RemoteTarget } from '../../deploy/remote/index.ts';
+import { type Clock, ViworksError } from '../../../agents/runtime/index.ts';
+import { endOf, openRemote, type RemoteTarget } from '../../../deploy/remote/index.ts';
 import {
   type Fact,
   fact,
@@ -10,8 +10,8 @@ import {
   notApplicable,
   type Reading,
   type Topology,
-} from '../engine/index.ts';
-import { type HostLink, localLink, sshLink } from '../probes/link.ts';
+} from '../../engine/index.ts';
+import { type HostLink, localLink, sshLink } from '../../probes/link.ts';
 import type { EarlyLinks } from './early.ts';
 import type { RunLog } from './run-log.ts';
 

@@ -2,10 +2,10 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { describe, errnoOf, visibleText } from '../../agents/runtime/index.ts';
-import type { RunEvent } from '../engine/index.ts';
-import { doctorErrors } from '../errors.ts';
-import { type Recording, readRecording, writeEvent } from '../output/index.ts';
+import { describe, errnoOf, visibleText } from '../../../agents/runtime/index.ts';
+import type { RunEvent } from '../../engine/index.ts';
+import { doctorErrors } from '../../errors.ts';
+import { type Recording, readRecording, writeEvent } from '../../output/index.ts';
 
 /** Collects a run as lines. */
 export interface Recorder {

@@ -1,11 +1,11 @@
 // The second look: while one dial is held and hears nothing, the accept queues are read again. At most one extra bundle a host.
-import { type Fact, fact, type Listener, unknown } from '../engine/index.ts';
-import { innerSection } from '../probes/docker.ts';
-import { parseInnerSockets } from '../probes/docker-output.ts';
-import type { Endpoint } from '../probes/network.ts';
-import type { HostRound } from '../probes/probe.ts';
-import { runRound } from '../probes/round.ts';
-import { listenersIn, listenersOf, queueSection } from '../probes/sockets.ts';
+import { type Fact, fact, type Listener, unknown } from '../../engine/index.ts';
+import { innerSection } from '../../probes/docker.ts';
+import { parseInnerSockets } from '../../probes/docker-output.ts';
+import type { Endpoint } from '../../probes/network.ts';
+import type { HostRound } from '../../probes/probe.ts';
+import { runRound } from '../../probes/round.ts';
+import { listenersIn, listenersOf, queueSection } from '../../probes/sockets.ts';
 import type { NetworkContext } from './network-context.ts';
 import type { SiteView } from './rounds.ts';
 

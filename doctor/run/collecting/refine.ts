@@ -1,6 +1,6 @@
 // What the rounds tell about an installation that nobody described: our kind or another one, in containers or under systemd. Pure.
-import type { Topology } from '../engine/index.ts';
-import { findContainer } from '../probes/docker.ts';
+import type { Topology } from '../../engine/index.ts';
+import { findContainer } from '../../probes/docker.ts';
 import type { SiteView } from './rounds.ts';
 
 /** Only what is marked as inferred is changed; what was told stays as it was told. */

@@ -1,9 +1,9 @@
 // One report to one place in one form. Writes nothing but the result.
 import { writeFile } from 'node:fs/promises';
-import { describe, errnoOf, type Invocation, terminalText } from '../../agents/runtime/index.ts';
-import type { Report, RunEvent } from '../engine/index.ts';
-import { doctorErrors } from '../errors.ts';
-import { renderJson, renderPlain, renderShort, writeEvent } from '../output/index.ts';
+import { describe, errnoOf, type Invocation, terminalText } from '../../../agents/runtime/index.ts';
+import type { Report, RunEvent } from '../../engine/index.ts';
+import { doctorErrors } from '../../errors.ts';
+import { renderJson, renderPlain, renderShort, writeEvent } from '../../output/index.ts';
 import type { DoctorOptions } from './options.ts';
 
 /** Prose is not wrapped beyond this: longer lines are hard to read however wide the terminal is. */

@@ -1,6 +1,6 @@
 // What a waiting person is told on stderr: one line per host and per finished stage, no carriage returns.
-import type { Clock } from '../../agents/runtime/index.ts';
-import type { RunEvent } from '../engine/index.ts';
+import type { Clock } from '../../../agents/runtime/index.ts';
+import type { RunEvent } from '../../engine/index.ts';
 
 /** Quiet for this long in ms: a run that is over sooner needs no company. */
 const QUIET_MS = 1_500;

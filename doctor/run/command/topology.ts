@@ -1,6 +1,6 @@
 // The intent that a run is judged against: from an inventory, from the options alone, or from the state of `viworks up`. Pure.
-import type { Inventory } from '../../deploy/inventory/index.ts';
-import type { GatewayTopology, HostRef, Supervision, Topology } from '../engine/index.ts';
+import type { Inventory } from '../../../deploy/inventory/index.ts';
+import type { GatewayTopology, HostRef, Supervision, Topology } from '../../engine/index.ts';
 
 const BACKEND_UNIT = 'viworks-backend-agent.service';
 const GATEWAY_UNIT = 'viworks-gateway-agent.service';
@@ -8,17 +8,6 @@ const LAUNCHER_UNIT = 'viworks-launcher.service';
 const SOCKETS = ['viworks-backend-api.socket', 'viworks-backend-agents.socket'] as const;
 /** What our backend expects of its gateways when nobody says otherwise. */
 const HEARTBEAT_SECONDS = 10;
-
-/** Where the programs of one installation listen and what runs them, beyond the topology that is judged. */
-export interface Hints {
-  /** A private nginx's main file. */
-  readonly nginxEntry: string | null;
-  readonly backendConfig: string | null;
-  readonly gatewayConfig: string | null;
-  readonly gatewayApiPort: number;
-}
-
-export const noHints: Hints = { nginxEntry: null, backendConfig: null, gatewayConfig: null, gatewayApiPort: 8443 };
 
 export function topologyOfInventory(inventory: Inventory): Topology {
   const { backend, project } = inventory;

@@ -3,8 +3,8 @@ import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { judgeFacts } from '../judge.ts';
-import { renderJson } from '../output/index.ts';
+import { judgeFacts } from '../../judge.ts';
+import { renderJson } from '../../output/index.ts';
 import { loadRecording, recordingPath, writeRecording } from './recording.ts';
 import { withThreshold } from './threshold.ts';
 
@@ -27,7 +27,7 @@ test('a recording and its directory are for their owner alone', async () => {
   expect((await stat(join(dir, 'state'))).mode & 0o777).toBe(0o700);
 });
 
-const recorded = join(import.meta.dirname, 'cases', 'route-to-api.ndjson');
+const recorded = join(import.meta.dirname, '../cases', 'route-to-api.ndjson');
 
 test('a recorded run is judged the same, as often as it is replayed', async () => {
   const replay = async (): Promise<string> => {

@@ -1,8 +1,8 @@
 // How each host is reached: from the inventory, or for a bare name from what the user's own ssh would do (`ssh -G`).
 import { execFile } from 'node:child_process';
 import { userInfo } from 'node:os';
-import type { HostPlan } from '../../deploy/inventory/index.ts';
-import { parseSshConfig, type RemoteTarget } from '../../deploy/remote/index.ts';
+import type { HostPlan } from '../../../deploy/inventory/index.ts';
+import { parseSshConfig, type RemoteTarget } from '../../../deploy/remote/index.ts';
 
 /** `ssh -G` only reads files; a machine where it hangs has other worries. */
 const SSH_G_MS = 2_000;

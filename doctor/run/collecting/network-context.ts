@@ -1,11 +1,11 @@
 // What the live probes of a run share. Shapes only.
-import type { Clock } from '../../agents/runtime/index.ts';
-import type { FactStore, Topology } from '../engine/index.ts';
-import type { Trust } from '../probes/dial.ts';
-import type { Credential, NoCredential } from '../probes/peer.ts';
+import type { Clock } from '../../../agents/runtime/index.ts';
+import type { FactStore, Topology } from '../../engine/index.ts';
+import type { Trust } from '../../probes/dial.ts';
+import type { Credential, NoCredential } from '../../probes/peer.ts';
+import type { Hints } from './hints.ts';
 import type { SiteView } from './rounds.ts';
 import type { RunLog } from './run-log.ts';
-import type { Hints } from './topology.ts';
 
 export interface NetworkContext {
   readonly topology: Topology;

@@ -1,7 +1,7 @@
 // What was typed → options: one way to name an installation, and an output that this terminal can show.
 import { PassThrough } from 'node:stream';
 import { expect, test } from 'vitest';
-import { type Invocation, systemClock } from '../../agents/runtime/index.ts';
+import { type Invocation, systemClock } from '../../../agents/runtime/index.ts';
 import { readOptions } from './options.ts';
 
 interface Around {

@@ -1,6 +1,6 @@
 // Which live probes are sent from where, given what the rounds saw: every hop alone and the whole path, from every vantage in reach.
 import { lookup } from 'node:dns/promises';
-import { errnoOf } from '../../agents/runtime/index.ts';
+import { errnoOf } from '../../../agents/runtime/index.ts';
 import {
   apiPath,
   type DnsAnswer,
@@ -12,11 +12,11 @@ import {
   type Topology,
   type UrlParts,
   type Vantage,
-} from '../engine/index.ts';
-import { apiNotAsked, canaryFact, canaryNotSent, gatewayHealthFact, registryFact } from '../probes/api.ts';
-import { deadlinesFor } from '../probes/deadlines.ts';
-import { dial, type Trust } from '../probes/dial.ts';
-import { dialFromHere, nothingBetween } from '../probes/link.ts';
+} from '../../engine/index.ts';
+import { apiNotAsked, canaryFact, canaryNotSent, gatewayHealthFact, registryFact } from '../../probes/api.ts';
+import { deadlinesFor } from '../../probes/deadlines.ts';
+import { dial, type Trust } from '../../probes/dial.ts';
+import { dialFromHere, nothingBetween } from '../../probes/link.ts';
 import {
   type Endpoint,
   getFact,
@@ -24,7 +24,7 @@ import {
   reachFacts,
   upgradeFact,
   upgradeNotSent,
-} from '../probes/network.ts';
+} from '../../probes/network.ts';
 import type { NetworkContext } from './network-context.ts';
 import { watchPeer } from './peer.ts';
 import { watchQueue } from './queue.ts';

@@ -1,8 +1,8 @@
 // Which process has to hold the backend's API port, and the look at the kernel of its host that proves it. Composition only.
-import { LostError } from '../probes/link.ts';
-import { type PeerLook, shareLooks } from '../probes/peer.ts';
-import { type PortOwner, peerSection } from '../probes/peer-output.ts';
-import { runRound } from '../probes/round.ts';
+import { LostError } from '../../probes/link.ts';
+import { type PeerLook, shareLooks } from '../../probes/peer.ts';
+import { type PortOwner, peerSection } from '../../probes/peer-output.ts';
+import { runRound } from '../../probes/round.ts';
 import type { NetworkContext } from './network-context.ts';
 import type { SiteView } from './rounds.ts';
 

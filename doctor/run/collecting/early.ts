@@ -1,6 +1,6 @@
 // Connections that are opened before anything is drawn, where a person may have to answer a question of ssh first.
-import type { Clock } from '../../agents/runtime/index.ts';
-import { openRemote, type Remote, type RemoteTarget, type TerminalQuestions } from '../../deploy/remote/index.ts';
+import type { Clock } from '../../../agents/runtime/index.ts';
+import { openRemote, type Remote, type RemoteTarget, type TerminalQuestions } from '../../../deploy/remote/index.ts';
 
 /** A host whose question comes later than this is not waited for, in ms; nothing is drawn until then. */
 const QUIET_MS = 1_500;

@@ -1,15 +1,13 @@
 // One live run as a whole: collects under a deadline, judges, and gives the report with the text of its recording. Knows no output.
 import { randomBytes } from 'node:crypto';
-import { BUILD, type Clock, interruptCode, isAbort } from '../../agents/runtime/index.ts';
-import { createFactStore, type Report, type RunEvent, type RunMeta, type Topology } from '../engine/index.ts';
-import { proposalsOf } from '../fixes.ts';
-import { judgeFacts } from '../judge.ts';
-import { collect } from './collect.ts';
-import type { EarlyLinks } from './early.ts';
+import { BUILD, type Clock, interruptCode, isAbort } from '../../../agents/runtime/index.ts';
+import { createFactStore, type Report, type RunEvent, type RunMeta, type Topology } from '../../engine/index.ts';
+import { proposalsOf } from '../../fixes.ts';
+import { judgeFacts } from '../../judge.ts';
+import type { EarlyLinks } from '../collecting/index.ts';
+import { collect, createRunLog, refineTopology } from '../collecting/index.ts';
 import type { Installation } from './installation.ts';
 import { createRecorder } from './recording.ts';
-import { refineTopology } from './refine.ts';
-import { createRunLog } from './run-log.ts';
 import { type FailOn, withThreshold } from './threshold.ts';
 
 /** The whole run, in ms; what has not been seen by then is unknown. */

@@ -1,6 +1,6 @@
 // What was typed, as a value: which installation, which output, what to record. Refuses what does not fit together.
-import type { Invocation } from '../../agents/runtime/index.ts';
-import { doctorErrors } from '../errors.ts';
+import type { Invocation } from '../../../agents/runtime/index.ts';
+import { doctorErrors } from '../../errors.ts';
 
 export const OUTPUTS = ['tui', 'plain', 'short', 'json', 'ndjson'] as const;
 export type Output = (typeof OUTPUTS)[number];

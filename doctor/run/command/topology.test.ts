@@ -1,9 +1,9 @@
 // The intent of a run: what an inventory says, what options leave to be assumed, what the hosts add to it.
 import { expect, test } from 'vitest';
-import { inventorySchema, toInventory } from '../../deploy/inventory/index.ts';
-import type { Topology } from '../engine/index.ts';
-import { refineTopology } from './refine.ts';
-import type { SiteView } from './rounds.ts';
+import { inventorySchema, toInventory } from '../../../deploy/inventory/index.ts';
+import type { Topology } from '../../engine/index.ts';
+import { refineTopology } from '../collecting/refine.ts';
+import type { SiteView } from '../collecting/rounds.ts';
 import { targetOfName } from './targets.ts';
 import { topologyOfInventory, topologyOfLocal, topologyOfOptions } from './topology.ts';
 

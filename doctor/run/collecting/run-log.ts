@@ -1,7 +1,7 @@
 // The event stream of a run while it happens: numbers nothing, judges nothing, hands every event to whoever listens. The one gate to the
 // report, the screen and the recording: what hosts said (sections, bodies, headers, banners, errors) passes it without secrets.
-import { type Clock, isAbort, redactText, visibleText } from '../../agents/runtime/index.ts';
-import type { Fact, FactStore, RunEvent, Vantage } from '../engine/index.ts';
+import { type Clock, isAbort, redactText, visibleText } from '../../../agents/runtime/index.ts';
+import type { Fact, FactStore, RunEvent, Vantage } from '../../engine/index.ts';
 
 export interface RunLog {
   emit(event: RunEvent): void;

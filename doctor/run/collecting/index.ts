@@ -1,0 +1,7 @@
+// From a topology to facts: one connection and one round a host, then our own client at every hop. Knows no options and prints nothing.
+export { collect } from './collect.ts';
+export { type EarlyLinks, openEarly } from './early.ts';
+export { type Hints, noHints } from './hints.ts';
+export { refineTopology } from './refine.ts';
+export { createRunLog } from './run-log.ts';
+export { CONNECT_MS } from './sites.ts';
