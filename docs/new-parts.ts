@@ -94,7 +94,7 @@ export const ${variable} = defineProbe({
     },
     {
       path: list,
-      text: before(before(must(read, list), '];\n', `  ${variable},\n`), '\nexport const hostProbes', imported),
+      text: before(before(must(read, list), '  // Last:', `  ${variable},\n`), '\nexport const hostProbes', imported),
     },
     { path: `doctor/probes/cases/${name}/example.json`, text: `${JSON.stringify(capture, null, 2)}\n` },
   ];

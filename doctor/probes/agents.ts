@@ -1,28 +1,41 @@
 // The configuration files of the agents as their units name them, and the trust that a gateway judges TLS with.
 import { quoteWord } from '../../agents/runtime/index.ts';
-import { type Fact, type Part, unknown } from '../engine/index.ts';
+import { unknown } from '../engine/index.ts';
 import { parseAgentConfig } from './agent-config.ts';
-import { type ContainerRef, containerName } from './docker.ts';
-import { type HostRound, look, read, say } from './probe.ts';
-import type { Section } from './script.ts';
+import type { ConfigPlace } from './ask.ts';
+import { defineProbe } from './define-probe.ts';
+import { containerName } from './docker.ts';
+import { type HostRound, look, read } from './probe.ts';
 
-/** Which configuration is looked for: by the unit's command line, else in the usual places. */
-export interface ConfigPlace {
-  readonly part: Part & ('backend' | 'gateway');
-  readonly unit: string | null;
-  /** A file that is known beforehand (`viworks up`). */
-  readonly file: string | null;
-  /** Its container, when it runs in one: the file is then read from inside. */
-  readonly container: ContainerRef | null;
+export const configProbes = (['backend', 'gateway'] as const).map((part) =>
+  defineProbe({
+    id: `agent.config.${part}`,
+    title: `configuration of the ${part}`,
+    seats: [part === 'backend' ? 'be' : 'gw'],
+    script: ({ config }) => configScript(config),
+    key: 'agent.config',
+    subject: part,
+    command: (_ask, round) => `cat ${pathIn(round, part) || '/opt/viworks/current/etc'}`,
+    lines: ({ path, error, values }) =>
+      error
+        ? [`${path}${error.line ? `:${error.line}` : ''}: ${error.message}`]
+        : Object.entries(values).map(([key, value]) => `${key} = ${value}`),
+    reading: (round) => {
+      const reading = read(look(round, `agent.config.${part}`), (text) => parseAgentConfig(text, part));
+      // Without a file there may still be a configuration that we do not know how to find.
+      return reading.status === 'not-applicable' ? unknown('unparsed', reading.why) : reading;
+    },
+  }),
+);
+
+function pathIn(round: HostRound, part: string): string {
+  return /^--(?:file \S+|missing) (.*)/.exec(round.sections.get(`agent.config.${part}`)?.text ?? '')?.[1] ?? '';
 }
 
-export function configSection(place: ConfigPlace): Section {
+function configScript(place: ConfigPlace): string {
   const unit = place.unit === null ? '' : quoteWord(place.unit);
   const usual = `/opt/viworks/current/etc/${place.part}.toml /etc/viworks/${place.part}.toml`;
-  return {
-    id: `agent.config.${place.part}`,
-    title: `configuration of the ${place.part}`,
-    body: `f=${quoteWord(place.file ?? '')}
+  return `f=${quoteWord(place.file ?? '')}
 ${place.container === null ? 'r= P=' : `P=$($T docker inspect -f '{{.State.Pid}}' "$(${containerName(place.container)})" 2>/dev/null); r=/proc/$P/root`}
 u=${unit}
 if [ -z "$f" ] && [ -n "$u" ] && have systemctl; then
@@ -33,18 +46,17 @@ fi
 if [ ! -e "$r$f" ] && [ ! -L "$r$f" ] && [ -x "$r\${f%/*}" ]; then echo "--missing $f"; return; fi
 w=; [ -n "$u" ] && have systemctl && w=$($T systemctl show --no-pager -p User "$u" 2>/dev/null | sed -n 's/^User=//p')
 b=$(take "$r$f" "$w" "$P")
-case $b in +*) echo "--file $(printf '%s\\n' "$b" | sed 's/^+//; s/ .*//; q') $f"; printf '%s\\n' "$b" | sed 1d;; *) echo "!permission $f: \${b#!refused }";; esac`,
-  };
+case $b in +*) echo "--file $(printf '%s\\n' "$b" | sed 's/^+//; s/ .*//; q') $f"; printf '%s\\n' "$b" | sed 1d;; *) echo "!permission $f: \${b#!refused }";; esac`;
 }
 
 /** What a gateway trusts: the bundle that its configuration names. The roots of the system are only read when it names none. */
-export function trustSection(config: ConfigPlace): Section {
-  return {
-    id: 'tls.trust',
-    title: "the gateway's trust",
-    capBytes: 512 * 1024,
-    body: `config_text() {
-${configSection(config).body}
+export const trustProbe = defineProbe({
+  id: 'tls.trust',
+  title: "the gateway's trust",
+  seats: ['gw'],
+  capBytes: 512 * 1024,
+  script: ({ config }) => `config_text() {
+${configScript(config)}
 }
 f=$(config_text 2>/dev/null | sed -n 's/^[[:space:]]*\\(trust_file\\|ca_file\\|ca_cert\\|ca_bundle\\)[[:space:]]*=[[:space:]]*["'\\'']\\([^"'\\'']*\\).*/\\2/p' | head -n 1)
 [ -n "$f" ] || f=$($T systemctl show --no-pager -p Environment ${quoteWord(config.unit ?? 'viworks-gateway-agent.service')} 2>/dev/null | tr ' ' '\\n' | sed -n 's/.*NODE_EXTRA_CA_CERTS=//p')
@@ -53,32 +65,8 @@ if [ -n "$f" ]; then
   b=$(take "$f" "\${w:-root}" '' certs 0 by)
   case $b in +*) echo "--file bundle $f"; printf '%s\\n' "$b" | sed 1d;; *) echo "!permission $f: \${b#!refused }";; esac
 else for f in /etc/ssl/certs/ca-certificates.crt /etc/pki/tls/certs/ca-bundle.crt /etc/ssl/cert.pem; do [ -r "$f" ] && { echo "--file system $f"; cat "$f"; return; }; done; fi`,
-  };
-}
-
-export function configFact(round: HostRound, place: ConfigPlace): Fact {
-  const section = `agent.config.${place.part}`;
-  const looked = look(round, section);
-  const path = /^--(?:file \S+|missing) (.*)/.exec(round.sections.get(section)?.text ?? '')?.[1] ?? '';
-  const reading = read(looked, (text) => parseAgentConfig(text, place.part));
-  const lines =
-    reading.status !== 'known'
-      ? []
-      : reading.value.error
-        ? [
-            `${reading.value.path}${reading.value.error.line ? `:${reading.value.error.line}` : ''}: ${reading.value.error.message}`,
-          ]
-        : Object.entries(reading.value.values).map(([key, value]) => `${key} = ${value}`);
-  return say(round, {
-    key: 'agent.config',
-    subject: place.part,
-    section,
-    command: `cat ${path || '/opt/viworks/current/etc'}`,
-    lines,
-    // Without a file there may still be a configuration that we do not know how to find.
-    reading: reading.status === 'not-applicable' ? unknown('unparsed', reading.why) : reading,
-  });
-}
+  facts: () => [],
+});
 
 /**
  * The certificates of the trust section; null when it could not be read, or when there is no configuration that would say that the

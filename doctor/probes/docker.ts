@@ -1,11 +1,23 @@
 // Containers: what the engine says of them, and who listens inside, read from /proc of their main processes. Starts nothing in them.
 import { quoteWord } from '../../agents/runtime/index.ts';
-import { type Container, type Fact, type Listener, notApplicable, unknown, type Vantage } from '../engine/index.ts';
+import {
+  type Container,
+  type Fact,
+  known,
+  type Listener,
+  notApplicable,
+  type Reading,
+  type Unknown,
+  unknown,
+  type Vantage,
+} from '../engine/index.ts';
+import type { Ask, ContainerRef, PartContainer } from './ask.ts';
+import { defineProbe } from './define-probe.ts';
 import { innerProcesses, parseContainers, parseDockerLog, parseInnerSockets } from './docker-output.ts';
 import { bootMs } from './host.ts';
 import { type HostRound, look, read, say } from './probe.ts';
 import type { Section } from './script.ts';
-import { parseProcesses, type SeenProcess } from './service-output.ts';
+import { parseProcesses } from './service-output.ts';
 import { processState } from './services.ts';
 import { namespaceListeners } from './sockets.ts';
 
@@ -15,17 +27,25 @@ if [ -d /run/systemd/system ] && [ "$($T systemctl show -p ActiveState --value d
 
 const template = `{{json .Id}},{{json .Name}},{{json .Config.Image}},{{json .State}},{{json .HostConfig.RestartPolicy}},{{json .RestartCount}},{{json .HostConfig.NetworkMode}},{{json .NetworkSettings}}`;
 
-export const containersSection: Section = {
+export const containersProbe = defineProbe({
   id: 'docker.containers',
   title: 'containers',
+  seats: ['be'],
   capBytes: 256 * 1024,
-  body: `${guard}
+  absent: unlessDocker,
+  script: `${guard}
 i=$($T docker ps -aq --no-trunc 2>&1) || { case $i in *"permission denied"*) echo '!permission the docker socket needs root or the group docker';; *) echo "!tool $i";; esac; return; }
 [ -n "$i" ] || return 0
 $T docker inspect -f '[${template}]' $(echo "$i" | head -n 40)`,
-};
+  key: 'docker.containers',
+  command: 'docker ps -a',
+  lines: (rows) => rows.map(rowText),
+  reading: (round, { containers }) =>
+    containers.length === 0 ? notApplicable('no part runs in a container') : containerReading(round),
+});
 
-export const innerSection: Section = {
+/** Who listens inside, and the main processes of the containers, as the host sees them. */
+export const insideSection: Section = {
   id: 'docker.inside',
   title: 'listeners inside containers',
   capBytes: 128 * 1024,
@@ -38,10 +58,40 @@ for p in $($T docker ps -q 2>/dev/null | head -n 20 | xargs -r docker inspect -f
 done`,
 };
 
-/** A container by its name, or the first one whose name or image speaks of the part. */
-export interface ContainerRef {
-  readonly part: 'backend' | 'nginx' | 'gateway';
-  readonly name: string | null;
+export const insideProbe = defineProbe({
+  id: insideSection.id,
+  seats: ['be'],
+  sections: ({ docker }) => (docker ? [insideSection] : []),
+  facts: (round, { containers }) => [
+    ...containers.flatMap((part) => {
+      const seen = seenContainer(round, part);
+      return part.part === 'gateway' ? [processFact(seen)] : [processFact(seen), innerListeners(seen)];
+    }),
+    ...(['be/ns:nginx', 'be/ns:agent'] as const)
+      .filter((vantage) => containers.every((part) => part.vantage !== vantage))
+      .map((vantage) => noListeners(round, vantage, notApplicable('it runs in the network namespace of the host'))),
+  ],
+});
+
+/** The last words of the containers; what belongs to their present state is decided when they are read. */
+export const containerLogsProbe = defineProbe({
+  id: 'docker.logs',
+  seats: ['be'],
+  sections: ({ containers }) =>
+    containers.map((part) => ({
+      id: `log.tail.${part.part}`,
+      title: `log of the container of ${part.part}`,
+      capBytes: 48 * 1024,
+      body: `${guard}
+c=$(${containerName(part)})
+[ -n "$c" ] || { echo '!tool no such container'; return; }
+$T docker logs -t --tail 120 "$c" 2>&1`,
+    })),
+  facts: (round, { containers }) => containers.map((part) => logFact(round, part, seenContainer(round, part).row)),
+});
+
+function unlessDocker({ docker }: Ask): string | null {
+  return docker ? null : 'no part runs in a container';
 }
 
 const speaksOf = { backend: 'backend|control', nginx: 'nginx|proxy', gateway: 'gateway|agent' } as const;
@@ -50,28 +100,6 @@ const speaksOf = { backend: 'backend|control', nginx: 'nginx|proxy', gateway: 'g
 export function containerName({ part, name }: ContainerRef): string {
   if (name !== null) return `echo ${quoteWord(name)}`;
   return `$T docker ps -a --format '{{.Names}} {{.Image}}' 2>/dev/null | grep -E '${speaksOf[part]}' | head -n 1 | sed 's/ .*//'`;
-}
-
-/** The last words of a container; what belongs to its present state is decided when they are read. */
-export function containerLogSection(ref: ContainerRef): Section {
-  return {
-    id: `log.tail.${ref.part}`,
-    title: `log of the container of ${ref.part}`,
-    capBytes: 48 * 1024,
-    body: `${guard}
-c=$(${containerName(ref)})
-[ -n "$c" ] || { echo '!tool no such container'; return; }
-$T docker logs -t --tail 120 "$c" 2>&1`,
-  };
-}
-
-/** A part that is meant to run in a container. */
-export interface PartContainer {
-  readonly part: ContainerRef['part'];
-  /** Its name when the inventory gives one; else a row whose name or image speaks of the part. */
-  readonly name: string | null;
-  readonly ports: readonly number[];
-  readonly vantage: Vantage;
 }
 
 /** A container that came up this recently after a restart by Docker may be in a loop, in ms. */
@@ -96,105 +124,69 @@ export function findContainer(all: readonly Container[], part: PartContainer): C
   return running(named) ?? running(published) ?? null;
 }
 
+function containerReading(round: HostRound) {
+  return read(look(round, 'docker.containers'), parseContainers);
+}
+
 export function containersIn(round: HostRound): readonly Container[] {
-  const reading = read(look(round, 'docker.containers'), parseContainers);
+  const reading = containerReading(round);
   return reading.status === 'known' ? reading.value : [];
 }
 
-/** Main processes of the containers, as the host sees them. */
-export function innerProcessesOf(round: HostRound): readonly SeenProcess[] {
-  return parseProcesses(innerProcesses(round.sections.get('docker.inside')?.text ?? ''), {
-    later: '',
-    bootMs: bootMs(round),
+interface SeenContainer {
+  readonly round: HostRound;
+  readonly part: PartContainer;
+  readonly row: Container | null;
+  readonly running: boolean;
+  /** Why the containers, or what is inside of them, could not be seen; null where they could. */
+  readonly unseen: Unknown | null;
+}
+
+function seenContainer(round: HostRound, part: PartContainer): SeenContainer {
+  const reading = containerReading(round);
+  const row = reading.status === 'known' ? findContainer(reading.value, part) : null;
+  const running = row?.state === 'running' && row.pid !== null;
+  return { round, part, row, running, unseen: unseenOf(reading) ?? (running ? insideUnseen(round) : null) };
+}
+
+function unseenOf(reading: Reading<unknown>): Unknown | null {
+  if (reading.status === 'known') return null;
+  return reading.status === 'unknown' ? reading : unknown('tool-missing', reading.why);
+}
+
+function insideUnseen(round: HostRound): Unknown | null {
+  const inside = look(round, insideSection.id);
+  return inside.ok ? null : unknown(inside.reason, inside.detail);
+}
+
+function processFact({ round, part, row, running, unseen }: SeenContainer): Fact {
+  const text = innerProcesses(round.sections.get(insideSection.id)?.text ?? '');
+  const seen = parseProcesses(text, { later: '', bootMs: bootMs(round) }).find((item) => item.pid === row?.pid);
+  const process = seen ? known(processState(seen)) : unknown('unparsed', 'its process could not be read');
+  return say(round, {
+    key: 'process.state',
+    subject: part.part,
+    section: insideSection.id,
+    command: `docker top ${row?.name ?? part.name ?? part.part}`,
+    lines: seen ? [`pid ${seen.pid}: State ${seen.state}`, seen.commandLine] : [],
+    reading: unseen ?? (running ? process : known({ running: false })),
   });
 }
 
-/** Facts about containers, their processes, logs and inner listeners. */
-export function dockerFacts(
-  round: HostRound,
-  parts: readonly PartContainer[],
-  processes: readonly SeenProcess[],
-): readonly Fact[] {
-  const reading = read(look(round, 'docker.containers'), parseContainers);
-  const all = reading.status === 'known' ? reading.value : [];
-  return [
-    say(round, {
-      key: 'docker.containers',
-      section: 'docker.containers',
-      command: 'docker ps -a',
-      lines: all.map(rowText),
-      reading,
-    }),
-    ...parts.flatMap((part) =>
-      partFacts(round, { part, row: findContainer(all, part), processes, readable: reading.status === 'known' }),
-    ),
-  ];
+function innerListeners({ round, part: { vantage }, row, running, unseen }: SeenContainer): Fact {
+  if (row?.networkMode === 'host')
+    return noListeners(round, vantage, notApplicable('this container uses the network of the host'));
+  const text = row?.pid ? parseInnerSockets(round.sections.get(insideSection.id)?.text ?? '', row.pid) : null;
+  if (text !== null && row?.pid)
+    return namespaceListeners(round, { section: insideSection.id, vantage, pid: row.pid, text });
+  // Where the container does not run, nobody listens in it: that is known.
+  const nobody = running ? unknown('no-permission', 'sockets of the container are not visible') : known([]);
+  return noListeners(round, vantage, unseen ?? nobody);
 }
 
-interface PartRow {
-  readonly part: PartContainer;
-  readonly row: Container | null;
-  readonly processes: readonly SeenProcess[];
-  readonly readable: boolean;
-}
-
-function partFacts(round: HostRound, { part, row, processes, readable }: PartRow): readonly Fact[] {
-  const facts: Fact[] = [];
-  const seen = processes.find((item) => item.pid === row?.pid);
-  const running = row?.state === 'running' && row.pid !== null;
-  const process = !readable
-    ? unknown('no-permission', 'containers could not be listed')
-    : running && seen
-      ? { status: 'known' as const, value: processState(seen) }
-      : running
-        ? unknown('unparsed', 'its process could not be read')
-        : { status: 'known' as const, value: { running: false as const } };
-  facts.push(
-    say(round, {
-      key: 'process.state',
-      subject: part.part,
-      section: 'docker.inside',
-      command: `docker top ${row?.name ?? part.name ?? part.part}`,
-      lines: seen ? [`pid ${seen.pid}: State ${seen.state}`, seen.commandLine] : [],
-      reading: process,
-    }),
-    logFact(round, part, row),
-  );
-  if (part.part !== 'nginx' && part.part !== 'backend') return facts;
-  if (row?.networkMode === 'host') {
-    facts.push(
-      say(round, {
-        key: 'tcp.listeners',
-        vantage: part.vantage,
-        section: 'docker.inside',
-        command: '',
-        reading: notApplicable('this container uses the network of the host'),
-      }),
-    );
-    return facts;
-  }
-  const inner = row?.pid ? parseInnerSockets(round.sections.get('docker.inside')?.text ?? '', row.pid) : null;
-  if (inner !== null && row?.pid) {
-    facts.push(
-      namespaceListeners(round, { section: 'docker.inside', vantage: part.vantage, pid: row.pid, text: inner }),
-    );
-  } else {
-    const nobody: readonly Listener[] = [];
-    facts.push(
-      say(round, {
-        key: 'tcp.listeners',
-        vantage: part.vantage,
-        section: 'docker.inside',
-        command: 'docker ps -a',
-        // Where the container does not run, nobody listens in it: that is known.
-        reading:
-          readable && !running
-            ? { status: 'known', value: nobody }
-            : unknown('no-permission', 'sockets of the container are not visible'),
-      }),
-    );
-  }
-  return facts;
+function noListeners(round: HostRound, vantage: Vantage, reading: Reading<readonly Listener[]>): Fact {
+  const command = reading.status === 'not-applicable' ? '' : 'docker ps -a';
+  return say(round, { key: 'tcp.listeners', vantage, section: insideSection.id, command, lines: [], reading });
 }
 
 function logFact(round: HostRound, part: PartContainer, row: Container | null): Fact {

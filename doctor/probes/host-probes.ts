@@ -1,12 +1,24 @@
 // The probes that look at a host in its one round, in the order in which they are asked. A new probe is a row here.
-
-import type { Ask, Probe } from './define-probe.ts';
-import { addressesProbe, firewallProbe, hostsFileProbe, identityProbe, mountsProbe, nameProbe } from './host.ts';
-import type { Section } from './script.ts';
-import { countersProbe } from './sockets.ts';
+import { configProbes, trustProbe } from './agents.ts';
+import type { Ask } from './ask.ts';
+import type { Probe } from './define-probe.ts';
+import { containerLogsProbe, containersProbe, insideProbe } from './docker.ts';
+import {
+  addressesProbe,
+  clockProbe,
+  firewallProbe,
+  hostsFileProbe,
+  identityProbe,
+  mountsProbe,
+  nameProbe,
+} from './host.ts';
+import { nginxProbes } from './nginx.ts';
+import { cpuProbe, logsProbe, processesProbe, unitsProbe } from './services.ts';
+import { connectionsProbe, countersProbe, listenersProbe } from './sockets.ts';
 import { setupProbe } from './unit-setup.ts';
 
 export const hostProbes: readonly Probe[] = [
+  clockProbe,
   identityProbe,
   addressesProbe,
   hostsFileProbe,
@@ -15,13 +27,26 @@ export const hostProbes: readonly Probe[] = [
   firewallProbe,
   countersProbe,
   setupProbe,
+  listenersProbe,
+  connectionsProbe,
+  unitsProbe,
+  processesProbe,
+  logsProbe,
+  containersProbe,
+  insideProbe,
+  containerLogsProbe,
+  ...nginxProbes,
+  ...configProbes,
+  trustProbe,
+  // Last: it is compared with what processesProbe saw.
+  cpuProbe,
 ];
 
-export function probesOf(seat: 'be' | 'gw'): readonly Probe[] {
+export function probesOf(seat: Ask['seat']): readonly Probe[] {
   return hostProbes.filter((probe) => probe.seats.includes(seat));
 }
 
-/** What a round asks of one kind of host. */
-export function sectionsOf(seat: 'be' | 'gw', ask: Ask): readonly Section[] {
-  return probesOf(seat).map((probe) => probe.section(ask));
+/** What a round asks of a host. */
+export function sectionsOf(ask: Ask) {
+  return probesOf(ask.seat).flatMap((probe) => probe.sections(ask));
 }

@@ -1,18 +1,33 @@
 // The machine itself: who and what it is, its clock, file systems, addresses, hosts file, name service, packet filter.
 import { quoteWord } from '../../agents/runtime/index.ts';
-import { type Fact, type HostsLine, known, unknown } from '../engine/index.ts';
+import { type HostsLine, known, unknown } from '../engine/index.ts';
 import { defineProbe } from './define-probe.ts';
 import { parseFirewall } from './firewall-output.ts';
 import { epochMs } from './frames.ts';
 import { parseAddresses, parseHostsFile, parseIdentity, parseMounts, parseNameAnswer } from './host-output.ts';
-import { type HostRound, look, read, say } from './probe.ts';
-import type { Section } from './script.ts';
+import { type HostRound, look, read } from './probe.ts';
 
-export const clockSection: Section = {
+/** The clock beside ours: half the time between sending and hearing is taken off, the other half is the error. */
+export const clockProbe = defineProbe({
   id: 'host.clock',
   title: 'clock',
-  body: 'date +%s.%N; date +%z; cat /proc/uptime',
-};
+  script: 'date +%s.%N; date +%z; cat /proc/uptime',
+  key: 'host.clock',
+  command: 'date +%s.%N',
+  reading: (round) => {
+    const looked = look(round, 'host.clock');
+    const epoch = looked.ok ? Math.round(Number.parseFloat(looked.text.split('\n')[0] ?? '') * 1000) : Number.NaN;
+    if (!Number.isFinite(epoch)) return unknown(looked.ok ? 'unparsed' : looked.reason);
+    const half = (round.heardMs - round.atMs) / 2;
+    // busybox knows no fractions of a second.
+    const coarse = looked.ok && !/^\d+\.\d+/.test(looked.text) ? 1000 : 0;
+    return known({
+      epochMs: epoch,
+      offsetMs: Math.round(epoch - (round.atMs + half)),
+      errorMs: Math.ceil(half) + coarse,
+    });
+  },
+});
 
 export const identityProbe = defineProbe({
   id: 'host.identity',
@@ -51,14 +66,9 @@ export const nameProbe = defineProbe({
   title: ({ serverName }) => `resolve ${serverName}`,
   script: ({ serverName }) => `have getent || { echo '!tool getent'; return; }
 $T getent ahosts ${quoteWord(serverName)} || return $?`,
-  facts: (round, { serverName }) => [
-    say(round, {
-      key: 'dns.answer',
-      section: 'host.name',
-      command: `getent ahosts ${serverName}`,
-      reading: nameReading(round, serverName),
-    }),
-  ],
+  key: 'dns.answer',
+  command: ({ serverName }) => `getent ahosts ${serverName}`,
+  reading: (round, { serverName }) => nameReading(round, serverName),
 });
 
 export const mountsProbe = defineProbe({
@@ -84,23 +94,6 @@ if have nft; then $T nft list ruleset 2>&1; elif have iptables-nft-save; then $T
 
 function naming(lines: readonly HostsLine[], serverName: string): readonly HostsLine[] {
   return lines.filter((line) => line.names.includes(serverName));
-}
-
-/** The clock beside ours: half the time between sending and hearing is taken off, the other half is the error. */
-export function clockFact(round: HostRound, times: { readonly sentMs: number; readonly heardMs: number }): Fact {
-  const looked = look(round, 'host.clock');
-  const epochMs = looked.ok ? Math.round(Number.parseFloat(looked.text.split('\n')[0] ?? '') * 1000) : Number.NaN;
-  const half = (times.heardMs - times.sentMs) / 2;
-  // busybox knows no fractions of a second.
-  const coarse = looked.ok && !/^\d+\.\d+/.test(looked.text) ? 1000 : 0;
-  const reading = Number.isFinite(epochMs)
-    ? known({
-        epochMs,
-        offsetMs: Math.round(epochMs - (times.sentMs + half)),
-        errorMs: Math.ceil(half) + coarse,
-      })
-    : unknown(looked.ok ? 'unparsed' : looked.reason);
-  return say(round, { key: 'host.clock', section: 'host.clock', command: 'date +%s.%N', reading });
 }
 
 /** When the host's monotonic clock began, by its own clock: what process start times are counted from. Null when it was not told. */

@@ -6,8 +6,10 @@ import { expect, test } from 'vitest';
 import { systemClock } from '../../agents/runtime/index.ts';
 import type { Remote, RemoteProcess } from '../../deploy/remote/index.ts';
 import { remoteErrors } from '../../deploy/remote/index.ts';
+import { backendAsk, gatewayAsk } from '../../test/support/doctor/ask.ts';
 import { createFakeClock } from '../../test/support/fake-clock.ts';
 import type { Fact } from '../engine/index.ts';
+import type { PartContainer } from './ask.ts';
 import { deadlinesFor } from './deadlines.ts';
 import { probesOf, sectionsOf } from './host-probes.ts';
 import { sshLink } from './link.ts';
@@ -100,10 +102,17 @@ test('words of sshd that nobody knows are no outcome', async () => {
   expect(first?.reading).toMatchObject({ status: 'unknown', reason: 'unparsed' });
 });
 
-const name = 'agents.example.test';
-const ask = { serverName: name, units: [] };
-const sections = sectionsOf('gw', ask);
-const hostFacts = (seen: HostRound) => probesOf('gw').flatMap((probe) => probe.facts(seen, ask));
+const inside: PartContainer = { part: 'backend', name: 'backend', ports: [8080], vantage: 'be/ns:agent' };
+const asks = [gatewayAsk, backendAsk, { ...backendAsk, containers: [inside, { ...inside, part: 'nginx' as const }] }];
+const sections = [...new Map(asks.flatMap(sectionsOf).map((section) => [section.id, section])).values()];
+const hostFacts = (seen: HostRound) =>
+  asks.flatMap((ask) => probesOf(ask.seat).flatMap((probe) => probe.facts(seen, ask)));
+
+const nothing: HostRound = {
+  ...{ vantage: 'gw:gw1', host: 'gw1', via: '', atMs: 0, heardMs: 0, nonce: '', root: true },
+  sections: new Map(),
+  gap: null,
+};
 
 /** A round over a shell that prints these frames and then ends like this. */
 async function round(
@@ -138,7 +147,7 @@ async function round(
   await started;
   if (end === 'hangs') await clock.advance(12_000);
   const result = await running;
-  return { vantage: 'gw:gw1', host: 'gw1', via: '', atMs: 0, root: true, sections: result.sections, gap: result.gap };
+  return { ...nothing, sections: result.sections, gap: result.gap };
 }
 
 const frame = (nonce: string, id: string, text: string) => `\n@${nonce} ${id} 0 ${text.length}\n${text}`;
@@ -155,8 +164,11 @@ test.each([
   expect(look(seen, 'host.name')).toMatchObject({ ok: false, reason });
   const facts = hostFacts(seen);
   const known = facts.filter((item) => item.reading.status === 'known').map((item) => item.key);
-  expect(known).toEqual(['host.addresses']);
-  expect(new Set(reasons(facts))).toEqual(new Set(['known', reason]));
+  expect(new Set(known)).toEqual(new Set(['host.addresses']));
+  // What is not applicable was so before anybody looked.
+  expect(new Set(reasons(facts))).toEqual(new Set(['known', reason, 'not-applicable']));
+  const before = hostFacts(nothing).filter((item) => item.reading.status === 'not-applicable').length;
+  expect(facts.filter((item) => item.reading.status === 'not-applicable')).toHaveLength(before);
 });
 
 test.each(['early', 'dropped', 'hangs', 'stopped'] as const)(
@@ -169,10 +181,7 @@ test.each(['early', 'dropped', 'hangs', 'stopped'] as const)(
 
 test('the host itself may say that its resolver took too long', () => {
   const late = { id: 'host.name', rc: 124, text: '', truncated: false };
-  const seen = {
-    ...{ vantage: 'gw:gw1' as const, host: 'gw1', via: '', atMs: 0, root: true, gap: null },
-    sections: new Map([['host.name', late]]),
-  };
+  const seen = { ...nothing, sections: new Map([['host.name', late]]) };
   const answer = hostFacts(seen).find((item) => item.key === 'dns.answer');
   expect(answer?.reading).toMatchObject({ status: 'known', value: { error: 'timeout' } });
 });

@@ -1,6 +1,8 @@
 // Tries an edit of nginx's files without making it: in a mount namespace of its own the edited copies lie over the files, and `nginx -t` reads
 // them. When the shell ends the namespace is gone; the host's files, its mounts and its nginx are as before.
 import { quoteWord } from '../../agents/runtime/index.ts';
+import type { NginxPlace } from './ask.ts';
+import { nginxPrelude } from './nginx.ts';
 import type { Section } from './script.ts';
 
 export interface TrialFile {
@@ -13,8 +15,16 @@ export interface TrialFile {
   }[];
 }
 
-/** The section that tries one edit; its output is nginx's own. It needs the prelude about nginx, which proves whose nginx it is. */
-export function trialSection(id: string, entry: string, files: readonly TrialFile[]): Section {
+/** One edit, and where the nginx that it is for is looked for. */
+export interface Trial {
+  readonly code: string;
+  readonly entry: string;
+  readonly files: readonly TrialFile[];
+  readonly place: NginxPlace;
+}
+
+/** The section that tries one edit; its output is nginx's own. The prelude proves whose nginx it is. */
+export function trialSection({ code, entry, files, place }: Trial): Section {
   const copies = files.map((file, index) => copy(file, index));
   const inner = [
     'mount --make-rprivate / && mount -t tmpfs -o size=8m,mode=700 none /mnt || exit 96',
@@ -22,7 +32,8 @@ export function trialSection(id: string, entry: string, files: readonly TrialFil
     `exec nginx -t -c ${quoteWord(entry)}`,
   ].join('\n');
   return {
-    id,
+    id: `nginx.trial.${code}`,
+    prelude: nginxPrelude(place),
     title: 'the edit, tried on a copy',
     body: `[ "$(id -u)" = 0 ] || { echo '!permission trying an edit needs root'; return; }
 have unshare || { echo '!tool unshare'; return; }

@@ -2,34 +2,18 @@
 
 import { X509Certificate } from 'node:crypto';
 import { quoteWord } from '../../agents/runtime/index.ts';
-import {
-  type Certificate,
-  type Container,
-  type Fact,
-  type LogTail,
-  notApplicable,
-  type Reading,
-  unknown,
-} from '../engine/index.ts';
-import { type ContainerRef, containerName } from './docker.ts';
+import { type Certificate, type Container, type Fact, type LogTail, notApplicable, unknown } from '../engine/index.ts';
+import type { Ask, NginxPlace } from './ask.ts';
+import { defineProbe, type Probe } from './define-probe.ts';
+import { containerName, containersIn, findContainer, logWindow } from './docker.ts';
 import { parseDockerLog } from './docker-output.ts';
 import { epochMs } from './frames.ts';
 import { bootMs, zoneOffsetMs } from './host.ts';
 import { keepNginxFiles } from './nginx-keep.ts';
 import { nginxProcesses, parseErrorLog, parseNginxFiles, parseNginxTest, type TimedFile } from './nginx-output.ts';
 import { type HostRound, look, read, say } from './probe.ts';
-import type { Section } from './script.ts';
 import { parseProcesses, type SeenProcess } from './service-output.ts';
-
-/** Where nginx is looked for. */
-export interface NginxPlace {
-  /** Its container, or null on the host itself. */
-  readonly container: ContainerRef | null;
-  /** The unit that runs it; null where nothing does. */
-  readonly unit: string | null;
-  /** Its main file when it is not the usual one (a private nginx of `viworks up`, which runs as its user). */
-  readonly entry: string | null;
-}
+import { seenUnits } from './services.ts';
 
 /** Lines of the error log are at most a few hundred bytes: 16 kB hold the last hundred. */
 const LOG_BYTES = 16 * 1024;
@@ -135,19 +119,31 @@ NP=$(nginx_pids </dev/null)
 NF=$(nginx_conf 2>/dev/null </dev/null)`;
 }
 
-/** Sections about nginx; they need {@link nginxPrelude}. */
-export const nginxSections: readonly Section[] = [
-  {
-    id: 'nginx.files',
-    title: "nginx's configuration",
-    capBytes: 512 * 1024,
-    body: `printf '%s\\n' "$NF"`,
-    keep: keepNginxFiles,
-  },
-  {
-    id: 'nginx.processes',
-    title: "nginx's processes",
-    body: `for p in $(nginx_pids); do
+/** What every probe of nginx shares. */
+const ofNginx = {
+  seats: ['be'],
+  absent: ({ nginx }: Ask) => (nginx === null ? 'this installation has no nginx' : null),
+  prelude: ({ nginx }: Ask) => (nginx === null ? '' : nginxPrelude(nginx)),
+} as const;
+
+const filesProbe = defineProbe({
+  ...ofNginx,
+  id: 'nginx.files',
+  title: "nginx's configuration",
+  capBytes: 512 * 1024,
+  script: `printf '%s\\n' "$NF"`,
+  keep: keepNginxFiles,
+  key: 'nginx.files',
+  command: 'nginx -T',
+  lines: () => [],
+  reading: (round) => read(look(round, 'nginx.files'), (text) => parseNginxFiles(text, round.nonce)),
+});
+
+const processesProbe = defineProbe({
+  ...ofNginx,
+  id: 'nginx.processes',
+  title: "nginx's processes",
+  script: `for p in $(nginx_pids); do
   echo "--pid $p"; grep -E '^(State|PPid|NSpid):' /proc/$p/status 2>/dev/null
   program_of "$p"; [ $? = 2 ] && echo 'program unseen'
   echo "stat $(cat /proc/$p/stat 2>/dev/null)"; echo "cmdline $(tr '\\0' ' ' </proc/$p/cmdline 2>/dev/null)"
@@ -155,12 +151,24 @@ export const nginxSections: readonly Section[] = [
 done
 echo "--now $(cat /proc/uptime)"; getconf CLK_TCK 2>/dev/null || echo 100
 if have nginx; then nginx -v 2>&1; fi`,
+  facts: (round, ask) => {
+    const own = processesOf(round, ask);
+    const absent = ofNginx.absent(ask);
+    const lines = own.map(
+      (item) => `${item.pid} ${item.commandLine}${item.unseen ? ' (known by its user and parent)' : ''}`,
+    );
+    const reading = absent === null ? processReading(round, ask) : notApplicable(absent);
+    const command = 'ps -C nginx -o pid,lstart,args';
+    return [say(round, { key: 'nginx.processes', section: 'nginx.processes', command, lines, reading })];
   },
-  {
-    id: 'nginx.test',
-    title: 'nginx -t',
-    // While nginx is down `nginx -t` would create its pid file, so it is left out: the log of the failed start says the same.
-    body: `[ "$(id -u)" = 0 ] || { echo '!permission nginx -t reads the key file, which needs root'; return; }
+});
+
+const testProbe = defineProbe({
+  ...ofNginx,
+  id: 'nginx.test',
+  title: 'nginx -t',
+  // While nginx is down `nginx -t` would create its pid file, so it is left out: the log of the failed start says the same.
+  script: `[ "$(id -u)" = 0 ] || { echo '!permission nginx -t reads the key file, which needs root'; return; }
 nginx_root; nginx_entry
 if [ -n "$C" ]; then
   # Its program would run with the host's rights, or be started in it by us: neither is for somebody who only looks.
@@ -171,11 +179,16 @@ have nginx || { echo '!tool nginx'; return; }
 # nginx loads modules that the file names: only what root alone decides is tested.
 case $(take "$E" '' '' all 0 '' | head -n 1) in +*' 0') ;; *) echo '!permission others than root may write its main file'; return;; esac
 $T nginx -t -c "$E" 2>&1`,
-  },
-  {
-    id: 'nginx.error-log',
-    title: "nginx's error log",
-    body: `nginx_root; w=$(nginx_user)
+  key: 'nginx.test',
+  command: 'nginx -t',
+  reading: (round) => read(look(round, 'nginx.test'), parseNginxTest),
+});
+
+const errorLogProbe = defineProbe({
+  ...ofNginx,
+  id: 'nginx.error-log',
+  title: "nginx's error log",
+  script: `nginx_root; w=$(nginx_user)
 for l in $(printf '%s\\n' "$NF" | sed -n 's/^[[:space:]]*error_log[[:space:]]\\{1,\\}\\([^ ;]*\\).*/\\1/p' | sort -u | head -n 4); do
   case $l in /dev/*|stderr) continue;; /*) ;; *) l=/usr/share/nginx/$l;; esac
   [ -L "$R$l" ] && [ ! -f "$R$l" ] && continue
@@ -183,63 +196,61 @@ for l in $(printf '%s\\n' "$NF" | sed -n 's/^[[:space:]]*error_log[[:space:]]\\{
   b=$(take "$R$l" "$w" "$P" tail ${LOG_BYTES})
   case $b in +*) printf '\\n--file %s\\n' "$l"; printf '%s\\n' "$b" | sed 1d;; *) echo "!permission $l was not read: \${b#!refused }";; esac
 done`,
-  },
-  {
-    id: 'nginx.certificates',
-    title: 'certificate files',
-    body: `nginx_root; w=$(nginx_user)
+  facts: (round, ask) => (ask.nginx === null ? [] : [errorLogFact(round, ask)]),
+});
+
+const certificatesProbe = defineProbe({
+  ...ofNginx,
+  id: 'nginx.certificates',
+  title: 'certificate files',
+  script: `nginx_root; w=$(nginx_user)
 for c in $(printf '%s\\n' "$NF" | sed -n 's/^[[:space:]]*ssl_certificate[[:space:]]\\{1,\\}\\([^ ;]*\\).*/\\1/p' | sort -u | head -n 8); do
   b=$(take "$R$c" "$w" "$P" certs)
   case $b in +*) printf '\\n--file %s %s\\n' "$(printf '%s\\n' "$b" | sed 's/^+//; s/ .*//; q')" "$c"; printf '%s\\n' "$b" | sed 1d;; esac
 done`,
+  key: 'tls.disk-certificate',
+  command: (_ask, round) => `openssl x509 -noout -dates -serial -in ${certificateFile(round)?.path ?? 'FILE'}`,
+  lines: ({ path, certificate: { serial, notAfterMs } }) => [
+    `${path}: serial ${serial}, until ${new Date(notAfterMs).toISOString()}`,
+  ],
+  reading: (round) => {
+    const looked = look(round, 'nginx.certificates');
+    const file = certificateFile(round);
+    if (looked.ok && !file) return unknown('no-permission', 'no certificate file could be read');
+    return read(looked, () => ({
+      path: file?.path ?? '',
+      certificate: describeCertificate(new X509Certificate(file?.text ?? '')),
+      mtimeMs: file?.mtimeMs ?? 0,
+    }));
   },
-];
+});
 
-/** Facts about nginx. `container` is its row of the docker section when it runs in one. */
-export function nginxFacts(
-  round: HostRound,
-  about: { nonce: string; inContainer: boolean; container: Container | null; startedMs: number | null },
-): readonly Fact[] {
-  const { nonce, inContainer, container } = about;
-  const files = read(look(round, 'nginx.files'), (text) => parseNginxFiles(text, nonce));
-  const seen = processesOf(round);
-  const own = seen.filter((item) =>
-    inContainer
-      ? item.unit?.startsWith('docker-') && sameContainer(item, container)
-      : item.innerPid === item.pid && !item.unit?.startsWith('docker-'),
-  );
-  const version = /nginx version: nginx\/(\S+)/.exec(round.sections.get('nginx.processes')?.text ?? '')?.[1] ?? null;
-  const processes = read(look(round, 'nginx.processes'), () => nginxProcesses(own, inContainer ? null : version));
-  const startedAt = newestStart(processes.status === 'known' ? processes.value.workers : []);
-  return [
-    say(round, { key: 'nginx.files', section: 'nginx.files', command: 'nginx -T', lines: [], reading: files }),
-    say(round, {
-      key: 'nginx.processes',
-      section: 'nginx.processes',
-      command: 'ps -C nginx -o pid,lstart,args',
-      lines: own.map(
-        (item) => `${item.pid} ${item.commandLine}${item.unseen ? ' (known by its user and parent)' : ''}`,
-      ),
-      reading: processes,
-    }),
-    say(round, {
-      key: 'nginx.test',
-      section: 'nginx.test',
-      command: 'nginx -t',
-      reading: read(look(round, 'nginx.test'), parseNginxTest),
-    }),
-    errorLogFact(round, startedAt ?? about.startedMs, inContainer),
-    certificateFact(round),
-  ];
-}
+export const nginxProbes: readonly Probe[] = [filesProbe, processesProbe, testProbe, errorLogProbe, certificatesProbe];
 
 function sameContainer(item: SeenProcess, container: Container | null): boolean {
   return container === null || item.unit === `docker-${container.id}.scope`;
 }
 
-function processesOf(round: HostRound): readonly SeenProcess[] {
+function processesOf(round: HostRound, { nginx, containers }: Ask): readonly SeenProcess[] {
   const text = (round.sections.get('nginx.processes')?.text ?? '').replace(/\nnginx version:.*/s, '');
-  return parseProcesses(text, { later: '', bootMs: bootMs(round) });
+  const container = containerOf(round, containers);
+  return parseProcesses(text, { later: '', bootMs: bootMs(round) }).filter((item) =>
+    nginx?.container
+      ? item.unit?.startsWith('docker-') && sameContainer(item, container)
+      : item.innerPid === item.pid && !item.unit?.startsWith('docker-'),
+  );
+}
+
+function containerOf(round: HostRound, containers: Ask['containers']): Container | null {
+  const part = containers.find((item) => item.part === 'nginx');
+  return part ? findContainer(containersIn(round), part) : null;
+}
+
+function processReading(round: HostRound, ask: Ask) {
+  const version = /nginx version: nginx\/(\S+)/.exec(round.sections.get('nginx.processes')?.text ?? '')?.[1] ?? null;
+  return read(look(round, 'nginx.processes'), () =>
+    nginxProcesses(processesOf(round, ask), ask.nginx?.container ? null : version),
+  );
 }
 
 function newestStart(
@@ -251,8 +262,14 @@ function newestStart(
   return starts.length > 0 ? Math.max(...starts) : null;
 }
 
-function errorLogFact(round: HostRound, sinceMs: number | null, inContainer: boolean): Fact {
+function errorLogFact(round: HostRound, ask: Ask): Fact {
   const zoneMs = zoneOffsetMs(round);
+  const inContainer = ask.nginx?.container != null;
+  const processes = processReading(round, ask);
+  const started = inContainer
+    ? logWindow(containerOf(round, ask.containers), round.atMs)
+    : (seenUnits(round, ask).get('nginx')?.windowMs ?? null);
+  const sinceMs = newestStart(processes.status === 'known' ? processes.value.workers : []) ?? started;
   const fromFile = read(look(round, 'nginx.error-log'), (text) =>
     parseErrorLog(text, { zoneMs, sinceMs, cutAtBytes: LOG_BYTES }),
   );
@@ -274,31 +291,9 @@ function errorLogFact(round: HostRound, sinceMs: number | null, inContainer: boo
   });
 }
 
-function certificateFact(round: HostRound): Fact {
+function certificateFile(round: HostRound): TimedFile | undefined {
   const looked = look(round, 'nginx.certificates');
-  const reading = read(looked, (text): TimedFile[] => timedFiles(text));
-  const first = reading.status === 'known' ? reading.value[0] : undefined;
-  let value: Reading<{ path: string; certificate: Certificate; mtimeMs: number }>;
-  if (reading.status !== 'known') value = reading;
-  else if (!first) value = unknown('no-permission', 'no certificate file could be read');
-  else
-    value = read({ ok: true, text: first.text, rc: 0, truncated: false }, (pem) => ({
-      path: first.path,
-      certificate: describeCertificate(new X509Certificate(pem)),
-      mtimeMs: first.mtimeMs,
-    }));
-  return say(round, {
-    key: 'tls.disk-certificate',
-    section: 'nginx.certificates',
-    command: `openssl x509 -noout -dates -serial -in ${first?.path ?? 'FILE'}`,
-    lines:
-      value.status === 'known'
-        ? [
-            `${value.value.path}: serial ${value.value.certificate.serial}, until ${new Date(value.value.certificate.notAfterMs).toISOString()}`,
-          ]
-        : [],
-    reading: value,
-  });
+  return looked.ok ? timedFiles(looked.text)[0] : undefined;
 }
 
 function timedFiles(text: string): TimedFile[] {
@@ -322,11 +317,4 @@ export function describeCertificate(certificate: X509Certificate): Certificate {
     sha256: certificate.fingerprint256.replaceAll(':', '').toLowerCase(),
     selfSigned: certificate.checkIssued(certificate),
   };
-}
-
-/** Facts for an installation without nginx. */
-export function withoutNginx(round: HostRound, why: string): readonly Fact[] {
-  return (['nginx.files', 'nginx.processes', 'nginx.test', 'tls.disk-certificate'] as const).map((key) =>
-    say(round, { key, section: 'nginx', command: '', reading: notApplicable(why) }),
-  );
 }

@@ -1,4 +1,4 @@
-// What a probe is: a section of shell text plus a pure parser from its output to facts. Probes look; they decide nothing.
+// What a probe makes of a round: looks at its section, reads it, and says the fact with its evidence. Probes look; they decide nothing.
 
 import { createHash } from 'node:crypto';
 import { quoteWord } from '../../agents/runtime/index.ts';
@@ -30,7 +30,12 @@ export interface HostRound {
   readonly host: string;
   /** `ssh root@192.0.2.10`, or empty for this machine: goes before the commands in evidence. */
   readonly via: string;
+  /** When it was sent, by our clock. */
   readonly atMs: number;
+  /** When its first section was heard, by our clock. */
+  readonly heardMs: number;
+  /** What separates our frames from what the host prints. */
+  readonly nonce: string;
   readonly root: boolean;
   readonly sections: ReadonlyMap<string, SectionOutput>;
   /** Why a section that is not there did not come; null when all came. */

@@ -9,7 +9,6 @@ import { bundleScript, type Section, shellCommand } from './script.ts';
 export interface RoundOptions {
   readonly link: HostLink;
   readonly sections: readonly Section[];
-  readonly prelude?: readonly string[];
   readonly sudo: boolean;
   readonly clock: Clock;
   readonly signal: AbortSignal;
@@ -75,7 +74,7 @@ export async function runRound(options: RoundOptions): Promise<RoundResult> {
         () => finish({ reason: 'cut', detail: 'the shell on the host ended before it' }),
         (error: unknown) => finish(signal.aborted ? stopped : gapOf(error)),
       );
-      shell.stdin.end(bundleScript(options.sections, nonce, options.prelude));
+      shell.stdin.end(bundleScript(options.sections, nonce));
     });
   } catch (error) {
     gap = signal.aborted ? stopped : gapOf(error);

@@ -1,44 +1,26 @@
 // Every section of every role: only commands that read, only redirections to nowhere, and syntax that a POSIX shell takes.
 import { execFileSync } from 'node:child_process';
 import { expect, test } from 'vitest';
-import { configSection, trustSection } from './agents.ts';
-import { containerLogSection, containersSection, innerSection } from './docker.ts';
-import { clockSection } from './host.ts';
+import { backendAsk, gatewayAsk } from '../../test/support/doctor/ask.ts';
 import { sectionsOf } from './host-probes.ts';
-import { nginxPrelude, nginxSections } from './nginx.ts';
 import { bundleScript, type Section, shellCommand } from './script.ts';
-import { cpuSection, serviceSections } from './services.ts';
-import { connectionsSection, listenersSection, queueSection } from './sockets.ts';
+import { queueSection } from './sockets.ts';
 
 const unit = 'viworks-backend-agent.service';
-const sections: readonly Section[] = [
-  clockSection,
-  ...sectionsOf('gw', { serverName: 'agents.example.test', units: [{ part: 'gateway', unit }] }),
-  listenersSection,
-  queueSection,
-  connectionsSection([443, 8081]),
-  ...serviceSections(
-    [
-      { part: 'backend', unit },
-      { part: 'gateway', unit: null },
-    ],
-    [8080, 8081],
-  ),
-  cpuSection,
-  ...nginxSections,
-  containersSection,
-  innerSection,
-  containerLogSection({ part: 'backend', name: 'viworks-backend-agent' }),
-  containerLogSection({ part: 'nginx', name: null }),
-  configSection({ part: 'backend', unit, file: null, container: { part: 'backend', name: null } }),
-  configSection({ part: 'gateway', unit: null, file: "/tmp/it's here.toml", container: null }),
-  trustSection({ part: 'gateway', unit, file: null, container: null }),
-];
-const preludes = [
-  nginxPrelude({ container: null, unit: 'nginx.service', entry: null }),
-  nginxPrelude({ container: { part: 'nginx', name: 'n' }, unit: null, entry: null }),
-];
-const program = bundleScript(sections, 'nonce', preludes);
+const inside = { part: 'backend', name: 'viworks-backend-agent', ports: [8080], vantage: 'be/ns:agent' } as const;
+const front = { part: 'nginx', name: null, ports: [443], vantage: 'be/ns:nginx' } as const;
+const asks = [
+  backendAsk,
+  {
+    ...backendAsk,
+    containers: [inside, front],
+    nginx: { container: front, unit: null, entry: null },
+    config: { part: 'backend', unit, file: null, container: { part: 'backend', name: null } },
+  },
+  { ...gatewayAsk, config: { part: 'gateway', unit: null, file: "/tmp/it's here.toml", container: null } },
+] as const;
+const sections: readonly Section[] = [...asks.flatMap(sectionsOf), queueSection];
+const program = bundleScript(sections, 'nonce');
 
 /** Words that may begin a command. What can also write has its arguments checked below. */
 const allowed = new Set(

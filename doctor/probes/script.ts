@@ -12,6 +12,8 @@ export interface Section {
   readonly capBytes?: number;
   /** What is kept of the output, where that is less than all of it: the rest is neither parsed nor recorded. */
   readonly keep?: (text: string, nonce: string) => string;
+  /** Shell functions that the body needs; sections of one round may share them. */
+  readonly prelude?: string;
 }
 
 /** Output of one section beyond this is never of use to a parser or a reader, in bytes. */
@@ -38,15 +40,15 @@ emit() {
 
 /**
  * The program for one round. `nonce` must be unguessable: it is what separates our frames from what the host prints.
- * `prelude` defines functions that several sections use.
  */
-export function bundleScript(sections: readonly Section[], nonce: string, prelude: readonly string[] = []): string {
+export function bundleScript(sections: readonly Section[], nonce: string): string {
+  const preludes = new Set(sections.flatMap(({ prelude }) => prelude ?? []));
   const functions = sections.map((section, index) => `s${index}() {\n${section.body}\n}`);
   const calls = sections.map(
     (section, index) => `o=$(s${index} 2>&1); emit ${section.id} $? ${section.capBytes ?? DEFAULT_CAP_BYTES}`,
   );
   // Everything is read before the first command runs, and commands get an empty stdin: none can eat the rest of the program.
-  return `N=${nonce}\n${[PROLOGUE, PROOF, ...prelude, ...functions].join('\n')}\nmain() {\n${calls.join('\n')}\nprintf '\\n@%s end 0 0\\n' "$N"\n}\nmain </dev/null\nexit 0\n`;
+  return `N=${nonce}\n${[PROLOGUE, PROOF, ...preludes, ...functions].join('\n')}\nmain() {\n${calls.join('\n')}\nprintf '\\n@%s end 0 0\\n' "$N"\n}\nmain </dev/null\nexit 0\n`;
 }
 
 /** The host itself ends a round that hangs, also when nobody is there any more to end it, in seconds. */

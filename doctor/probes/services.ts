@@ -1,13 +1,20 @@
 // Units, main processes and logs of the parts, in one section each: what the service manager says, and what /proc says about it.
 import { quoteWord } from '../../agents/runtime/index.ts';
-import { type Fact, known, type Part, type ProcessState, type UnitState, unknown } from '../engine/index.ts';
-import type { PartUnit } from './define-probe.ts';
+import {
+  type Fact,
+  known,
+  notApplicable,
+  type Part,
+  type ProcessState,
+  type UnitState,
+  unknown,
+} from '../engine/index.ts';
+import type { Ask } from './ask.ts';
+import { defineProbe } from './define-probe.ts';
 import { bootMs } from './host.ts';
 import { mayReadJournal } from './host-output.ts';
 import { type HostRound, look, read, say } from './probe.ts';
-import type { Section } from './script.ts';
 import { parseJournal, parseProcesses, parseUnits, type SeenProcess, type SeenUnit } from './service-output.ts';
-import type { Owners } from './sockets.ts';
 
 const properties = [
   'Id',
@@ -39,28 +46,57 @@ const properties = [
 /** Lines of a log that are looked at, from its end. */
 const LOG_LINES = 120;
 
-/** Shell that leaves the pids worth looking at in $pids: main processes of the units, owners of the ports, whatever is called viworks. */
-export function serviceSections(units: readonly PartUnit[], ports: readonly number[]): readonly Section[] {
-  const named = units.flatMap(({ part, unit }) => (unit === null ? [] : [{ part, unit }]));
-  const names = named.map((unit) => quoteWord(unit.unit)).join(' ');
-  const asked = `--no-pager -p ${properties} ${names} 'viworks*'`;
-  // Microseconds tell the lines of this start from those of the one before; an old systemctl does not know the option.
-  const show = `TZ=UTC $T systemctl show --timestamp=us+utc ${asked} 2>/dev/null || TZ=UTC $T systemctl show ${asked}`;
-  const portFilter = ports.map((port) => `sport = :${port}`).join(' or ');
-  return [
-    {
-      id: 'unit.state',
-      title: 'units',
-      body: `[ -d /run/systemd/system ] || { echo '!absent this host does not run systemd'; return; }\n${show}`,
-    },
-    {
-      id: 'process.state',
-      title: 'processes',
-      // The order matters where there are too many: nobody can push the units' own processes out with processes of his.
-      body: `users=$(users_of ${names} | sort -un | tr '\\n' '|' | sed 's/|*$//')
+/** Units as one word each for the shell. */
+const named = ({ units }: Ask) => units.flatMap(({ part, unit }) => (unit === null ? [] : [{ part, unit }]));
+const quoted = (ask: Ask) =>
+  named(ask)
+    .map(({ unit }) => quoteWord(unit))
+    .join(' ');
+
+export const unitsProbe = defineProbe({
+  id: 'unit.state',
+  title: 'units',
+  script: (ask) => {
+    const asked = `--no-pager -p ${properties} ${quoted(ask)} 'viworks*'`;
+    // Microseconds tell the lines of this start from those of the one before; an old systemctl does not know the option.
+    return `[ -d /run/systemd/system ] || { echo '!absent this host does not run systemd'; return; }
+TZ=UTC $T systemctl show --timestamp=us+utc ${asked} 2>/dev/null || TZ=UTC $T systemctl show ${asked}`;
+  },
+  facts: (round, ask) => [
+    ...named(ask).map(({ part, unit }) => {
+      const state = seenUnits(round, ask).get(part)?.state;
+      const reading = unitReading(round);
+      return say(round, {
+        key: 'unit.state',
+        subject: part,
+        section: 'unit.state',
+        command: `systemctl status ${unit}`,
+        lines: state ? unitLines(state) : [],
+        reading:
+          reading.status !== 'known' ? reading : state ? known(state) : unknown('unparsed', `no answer for ${unit}`),
+      });
+    }),
+    ...notSystemd(round, ask, 'unit.state'),
+  ],
+});
+
+/** Facts about a unit where systemd does not run the part. */
+export function notSystemd(round: HostRound, { elsewhere }: Ask, key: 'unit.state' | 'unit.setup'): readonly Fact[] {
+  return elsewhere.map(({ part, by }) => {
+    const reading = notApplicable(`it is not run by systemd (${by})`);
+    return say(round, { key, subject: part, section: key, command: '', lines: [], reading });
+  });
+}
+
+/** Leaves the pids worth looking at in $pids: main processes of the units, owners of the ports, whatever is called viworks. */
+export const processesProbe = defineProbe({
+  id: 'process.state',
+  title: 'processes',
+  // The order matters where there are too many: nobody can push the units' own processes out with processes of his.
+  script: (ask) => `users=$(users_of ${quoted(ask)} | sort -un | tr '\\n' '|' | sed 's/|*$//')
 pids=$( {
-  [ -d /run/systemd/system ] && $T systemctl show --no-pager -p MainPID ${names} | sed -n 's/^MainPID=//p'
-  have ss && $T ss -ltnp '( ${portFilter} )' 2>/dev/null | sed -n 's/.*pid=\\([0-9]*\\).*/\\1/p'
+  [ -d /run/systemd/system ] && $T systemctl show --no-pager -p MainPID ${quoted(ask)} | sed -n 's/^MainPID=//p'
+  have ss && $T ss -ltnp '( ${ask.ports.map((port) => `sport = :${port}`).join(' or ')} )' 2>/dev/null | sed -n 's/.*pid=\\([0-9]*\\).*/\\1/p'
   viworks_pids "$users"
   } | grep -vx 0 | head -n 32 | sort -un )
 for p in $pids; do
@@ -77,78 +113,72 @@ for p in $pids; do
   [ -r /proc/$p/fd ] && echo "fds $(ls /proc/$p/fd 2>/dev/null | wc -l)"
 done
 echo "--now $(cat /proc/uptime)"; getconf CLK_TCK 2>/dev/null || echo 100`,
-    },
-    ...named
-      .filter((unit) => hasOwnLog(unit.part))
-      .map((unit) => ({
-        id: `log.tail.${unit.part}`,
-        title: `log of ${unit.unit}`,
-        capBytes: 48 * 1024,
-        body: `have journalctl || { echo '!tool journalctl'; return; }
-$T journalctl -q --no-pager -o short-unix -n ${LOG_LINES} -u ${quoteWord(unit.unit)} 2>&1`,
-      })),
-  ];
-}
+  facts: (round, ask) =>
+    ask.units.flatMap(({ part, unit }) =>
+      unit === null || hasOwnLog(part)
+        ? [processFact(round, { part, state: seenUnits(round, ask).get(part)?.state, processes: processesOf(round) })]
+        : [],
+    ),
+});
+
+/** The journals of the units. */
+export const logsProbe = defineProbe({
+  id: 'log.tail',
+  sections: (ask) =>
+    withLogs(ask).map(({ part, unit }) => ({
+      id: `log.tail.${part}`,
+      title: `log of ${unit}`,
+      capBytes: 48 * 1024,
+      body: `have journalctl || { echo '!tool journalctl'; return; }
+$T journalctl -q --no-pager -o short-unix -n ${LOG_LINES} -u ${quoteWord(unit)} 2>&1`,
+    })),
+  facts: (round, ask) =>
+    withLogs(ask).map(({ part, unit }) => logFact(round, { part, unit, seen: seenUnits(round, ask).get(part) })),
+});
 
 /** A second look at the CPU time of the same processes, at the end of the round. */
-export const cpuSection: Section = {
+export const cpuProbe = defineProbe({
   id: 'process.cpu',
   title: 'processor time',
-  body: `for p in $(viworks_pids "$(users_of 'viworks*' | tr '\\n' '|' | sed 's/|*$//')" | head -n 16); do
+  script: `for p in $(viworks_pids "$(users_of 'viworks*' | tr '\\n' '|' | sed 's/|*$//')" | head -n 16); do
   cat /proc/$p/stat 2>/dev/null; done; echo "--now $(cat /proc/uptime)"`,
-};
+  facts: () => [],
+});
+
+function withLogs(ask: Ask) {
+  return named(ask).filter(({ part }) => hasOwnLog(part));
+}
 
 /** Of sockets and of Docker only the state is of interest. */
 function hasOwnLog(part: Part): boolean {
   return part !== 'docker' && !part.endsWith('-socket');
 }
 
-export interface Services {
-  readonly facts: readonly Fact[];
-  readonly units: ReadonlyMap<Part, UnitState>;
-  /** Since when a part's log speaks of its present state. */
-  readonly windows: ReadonlyMap<Part, number>;
-  readonly processes: readonly SeenProcess[];
-  readonly owners: Owners;
-}
-
-/** Facts about units, their processes and their logs. */
-export function serviceFacts(round: HostRound, parts: readonly PartUnit[]): Services {
+function unitReading(round: HostRound) {
   const epoch = Number.parseFloat(round.sections.get('host.clock')?.text ?? '');
   const nowMs = Number.isFinite(epoch) ? epoch * 1000 : round.atMs;
-  const unitReading = read(look(round, 'unit.state'), (text) => parseUnits(text, nowMs));
-  const all = unitReading.status === 'known' ? unitReading.value : [];
-  const processes = processesOf(round);
-  const units = new Map<Part, UnitState>();
-  const windows = new Map<Part, number>();
-  const facts = parts.flatMap(({ part, unit }): Fact[] => {
-    if (unit === null) return [processFact(round, { part, state: undefined, processes })];
-    const seen = stateOf(all, part, unit);
-    const state = seen?.state;
-    if (state) units.set(part, state);
-    if (seen && seen.windowMs !== null) windows.set(part, seen.windowMs);
-    const stateFact = say(round, {
-      key: 'unit.state',
-      subject: part,
-      section: 'unit.state',
-      command: `systemctl status ${unit}`,
-      lines: state ? unitLines(state) : [],
-      reading:
-        unitReading.status !== 'known'
-          ? unitReading
-          : state
-            ? known(state)
-            : unknown('unparsed', `no answer for ${unit}`),
-    });
-    if (!hasOwnLog(part)) return [stateFact];
-    return [
-      stateFact,
-      processFact(round, { part, state, processes }),
-      logFact(round, { part, unit, sinceMs: seen?.windowMs ?? null, looping: seen?.looping ?? false }),
-    ];
-  });
-  const owners = new Map((processes ?? []).map((seen) => [seen.pid, { process: seen.name, unit: seen.unit }] as const));
-  return { facts, units, windows, processes: processes ?? [], owners };
+  return read(look(round, 'unit.state'), (text) => parseUnits(text, nowMs));
+}
+
+/** What systemd said of each part's unit, with the window in which its log speaks of its present state. */
+export type SeenUnits = ReadonlyMap<Part, SeenUnit>;
+
+export function seenUnits(round: HostRound, ask: Ask): SeenUnits {
+  const reading = unitReading(round);
+  const all = reading.status === 'known' ? reading.value : [];
+  return new Map(
+    named(ask).flatMap(({ part, unit }) => {
+      const seen = stateOf(all, part, unit);
+      return seen ? [[part, seen] as const] : [];
+    }),
+  );
+}
+
+/** pid → command name and unit, as far as the round saw them: ss calls a node process `MainThread`. */
+export type Owners = ReadonlyMap<number, { readonly process: string; readonly unit: string | null }>;
+
+export function ownersOf(round: HostRound): Owners {
+  return new Map((processesOf(round) ?? []).map((seen) => [seen.pid, { process: seen.name, unit: seen.unit }]));
 }
 
 // The expected name, else a viworks unit of the same role under another name that is really running: a name is no fault.
@@ -222,8 +252,7 @@ export function processState(seen: SeenProcess): ProcessState {
 interface PartLog {
   readonly part: Part;
   readonly unit: string;
-  readonly sinceMs: number | null;
-  readonly looping: boolean;
+  readonly seen: SeenUnit | undefined;
 }
 
 function logFact(round: HostRound, of: PartLog): Fact {
@@ -236,10 +265,10 @@ function logFact(round: HostRound, of: PartLog): Fact {
     ? unknown('no-permission', 'the journal needs root or the group systemd-journal')
     : read(looked, (text) =>
         parseJournal(text, {
-          sinceMs: of.sinceMs,
+          sinceMs: of.seen?.windowMs ?? null,
           cut: looked.ok && looked.truncated,
           max: LOG_LINES,
-          looping: of.looping,
+          looping: of.seen?.looping ?? false,
         }),
       );
   return say(round, {

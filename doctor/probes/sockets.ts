@@ -3,20 +3,27 @@ import { type Connection, type Fact, known, type Listener, type Vantage } from '
 import { defineProbe } from './define-probe.ts';
 import { type HostRound, look, read, say, whole } from './probe.ts';
 import type { Section } from './script.ts';
+import { type Owners, ownersOf } from './services.ts';
 import { parseListenCounters, parseProcSockets, parseSs, type Socket } from './socket-output.ts';
 
 const fallback = 'cat /proc/net/tcp /proc/net/tcp6 2>/dev/null';
 
+// The extended form names the cgroup also to an ordinary user; an old ss without it still answers the plain one.
+const listing = `if have ss; then $T ss -ltnpe 2>/dev/null || $T ss -ltn; else ${fallback}; fi`;
+
 /** LISTEN rows with owners. */
-export const listenersSection: Section = {
+export const listenersProbe = defineProbe({
   id: 'tcp.listeners',
   title: 'listening sockets',
-  // The extended form names the cgroup also to an ordinary user; an old ss without it still answers the plain one.
-  body: `if have ss; then $T ss -ltnpe 2>/dev/null || $T ss -ltn; else ${fallback}; fi`,
-};
+  script: listing,
+  key: 'tcp.listeners',
+  command: 'ss -ltnpe',
+  lines: (rows) => rows.map(rowText),
+  reading: (round) => read(whole(look(round, 'tcp.listeners')), (text) => listenersOf(text, ownersOf(round))),
+});
 
 /** The same once more while a dial is being held. */
-export const queueSection: Section = { ...listenersSection, id: 'tcp.queue', title: 'accept queues during a dial' };
+export const queueSection: Section = { id: 'tcp.queue', title: 'accept queues during a dial', body: listing };
 
 export const countersProbe = defineProbe({
   id: 'tcp.counters',
@@ -28,38 +35,21 @@ export const countersProbe = defineProbe({
 });
 
 /** What a gateway's host has open towards the backend. Ports only: the names are resolved elsewhere. */
-export function connectionsSection(ports: readonly number[]): Section {
-  const filter = ports.map((port) => `dport = :${port}`).join(' or ');
-  return {
-    id: 'tcp.connections',
-    title: 'connections to the backend',
-    body: `if have ss; then $T ss -tnpe state all '( ${filter} )' 2>/dev/null; else ${fallback}; fi`,
-  };
-}
-
-/** pid → command name and unit, as far as other sections of the round saw them: ss calls a node process `MainThread`. */
-export type Owners = ReadonlyMap<number, { readonly process: string; readonly unit: string | null }>;
-
-export function listenersFact(round: HostRound, owners: Owners, section = 'tcp.listeners'): Fact {
-  const reading = read(whole(look(round, section)), (text) => listenersOf(text, owners));
-  const rows = reading.status === 'known' ? reading.value : [];
-  return say(round, {
-    key: 'tcp.listeners',
-    section,
-    command: 'ss -ltnpe',
-    lines: rows.map(rowText),
-    reading,
-  });
-}
-
-export function connectionsFact(round: HostRound, owners: Owners, ports: readonly number[]): Fact {
-  const reading = read(whole(look(round, 'tcp.connections')), (text) =>
-    socketsOf(text)
-      .filter((socket) => socket.state !== 'LISTEN' && ports.includes(socket.remotePort))
-      .map((socket) => connectionOf(socket, owners)),
-  );
-  return say(round, { key: 'tcp.connections', section: 'tcp.connections', command: 'ss -tnp state all', reading });
-}
+export const connectionsProbe = defineProbe({
+  id: 'tcp.connections',
+  title: 'connections to the backend',
+  seats: ['gw'],
+  script: ({ dialled }) =>
+    `if have ss; then $T ss -tnpe state all '( ${dialled.map((port) => `dport = :${port}`).join(' or ')} )' 2>/dev/null; else ${fallback}; fi`,
+  key: 'tcp.connections',
+  command: 'ss -tnp state all',
+  reading: (round, { dialled }) =>
+    read(whole(look(round, 'tcp.connections')), (text) =>
+      socketsOf(text)
+        .filter((socket) => socket.state !== 'LISTEN' && dialled.includes(socket.remotePort))
+        .map((socket) => connectionOf(socket, ownersOf(round))),
+    ),
+});
 
 /** Rows of one port, for comparing queues; null when the section could not be read. */
 export function listenersIn(round: HostRound, section: string): readonly Listener[] | null {

@@ -1,9 +1,10 @@
 // How a unit is set up: what systemd says of its conditions, dependencies and load errors, and its files with their line numbers.
 import { quoteWord } from '../../agents/runtime/index.ts';
 import { type Fact, known, notApplicable, type UnitSetup, unknown } from '../engine/index.ts';
-import { defineProbe, type PartUnit } from './define-probe.ts';
+import type { PartUnit } from './ask.ts';
+import { defineProbe } from './define-probe.ts';
 import { type HostRound, look, say } from './probe.ts';
-
+import { notSystemd } from './services.ts';
 import { parseSetups } from './unit-setup-output.ts';
 
 const properties = [
@@ -70,7 +71,7 @@ export const setupProbe = defineProbe({
   capBytes: 96 * 1024,
   script: ({ units }) => setupScript(units),
   parse: (text) => Object.fromEntries(parseSetups(text)),
-  facts: (round, { units }) => setupFacts(round, units),
+  facts: (round, ask) => [...setupFacts(round, ask.units), ...notSystemd(round, ask, 'unit.setup')],
 });
 
 function setupScript(units: readonly PartUnit[]): string {

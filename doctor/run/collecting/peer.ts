@@ -31,7 +31,7 @@ function ownerOf({ store, topology }: NetworkContext, view: SiteView): PortOwner
   const { supervision } = topology.backend;
   if (supervision === 'docker') return { kind: 'unknown', why: 'the backend runs in a container' };
   // Under the name that systemd has for it, which need not be the one that was expected.
-  const unit = view.units.get('backend')?.name ?? topology.backend.unit;
+  const unit = view.units.get('backend')?.state.name ?? topology.backend.unit;
   if (unit !== null) return { kind: 'unit', unit };
   const process = store.get('process.state', 'be', 'backend');
   if (process.status !== 'known' || !process.value.running)

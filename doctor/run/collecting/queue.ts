@@ -1,6 +1,6 @@
 // The second look: while one dial is held and hears nothing, the accept queues are read again. At most one extra bundle a host.
 import { type Fact, fact, type Listener, unknown } from '../../engine/index.ts';
-import { innerSection } from '../../probes/docker.ts';
+import { insideSection } from '../../probes/docker.ts';
 import { parseInnerSockets } from '../../probes/docker-output.ts';
 import type { Endpoint } from '../../probes/network.ts';
 import type { HostRound } from '../../probes/probe.ts';
@@ -22,7 +22,7 @@ export function watchQueue(context: NetworkContext, view: SiteView, endpoint: En
     if (!link) return;
     const began = clock.monotonicMs();
     await log.probe({ probe: 'tcp.queue', vantage: 'be', title: 'accept queue during a dial' }, async () => {
-      const sections = inside ? [queueSection, innerSection] : [queueSection];
+      const sections = inside ? [queueSection, insideSection] : [queueSection];
       const result = await runRound({ link, sections, sudo: false, clock, signal, deadlineMs: LOOK_MS });
       const later: HostRound = { ...view.round, atMs: clock.now(), sections: result.sections, gap: result.gap };
       const pid = view.containers.find((row) => row.name === topology.backend.container)?.pid ?? null;

@@ -3,7 +3,6 @@ import type { Clock } from '../../../agents/runtime/index.ts';
 import { fact, type Topology, unknown } from '../../engine/index.ts';
 import type { Proposal } from '../../fixes.ts';
 import { changesOf } from '../../nginx/index.ts';
-import { nginxPrelude } from '../../probes/nginx.ts';
 import { parseNginxTest } from '../../probes/nginx-output.ts';
 import { trialSection } from '../../probes/nginx-trial.ts';
 import { type HostRound, look, read } from '../../probes/probe.ts';
@@ -33,18 +32,13 @@ export async function tryEdits(
   const link = view?.site.link;
   if (!view || !link || proposals.length === 0) return;
   await log.probe({ probe: 'nginx.trial', vantage: 'be', title: 'proposed edits, tried on a copy' }, async () => {
-    const prelude = [nginxPrelude({ container: null, unit: topology.nginx.unit, entry: hints.nginxEntry })];
     const inContainer = topology.nginx.supervision === 'docker';
-    const sections = proposals.map(({ code, entry, edits }) =>
-      trialSection(
-        `nginx.trial.${code}`,
-        entry,
-        edits.map((edit) => ({ path: edit.path, changes: changesOf(edit) })),
-      ),
-    );
-    const result = inContainer
-      ? null
-      : await runRound({ link, sections, prelude, sudo, clock, signal, deadlineMs: TRIAL_MS });
+    const place = { container: null, unit: topology.nginx.unit, entry: hints.nginxEntry };
+    const sections = proposals.map(({ code, entry, edits }) => {
+      const files = edits.map((edit) => ({ path: edit.path, changes: changesOf(edit) }));
+      return trialSection({ code, entry, files, place });
+    });
+    const result = inContainer ? null : await runRound({ link, sections, sudo, clock, signal, deadlineMs: TRIAL_MS });
     const round: HostRound = { ...view.round, atMs: clock.now(), ...(result ?? {}) };
     return proposals.map(({ code }) =>
       fact({
