@@ -16,10 +16,9 @@ import { ifVisible, nginxCommand, on, remedy } from './texts.ts';
 
 const { backend, logs, nginx } = signs;
 const agentsPort = (view: View) => view.topology.backend.agentsPort;
-const errorLog = { seat: 'be', part: 'nginx-error' } as const;
 const predicts = ['nginx.agents.upgrades', 'network.agents.upgrades', 'nginx.api.answers'];
 const reload = (view: View) => on(view, 'be', nginxCommand(view, 'reload'));
-const logged = (pattern: RegExp) => ifVisible(logs.logSays(errorLog, pattern, "nginx's error log says"));
+const logged = (pattern: RegExp) => ifVisible(logs.dialSays(pattern));
 
 /** The name on that port that a slip of the pen makes out of the one that is asked for. */
 function nearName(view: View): { readonly name: string; readonly file: string; readonly line: number } | null {
@@ -121,7 +120,7 @@ const guardRefused = sign(
 );
 
 export const nginxFrontCauses: readonly CauseRule[] = causesOf(
-  { layer: 'nginx', hop: 'route', host: 'be', predicts },
+  { layer: 'nginx', hop: 'route', host: 'be', predicts, about: 'nginx' },
   {
     'NGX-30': {
       name: 'no server block has the name',

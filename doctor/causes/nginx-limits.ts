@@ -5,7 +5,6 @@ import { gatewayComesIn, gatewayGets } from './nginx-answers.ts';
 import { ifVisible, nginxCommand, on, remedy } from './texts.ts';
 
 const { backend, gateway, logs, nginx } = signs;
-const errorLog = { seat: 'be', part: 'nginx-error' } as const;
 const predicts = ['nginx.agents.upgrades'];
 
 const cutsIdle = nginx.routeIs(
@@ -49,8 +48,7 @@ export const nginxLimitCauses: readonly CauseRule[] = causesOf(
         // Past nginx the same request is taken: so it is not the backend that is busy.
         backend.directUpgrades,
       ],
-      // The log is read before our own requests are sent; only what the gateways met before stands in it.
-      signature: [ifVisible(logs.logSays(errorLog, /limiting (connections|requests)/, "nginx's error log says"))],
+      signature: [ifVisible(logs.dialSays(/limiting (connections|requests)/))],
       forbids: [gatewayComesIn],
       predicts: [...predicts, 'network.agents.upgrades'],
       remedy: (view) => remedy('raise the limit or exempt the route', on(view, 'be', nginxCommand(view, 'reload'))),

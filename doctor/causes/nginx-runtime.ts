@@ -152,15 +152,7 @@ export const nginxRuntimeCauses: readonly CauseRule[] = causesOf(
       name: 'worker connections exhausted',
       hop: 'tcp',
       title: 'nginx is out of worker connections',
-      necessary: [
-        nginx.publicFails,
-        cutOff,
-        signs.logs.logSays(
-          { seat: 'be', part: 'nginx-error' },
-          /worker_connections are not enough/,
-          "nginx's error log says",
-        ),
-      ],
+      necessary: [nginx.publicFails, cutOff, signs.logs.dialSays(/worker_connections are not enough/)],
       signature: [nginx.nginxRuns],
       predicts: ['nginx.agents.upgrades', 'nginx.api.answers', 'network.public.connects', 'network.tls.verifies'],
       remedy: (view) =>

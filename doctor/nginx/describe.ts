@@ -31,7 +31,35 @@ type Context = Pick<
   | 'sendTimeoutSeconds'
   | 'access'
   | 'bind'
+  | 'settings'
 >;
+
+/** Settings that decide on a request before its route does, or after it; the nearest one holds. */
+const inScope = [
+  'client_header_buffer_size',
+  'large_client_header_buffers',
+  'underscores_in_headers',
+  'ignore_invalid_headers',
+  'ssl_protocols',
+  'ssl_verify_client',
+  'ssl_client_certificate',
+  'ssl_certificate',
+  'ssl_certificate_key',
+];
+/** Of the whole process. */
+const ofProcess = ['worker_connections', 'worker_rlimit_nofile'];
+
+const settingOf = ({ name, args, file, line }: Directive): RouteFact['settings'][number] => ({
+  directive: name,
+  value: args.join(' '),
+  file,
+  line,
+});
+
+export function processSettings({ directives }: Configuration): RouteFact['settings'] {
+  const events = directives.flatMap((item) => (item.name === 'events' ? (item.block ?? []) : []));
+  return [...directives, ...events].filter(({ name }) => ofProcess.includes(name)).map(settingOf);
+}
 
 export function contextOf(scope: Scope, variables: Variables): Context {
   const bind = nearest(scope, 'proxy_bind');
@@ -44,6 +72,10 @@ export function contextOf(scope: Scope, variables: Variables): Context {
     readTimeoutSeconds: seconds(nearest(scope, 'proxy_read_timeout')?.args[0]),
     sendTimeoutSeconds: seconds(nearest(scope, 'proxy_send_timeout')?.args[0]),
     access: accessOf(scope),
+    settings: [
+      ...inScope.flatMap((name) => nearest(scope, name) ?? []),
+      ...nearestList(scope, 'proxy_hide_header'),
+    ].map(settingOf),
     bind: bind && bind.args[0] !== 'off' ? { file: bind.file, line: bind.line, value: bind.args.join(' ') } : null,
   };
 }
@@ -92,6 +124,7 @@ export function emptyRoute(request: Request, caveat: string): RouteFact {
     access: [],
     guard: null,
     bind: null,
+    settings: [],
     advice: [],
   };
 }

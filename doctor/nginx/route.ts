@@ -1,7 +1,7 @@
 // What this configuration does with one request: the server block that takes it, the way through it, and what is not known about either.
 import type { RouteFact } from '../engine/index.ts';
 import { adviseOn, type RouteOptions } from './advice.ts';
-import { caveatOf, emptyRoute } from './describe.ts';
+import { caveatOf, emptyRoute, processSettings } from './describe.ts';
 import type { Configuration, Directive } from './parse.ts';
 import { chooseServer, type ServerChoice } from './server.ts';
 import { normalPath } from './uri.ts';
@@ -24,7 +24,8 @@ export function routeRequest(configuration: Configuration, request: Request, opt
     path === null
       ? { ...withServer, action: 'return' as const, status: 400 }
       : follow({ request, http, server, variables, base: withServer }, path);
-  const route = withGaps(followed, configuration, choice);
+  const settings = [...followed.settings, ...processSettings(configuration)];
+  const route = withGaps({ ...followed, settings }, configuration, choice);
   const advice = adviseOn(route, { http, choice, options, configuration });
   return { ...route, advice };
 }

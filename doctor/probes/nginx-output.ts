@@ -4,6 +4,22 @@ import type { LogLine, LogTail, NginxFile, NginxFiles, NginxProcesses, NginxTest
 import { epochMs } from './frames.ts';
 import type { SeenProcess } from './service-output.ts';
 
+/** How much of each log was there when it was read. */
+export function errorLogPlaces(text: string): readonly LogPlace[] {
+  return [...text.matchAll(/^--file (\S+) (\d+) (\d+)$/gm)].map(([, path = '', inode = '', size = '']) => ({
+    path,
+    inode,
+    size,
+  }));
+}
+
+/** A log file as it was at one look; inode and size as the kernel prints them. */
+export interface LogPlace {
+  readonly path: string;
+  readonly inode: string;
+  readonly size: string;
+}
+
 /** A file with its time. */
 export interface TimedFile {
   readonly path: string;
@@ -51,12 +67,16 @@ export function parseNginxTest(text: string): NginxTest {
   return { ok: /test is successful/.test(output) && !/\[emerg\]/.test(output), output };
 }
 
-/** `2026/11/20 16:19:38 [error] 213#213: …`: local time of the host. Lines older than the workers that run now are left out. */
+/**
+ * `2026/11/20 16:19:38 [error] 213#213: …`: local time of the host. Lines older than the workers that run now are left out. Throws where no
+ * log is a file that could be read: that says nothing of what nginx says.
+ */
 export function parseErrorLog(
   text: string,
   about: { readonly zoneMs: number; readonly sinceMs: number | null; readonly cutAtBytes: number },
 ): LogTail {
-  const blocks = text.split(/^--file \S+\n/m).slice(1);
+  const blocks = text.split(/^--file \S+(?: \d+ \d+)?$/m).slice(1);
+  if (blocks.length === 0) throw new Error('no error log of nginx is a file that could be read');
   const lines = blocks.flatMap((block) =>
     block.split('\n').flatMap((line): LogLine[] => {
       const match = /^(\d{4})\/(\d\d)\/(\d\d) (\d\d:\d\d:\d\d) /.exec(line);

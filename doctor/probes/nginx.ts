@@ -2,21 +2,27 @@
 
 import { X509Certificate } from 'node:crypto';
 import { quoteWord } from '../../agents/runtime/index.ts';
-import { type Certificate, type Container, type Fact, type LogTail, notApplicable, unknown } from '../engine/index.ts';
+import { type Certificate, type Container, type Fact, notApplicable, unknown } from '../engine/index.ts';
 import type { Ask, NginxPlace } from './ask.ts';
 import { defineProbe, type Probe } from './define-probe.ts';
-import { containerName, containersIn, findContainer, logWindow } from './docker.ts';
-import { parseDockerLog } from './docker-output.ts';
+import { containerLogsProbe, containerName, containersIn, findContainer, logWindow } from './docker.ts';
 import { epochMs } from './frames.ts';
-import { bootMs, zoneOffsetMs } from './host.ts';
+import { bootMs } from './host.ts';
 import { keepNginxFiles } from './nginx-keep.ts';
-import { nginxProcesses, parseErrorLog, parseNginxFiles, parseNginxTest, type TimedFile } from './nginx-output.ts';
+import {
+  DOCKER_LOG,
+  ERROR_LOG,
+  errorLogAgainFact,
+  errorLogFact,
+  errorLogScript,
+  type LogWindow,
+  seenLogs,
+} from './nginx-log.ts';
+import { nginxProcesses, parseNginxFiles, parseNginxTest, type TimedFile } from './nginx-output.ts';
 import { type HostRound, look, read, say } from './probe.ts';
+import type { Section } from './script.ts';
 import { parseProcesses, type SeenProcess } from './service-output.ts';
 import { seenUnits } from './services.ts';
-
-/** Lines of the error log are at most a few hundred bytes: 16 kB hold the last hundred. */
-const LOG_BYTES = 16 * 1024;
 
 /**
  * Shell functions. `nginx_pids` prints nginx's processes: masters are the unit's main process and what root runs, workers are their
@@ -186,17 +192,10 @@ $T nginx -t -c "$E" 2>&1`,
 
 const errorLogProbe = defineProbe({
   ...ofNginx,
-  id: 'nginx.error-log',
+  id: ERROR_LOG,
   title: "nginx's error log",
-  script: `nginx_root; w=$(nginx_user)
-for l in $(printf '%s\\n' "$NF" | sed -n 's/^[[:space:]]*error_log[[:space:]]\\{1,\\}\\([^ ;]*\\).*/\\1/p' | sort -u | head -n 4); do
-  case $l in /dev/*|stderr) continue;; /*) ;; *) l=/usr/share/nginx/$l;; esac
-  [ -L "$R$l" ] && [ ! -f "$R$l" ] && continue
-  [ -e "$R$l" ] || { [ -x "\${l%/*}" ] || echo "!permission $l is not readable"; continue; }
-  b=$(take "$R$l" "$w" "$P" tail ${LOG_BYTES})
-  case $b in +*) printf '\\n--file %s\\n' "$l"; printf '%s\\n' "$b" | sed 1d;; *) echo "!permission $l was not read: \${b#!refused }";; esac
-done`,
-  facts: (round, ask) => (ask.nginx === null ? [] : [errorLogFact(round, ask)]),
+  script: errorLogScript([]),
+  facts: (round, ask) => (ask.nginx === null ? [] : [errorLogFact(round, aboutLog(round, ask))]),
 });
 
 const certificatesProbe = defineProbe({
@@ -262,33 +261,27 @@ function newestStart(
   return starts.length > 0 ? Math.max(...starts) : null;
 }
 
-function errorLogFact(round: HostRound, ask: Ask): Fact {
-  const zoneMs = zoneOffsetMs(round);
+function aboutLog(round: HostRound, ask: Ask): LogWindow {
   const inContainer = ask.nginx?.container != null;
   const processes = processReading(round, ask);
   const started = inContainer
     ? logWindow(containerOf(round, ask.containers), round.atMs)
     : (seenUnits(round, ask).get('nginx')?.windowMs ?? null);
   const sinceMs = newestStart(processes.status === 'known' ? processes.value.workers : []) ?? started;
-  const fromFile = read(look(round, 'nginx.error-log'), (text) =>
-    parseErrorLog(text, { zoneMs, sinceMs, cutAtBytes: LOG_BYTES }),
-  );
-  // In a container the error log usually is its stderr, and then Docker keeps it.
-  const inDocker = inContainer && (fromFile.status !== 'known' || fromFile.value.lines.length === 0);
-  const fromDocker = (text: string): LogTail => {
-    const all = parseDockerLog(text, sinceMs);
-    return { ...all, lines: all.lines.filter((line) => /\[(emerg|alert|crit|error|warn)\]/.test(line.text)) };
-  };
-  const section = inDocker ? 'log.tail.nginx' : 'nginx.error-log';
-  const reading = inDocker ? read(look(round, section), fromDocker) : fromFile;
-  return say(round, {
-    key: 'log.tail',
-    subject: 'nginx-error',
-    section,
-    command: inDocker ? 'docker logs nginx' : 'tail /var/log/nginx/error.log',
-    lines: reading.status === 'known' ? reading.value.lines.slice(-5).map((line) => line.text) : [],
-    reading,
-  });
+  return { sinceMs, inContainer };
+}
+
+/** What to ask once more after the live dials: only what nginx wrote in its error log since the round. */
+export function errorLogAgain(round: HostRound, ask: Ask): readonly Section[] {
+  if (ask.nginx === null) return [];
+  const [own] = errorLogProbe.sections(ask);
+  const ofContainer = containerLogsProbe.sections(ask).filter(({ id }) => id === DOCKER_LOG);
+  return own ? [{ ...own, body: errorLogScript(seenLogs(round)) }, ...ofContainer] : [];
+}
+
+/** Both looks at the error log as one; null where one of them saw nothing. */
+export function errorLogOfBoth(first: HostRound, second: HostRound, ask: Ask): Fact | null {
+  return errorLogAgainFact(first, second, aboutLog(first, ask));
 }
 
 function certificateFile(round: HostRound): TimedFile | undefined {

@@ -1,6 +1,15 @@
 // What root reads for somebody else: plain files of those who may decide, and nothing else, however it is named.
 import { execFileSync } from 'node:child_process';
-import { chmodSync, chownSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  chmodSync,
+  chownSync,
+  mkdirSync,
+  mkdtempSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
@@ -94,4 +103,18 @@ test('of a file with certificates nothing else comes, of a log only its end', ()
   const pem = file('chain.pem', '-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\nkey material\n');
   expect(take(pem, '', '', 'certs')).not.toContain('key material');
   expect(take(file('error.log', 'a'.repeat(100)), '', '', 'tail', '10')).toMatch(/\na{10}$/);
+});
+
+test('of a log that was seen before only what was written since; of another file of that name all of it', () => {
+  const log = file('error.log', 'first\n');
+  const [, inode = '', size = ''] = /^\+[\d.]+ \d+ (\d+) (\d+)\n/.exec(take(log, '', '', 'tail', '100')) ?? [];
+  expect(size).toBe('6');
+  const since = () => take(log, '', '', 'tail', `100 ${inode} ${size}`).split('\n').slice(1).join('\n');
+  expect(since()).toBe('');
+  appendFileSync(log, 'second\n');
+  expect(since()).toBe('second\n');
+  expect(take(log, '', '', 'tail', `3 ${inode} ${size}`)).toMatch(/\nnd\n$/);
+  expect(take(log, '', '', 'tail', `100 ${Number(inode) + 1} ${size}`)).toMatch(/\nfirst\nsecond\n$/);
+  writeFileSync(log, 'cut\n');
+  expect(since()).toBe('cut\n');
 });

@@ -53,7 +53,8 @@ const FILE_BYTES = 256 * 1024;
 /**
  * Opens a file once and judges what is open, so that nothing can be swapped in between; prints `+MTIME UID` and the content, or
  * `!refused WHY`. Arguments: file, service's user, pid of the container ('' = the host), what of it (all, certs, tail), bytes of the
- * tail, and `by` when somebody other than root named the file.
+ * tail, and `by` when somebody other than root named the file. A tail's first line is `+MTIME UID INODE SIZE`; with `BYTES INODE SIZE` of an
+ * earlier look for its bytes it is only what was written since.
  * On the host every directory on the way belongs to root, the service's user or ourselves. Where it is not root alone who decides what
  * lies there, the service's user must be able to read it himself. In a container the open file must lie on one of its own mounts.
  */
@@ -68,9 +69,9 @@ me=$(id -u)
 exec 3<"$f"
 real=$(readlink /proc/self/fd/3) || no "the kernel does not say what it is"
 store "$real"
-set -- $(stat -L -c "%u %g %a %f" /proc/self/fd/3 2>/dev/null)
-[ $# = 4 ] || no "stat does not say whose it is"
-u=$1 g=$2 a=$3
+set -- $(stat -L -c "%u %g %a %f %i %s" /proc/self/fd/3 2>/dev/null)
+[ $# = 6 ] || no "stat does not say whose it is"
+u=$1 g=$2 a=$3 at="$5 $6" size=$6
 case $4 in 8???) ;; *) no "it is not a regular file";; esac
 [ $((0$a & 2)) = 0 ] || no "anybody may write it"
 if [ -n "$P" ]; then
@@ -112,10 +113,17 @@ else
     while [ $# -ge 3 ]; do may "$1" "$2" "$3" 1 || no "who put it there could not reach it"; shift 3; done
   fi
 fi
+case $how in tail) u="$u $at";; esac
 echo "+$(date -r /proc/self/fd/3 +%s.%N 2>/dev/null || echo -) $u"
 case $how in
   certs) sed -n "/BEGIN CERT/,/END CERT/p" <&3;;
-  tail) tail -c "$n" <&3;;
+  tail)
+    set -- $n
+    from=0
+    [ "$size" -le "$1" ] || from=$((size - $1))
+    # Of the same file, and not cut since: only what came after.
+    [ "$2" = "\${at% *}" ] && [ "$3" -le "$size" ] && [ "$3" -gt "$from" ] && from=$3
+    tail -c "+$((from + 1))" <&3 | head -c "$((size - from))";;
   *) head -c ${FILE_BYTES} <&3;;
 esac`;
 

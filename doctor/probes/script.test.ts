@@ -3,6 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { expect, test } from 'vitest';
 import { backendAsk, gatewayAsk } from '../../test/support/doctor/ask.ts';
 import { sectionsOf } from './host-probes.ts';
+import { errorLogScript } from './nginx-log.ts';
 import { bundleScript, type Section, shellCommand } from './script.ts';
 import { queueSection } from './sockets.ts';
 
@@ -19,7 +20,12 @@ const asks = [
   },
   { ...gatewayAsk, config: { part: 'gateway', unit: null, file: "/tmp/it's here.toml", container: null } },
 ] as const;
-const sections: readonly Section[] = [...asks.flatMap(sectionsOf), queueSection];
+const again = errorLogScript([{ path: '/var/log/nginx/error.log', inode: '77', size: '90' }]);
+const sections: readonly Section[] = [
+  ...asks.flatMap(sectionsOf),
+  queueSection,
+  { id: 'nginx.again', title: '', body: again },
+];
 const program = bundleScript(sections, 'nonce');
 
 /** Words that may begin a command. What can also write has its arguments checked below. */

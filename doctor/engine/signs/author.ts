@@ -43,7 +43,10 @@ export function madeByNginx(view: View, seen: UpgradeObservation): Tri {
   const asked = `"GET ${seen.path} `;
   return some([
     judge(view, ['log.tail', 'be', 'nginx-error'], (tail): Tri => {
-      const told = tail.lines.some((line) => line.text.includes(asked) && ownRefusal.test(line.text));
+      // Where the log was looked at after our dials, what it said before them is about another answer.
+      const told = tail.lines.some(
+        (line) => line.late === tail.again && line.text.includes(asked) && ownRefusal.test(line.text),
+      );
       return told && tail.sinceMs !== null ? 'yes' : 'unknown';
     }),
   ]);

@@ -61,6 +61,22 @@ function logSays(place: PartPlace, wording: Wording, claim: string): Sign {
   );
 }
 
+const nginxErrors = { seat: 'be', part: 'nginx-error' } as const;
+
+/**
+ * nginx's word on the very dials of this run. Once its log was looked at again after them, a line from before them leaves it open: what it
+ * spoke of may be over.
+ */
+function dialSays(wording: RegExp): Sign {
+  const plain = logSays(nginxErrors, wording, "nginx's error log says");
+  return sign([plain.claim, plain.denial], (view) => {
+    const said = plain.holds(view);
+    const tail = view.value('log.tail', nginxErrors.seat, nginxErrors.part);
+    if (said !== 'yes' || !tail?.again) return said;
+    return tail.lines.some((line) => line.late && matches(line, wording)) ? 'yes' : 'unknown';
+  });
+}
+
 /** One log line for a person: the message of a JSON line, cut to a readable length. */
 export function excerpt(text: string): string {
   // nginx quotes what it was sent, and that may be the beginning of a TLS handshake.
@@ -107,6 +123,7 @@ export const logSigns = {
   spokenBy,
   lineOf,
   logSays,
+  dialSays,
   excerpt,
   configErrorPattern,
   gaveUpPattern,

@@ -186,6 +186,8 @@ export type ProcessState =
 export interface LogLine {
   readonly atMs: number | null;
   readonly text: string;
+  /** Written after the first look at the log, hence while our own dials went on. */
+  readonly late?: true;
 }
 
 /** The tail of one log, only lines since the last start of the part (journalctl -u U --since …, tail of error.log, docker logs --since …). */
@@ -197,6 +199,8 @@ export interface LogTail {
   readonly lines: readonly LogLine[];
   /** Older lines of the window were cut off. */
   readonly truncated: boolean;
+  /** It was looked at once more when our dials had ended: what they led to is in it, marked `late`. */
+  readonly again?: true;
 }
 
 /** One container of `docker ps -a` + `docker inspect`. */

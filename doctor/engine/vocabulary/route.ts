@@ -90,5 +90,7 @@ export interface RouteFact {
     | null;
   /** `proxy_bind`: the address that nginx dials from. */
   readonly bind: (Place & { readonly value: string }) | null;
+  /** Limits, header rules and TLS settings that hold for this route, `proxy_hide_header` of it, and limits of the whole process. */
+  readonly settings: readonly (Place & { readonly directive: string; readonly value: string })[];
   readonly advice: readonly RouteAdvice[];
 }

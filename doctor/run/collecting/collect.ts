@@ -11,6 +11,7 @@ import { probeNetwork } from './network.ts';
 import type { NetworkContext } from './network-context.ts';
 import { lookAtSite, type SiteView } from './rounds.ts';
 import type { RunLog } from './run-log.ts';
+import { lookAgain } from './second-look.ts';
 import { broke, openSites, type Site, toldNothing } from './sites.ts';
 import { tryEdits } from './trial.ts';
 
@@ -57,8 +58,9 @@ export async function collect(options: CollectOptions): Promise<void> {
       const network: NetworkContext = { ...options, topology, views };
       await probeNetwork(network);
     }
+    const backend = views.find((view) => view.site.id === 'be');
+    if (!signal.aborted) await lookAgain({ topology, sudo, store: options.store, clock, signal, log }, backend);
     if (!signal.aborted) {
-      const backend = views.find((view) => view.site.id === 'be');
       await tryEdits({ topology, hints, sudo, clock, signal, log }, backend, options.propose(topology));
     }
     // What a stopped run takes down with it did not break.

@@ -30,6 +30,7 @@ export interface RoundContext {
 export interface SiteView {
   readonly site: Site;
   readonly round: HostRound;
+  readonly ask: Ask;
   /** From the script sent to its first words, in ms: one round trip and the start of a shell. */
   readonly roundTripMs: number;
   readonly units: SeenUnits;
@@ -77,6 +78,7 @@ export async function lookAtSite(context: RoundContext, site: Site): Promise<Sit
   return {
     site,
     round,
+    ask,
     roundTripMs: result.firstHeardMs - result.sentMs,
     units: seenUnits(round, ask),
     containers: containersIn(round),
