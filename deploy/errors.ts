@@ -105,6 +105,12 @@ export const deployErrors = defineErrors({
     retry: 'later',
     exitCode: 1,
   },
+  VW_DEPLOY_PEER: {
+    message: '{host}: port {port} is not proven to be the backend’s, so nothing was sent to it: {reason}',
+    hint: "look on the host: ss -ltnp 'sport = :{port}'; stop what holds the port, start the backend again, then repeat the command",
+    retry: 'later',
+    exitCode: 1,
+  },
   VW_DEPLOY_NOT_CONFIRMED: {
     message: 'not confirmed: nothing was changed',
     hint: 'answer y, or run it with --yes',

@@ -41,7 +41,7 @@ cause. Changes nothing anywhere. Without -i it reads ./viworks.toml, then ~/.con
     { flags: '--no-record', help: 'keep no recording' },
     {
       flags: '--token-file <file>',
-      help: 'token for the registry and the canary command; the role probe is enough; default: the doctor’s own of the context',
+      help: 'token of the role probe, for the registry and the canary command; no other is sent; default: the doctor’s own of the context',
     },
     {
       flags: '--trust-file <file>',

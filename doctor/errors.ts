@@ -42,6 +42,12 @@ export const doctorErrors = defineErrors({
     retry: 'never',
     exitCode: 64,
   },
+  VW_DOCTOR_NO_PROBE_TOKEN: {
+    message: '{file} holds no token of the role probe, and the doctor sends no other',
+    hint: 'make one on the backend host: sudo viworks backend token create --role probe --name doctor; without --token-file the doctor uses its own of the context',
+    retry: 'never',
+    exitCode: 64,
+  },
   VW_DOCTOR_UNKNOWN_ID: {
     message: 'there is no cause or check called {id}',
     hint: 'list them: viworks doctor explain',

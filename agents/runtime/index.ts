@@ -19,6 +19,7 @@ export {
   saveContext,
   saveProbeToken,
 } from './contexts.ts';
+export { Credential, type PeerLook, PROBE_PREFIX, ProbeCredential, VerifiedStream } from './credential.ts';
 export {
   defineErrors,
   describe,
@@ -32,9 +33,11 @@ export {
   ViworksError,
 } from './errors.ts';
 export { INTERRUPT_CODES, interruptCode } from './interrupt.ts';
+export { kernelSockets, shortenV6 } from './kernel-sockets.ts';
 export { createLogger, LOG_LEVELS, type Logger, silentLogger } from './log.ts';
 export { NODE_FLAGS } from './node-flags.ts';
 export { createNotifier, listenFds, type Notifier } from './notify.ts';
+export { type Dialled, type PortOwner, peerScript } from './peer.ts';
 export { type Lifetime, type ProgramParts, runProgram } from './program.ts';
 export { type RemoteText, redactText } from './redact.ts';
 export { BUILD } from './revision.ts';

@@ -3,7 +3,13 @@ import { randomBytes, X509Certificate } from 'node:crypto';
 import { lookup } from 'node:dns/promises';
 import { isIP } from 'node:net';
 import { hostname, userInfo } from 'node:os';
-import { readContexts, saveContext, saveProbeToken } from '../../agents/runtime/index.ts';
+import {
+  ProbeCredential,
+  readContexts,
+  readSecretFile,
+  saveContext,
+  saveProbeToken,
+} from '../../agents/runtime/index.ts';
 import type { DeployContext, JudgedHost } from './hosts.ts';
 
 /** Creates an operator's and a probe's token and saves the context; gives what to tell, or undefined when there was one already. */
@@ -34,9 +40,15 @@ export async function welcomeDoctor(backend: JudgedHost, context: DeployContext)
   const { inventory, env } = context;
   const { name } = inventory.project;
   const known = (await readContexts(env)).contexts[name];
-  if (!known || known.probeTokenFile !== undefined) return undefined;
+  if (!known || (await holdsProbeToken(known.probeTokenFile))) return undefined;
   await saveProbeToken(env, name, await probeToken(backend));
   return `operator context "${name}" now holds the doctor's own token   (viworks doctor)`;
+}
+
+// One that does not say that it is a probe's is none that the doctor would send.
+async function holdsProbeToken(file: string | undefined): Promise<boolean> {
+  const secret = file === undefined ? undefined : await readSecretFile('probe token', file).catch(() => undefined);
+  return ProbeCredential.of(secret?.reveal() ?? '') !== undefined;
 }
 
 /** The doctor's own: it can do nothing but look at the registry and run the canary. */

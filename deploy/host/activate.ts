@@ -8,7 +8,7 @@ import { unitsInDoubt } from '../plan/doubt.ts';
 import { LAYOUT } from '../plan/layout.ts';
 import type { Drift, HostState, Manifest, ReleaseUnit } from '../plan/manifest.ts';
 import { removeAccounts } from './accounts.ts';
-import { type GateContext, gatesOf, type Part, passGates } from './gates.ts';
+import { gatesOf, type Part, passGates } from './gates.ts';
 import { verifyLayers } from './layers.ts';
 import { currentRelease, readManifest, readState, record, writeState } from './memory.ts';
 import { applyOuter, findForeign, keepForeign, yieldedPlaces } from './outer.ts';
@@ -106,11 +106,7 @@ export interface Retreat {
 }
 
 /** Goes back to what was there before the switch and passes its gates; marks the release when it failed. */
-export async function goBack(
-  { reason, blame }: Retreat,
-  gates: Pick<GateContext, 'token'>,
-  context: ActContext,
-): Promise<string> {
+export async function goBack({ reason, blame }: Retreat, context: ActContext): Promise<string> {
   const state = await readState();
   if (state.phase !== 'activating' || state.way === null) return state.current ?? 'absent';
   const { from, to } = state.way;
@@ -118,7 +114,7 @@ export async function goBack(
   const failed = await readManifest(to);
   try {
     if (from === null) await takeAway(failed, state, context);
-    else await returnTo(await readManifest(from), failed, { state, gates, context });
+    else await returnTo(await readManifest(from), failed, { state, context });
   } catch (error) {
     await record(context.clock, { step: 'hold', reason: reasonOf(error) });
     await writeState({ ...(await readState()), phase: 'hold' });
@@ -135,9 +131,9 @@ export async function goBack(
 async function returnTo(
   old: Manifest,
   failed: Manifest,
-  parts: { state: HostState; gates: Pick<GateContext, 'token'>; context: ActContext },
+  parts: { state: HostState; context: ActContext },
 ): Promise<void> {
-  const { state, gates, context } = parts;
+  const { state, context } = parts;
   await replaceLink(LAYOUT.current, `releases/${old.id}`);
   await applyOuter(old.outer, failed.outer, state);
   const gone = failed.units.filter((unit) => !old.units.some((other) => other.name === unit.name));
@@ -146,7 +142,7 @@ async function returnTo(
   for (const part of ['backend', 'gateway'] as const) {
     await startUnits(old, failed, { part, context });
     if (part === 'backend' && (old.nginx || failed.nginx)) await reloadNginx(context);
-    const gate = { clock: context.clock, state: await readState(), note: context.note, token: gates.token };
+    const gate = { clock: context.clock, state: await readState(), note: context.note };
     await passGates(await gatesOf(old, part, gate), gate);
   }
 }

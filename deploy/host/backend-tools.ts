@@ -1,16 +1,21 @@
 // What the helper asks of a backend on its own host: tokens from its command line, a canary command through its API.
 import { createHash, randomBytes } from 'node:crypto';
 import { readFile, rm } from 'node:fs/promises';
-import { request } from 'node:http';
 import { join } from 'node:path';
+import { type PortOwner, ProbeCredential } from '../../agents/runtime/index.ts';
 import { deployErrors } from '../errors.ts';
+import { askBackend, type BackendQuestion } from '../peer.ts';
 import { LAYOUT } from '../plan/layout.ts';
 import { replaceFile, run } from './tools.ts';
 
-/** What the deployer asks the backend with: it can look at the registry and run the canary, and nothing else. */
-export const PROBE_TOKEN = join(LAYOUT.credentials, 'probe-token');
+/** Where the deployer's token lies. */
+const PROBE_TOKEN = join(LAYOUT.credentials, 'probe-token');
 /** Where an earlier release kept a token that could run commands. */
 const STRONGER_TOKEN = join(LAYOUT.credentials, 'deploy-token');
+/** Who has to hold the backend's ports. */
+export const BACKEND_UNIT: PortOwner = { kind: 'unit', unit: 'viworks-backend-agent.service' };
+/** For what is nice to know before a deploy, in ms. */
+const GLANCE_MS = 1_000;
 const CANARY_BYTES = 65_536;
 const CANARY_MS = 30_000;
 
@@ -28,18 +33,22 @@ export async function backendCli(args: readonly string[]): Promise<string> {
   });
 }
 
-/** The deployer's own token on a backend host (0600, root's): made once, used for probes and canaries. */
-export async function deployToken(anew = false): Promise<string> {
-  if (!anew) {
-    const kept = await readFile(PROBE_TOKEN, 'utf8').catch(() => '');
-    if (kept.trim() !== '') return kept.trim();
-  }
+/** The deployer's own token on a backend host (0600, root's): made once, used for the registry and canaries, and sent only to the backend itself. */
+async function deployToken(anew = false): Promise<ProbeCredential> {
+  const kept = anew ? undefined : await keptToken();
+  if (kept) return kept;
   // A name is taken for good, and the file of an earlier token may have been lost.
   const name = `viworks-deploy ${randomBytes(4).toString('hex')}`;
   const made = await backendCli(['token', 'create', '--role', 'probe', '--name', name]);
+  const credential = ProbeCredential.of(made);
+  if (!credential) throw new Error('viworks backend token create made no token of the role probe');
   await replaceFile(PROBE_TOKEN, `${made}\n`, 0o600);
   await rm(STRONGER_TOKEN, { force: true });
-  return made;
+  return credential;
+}
+
+async function keptToken(): Promise<ProbeCredential | undefined> {
+  return ProbeCredential.of(await readFile(PROBE_TOKEN, 'utf8').catch(() => ''));
 }
 
 /** Runs the canary on a gateway and judges its exit code and every byte. Throws a plain error that says what was wrong. */
@@ -75,8 +84,8 @@ export function judgeCanary(text: string): string {
 
 /** Whether the registry lists a gateway as connected. */
 export async function gatewayState(api: string, gateway: string): Promise<string> {
-  const options = { headers: { authorization: `Bearer ${await deployToken()}` } };
-  const answer = await ask(`http://${api}/api/v1/gateways/${encodeURIComponent(gateway)}`, options, '');
+  const credential = await deployToken();
+  const answer = await ask(api, { path: `/api/v1/gateways/${encodeURIComponent(gateway)}`, credential });
   if (answer.status === 404) return 'unknown';
   if (answer.status !== 200) throw new Error(`the API answered ${answer.status} ${answer.text.slice(0, 300)}`);
   return (JSON.parse(answer.text) as { state?: string }).state ?? 'unknown';
@@ -85,9 +94,9 @@ export async function gatewayState(api: string, gateway: string): Promise<string
 /** Ids of the connected gateways; empty when the backend cannot be asked now. Makes no token. */
 export async function connectedGateways(api: string): Promise<string[]> {
   try {
-    const token = (await readFile(PROBE_TOKEN, 'utf8')).trim();
-    const options = { headers: { authorization: `Bearer ${token}` }, signal: AbortSignal.timeout(500) };
-    const answer = await ask(`http://${api}/api/v1/gateways`, options, '');
+    const credential = await keptToken();
+    if (!credential) return [];
+    const answer = await ask(api, { path: '/api/v1/gateways', credential }, GLANCE_MS);
     const { gateways } = JSON.parse(answer.text) as { gateways: { gatewayId: string; state: string }[] };
     return gateways.filter((gateway) => gateway.state === 'connected').map((gateway) => gateway.gatewayId);
   } catch {
@@ -95,7 +104,7 @@ export async function connectedGateways(api: string): Promise<string[]> {
   }
 }
 
-function canary(api: string, gateway: string, token: string): Promise<{ status: number; text: string }> {
+function canary(api: string, gateway: string, credential: ProbeCredential): Promise<{ status: number; text: string }> {
   const body = JSON.stringify({
     verb: 'canary',
     args: { bytes: CANARY_BYTES },
@@ -104,36 +113,28 @@ function canary(api: string, gateway: string, token: string): Promise<{ status: 
     ttlMs: CANARY_MS,
   });
   const headers = {
-    authorization: `Bearer ${token}`,
     accept: 'text/event-stream',
     'content-type': 'application/json',
     'content-length': Buffer.byteLength(body),
   };
-  return ask(`http://${api}/api/v1/commands`, { method: 'POST', headers }, body);
+  return ask(api, { method: 'POST', path: '/api/v1/commands', headers, body, credential });
 }
 
-function ask(url: string, options: object, body: string): Promise<{ status: number; text: string }> {
-  return new Promise((resolve, reject) => {
-    const asked = request(
-      url,
-      { agent: false, signal: AbortSignal.timeout(CANARY_MS + 5_000), ...options },
-      (answer) => {
-        const parts: Buffer[] = [];
-        const finish = (): void => {
-          resolve({ status: answer.statusCode ?? 0, text: Buffer.concat(parts).toString('utf8') });
-          asked.destroy();
-        };
-        answer.on('data', (part: Buffer) => {
-          parts.push(part);
-          // The stream of a finished command may stay open: its exit event is the end.
-          if (/(^|\n)event: ?exit\r?\n[\s\S]*?\n\r?\n/.test(Buffer.concat(parts.slice(-8)).toString('latin1')))
-            finish();
-        });
-        answer.on('end', finish);
-        answer.on('error', reject);
-      },
-    );
-    asked.on('error', reject);
-    asked.end(body);
-  });
+async function ask(
+  api: string,
+  question: BackendQuestion,
+  ms = CANARY_MS + 5_000,
+): Promise<{ status: number; text: string }> {
+  const answer = await askBackend({ bind: api, owner: BACKEND_UNIT, ms }, question);
+  const parts: Buffer[] = [];
+  try {
+    for await (const part of answer as AsyncIterable<Buffer>) {
+      parts.push(part);
+      // The stream of a finished command may stay open: its exit event is the end.
+      if (/(^|\n)event: ?exit\r?\n[\s\S]*?\n\r?\n/.test(Buffer.concat(parts.slice(-8)).toString('latin1'))) break;
+    }
+  } finally {
+    answer.destroy();
+  }
+  return { status: answer.statusCode ?? 0, text: Buffer.concat(parts).toString('utf8') };
 }

@@ -50,7 +50,6 @@ async function gate(name: string, localApi: string): Promise<string> {
   const context: GateContext = {
     clock: hurried(),
     state,
-    token: undefined,
     note: (step, detail) => void notes.push(`${step}: ${detail}`),
   };
   const gates = (await gatesOf(manifest(localApi), 'gateway', context)).filter(([gateName]) => gateName === name);

@@ -4,11 +4,14 @@ import { readFile } from 'node:fs/promises';
 import { request as httpRequest } from 'node:http';
 import { request as httpsRequest } from 'node:https';
 import { join } from 'node:path';
-import { type Clock, describe } from '../../agents/runtime/index.ts';
+import type { Duplex } from 'node:stream';
+import { type Clock, describe, ViworksError } from '../../agents/runtime/index.ts';
+import { askBackend, connectBackend } from '../peer.ts';
 import { LAYOUT } from '../plan/layout.ts';
 import type { HostState, Manifest } from '../plan/manifest.ts';
+import { BACKEND_UNIT } from './backend-tools.ts';
 import { run } from './tools.ts';
-import { type ProbeTarget, probeSession } from './websocket.ts';
+import { type Front, openFront, type ProbeTarget, probeSession } from './websocket.ts';
 
 /** Which part of a release is looked at. */
 export type Part = 'backend' | 'gateway';
@@ -19,8 +22,6 @@ export interface GateContext {
   readonly state: HostState;
   /** Told about each gate that is passed. */
   note(step: string, detail: string): void;
-  /** A token that may send probe frames; without one the coded refusal has to do. */
-  readonly token: string | undefined;
 }
 
 /** Why a gate stayed shut. */
@@ -45,7 +46,7 @@ export async function gatesOf(manifest: Manifest, part: Part, context: GateConte
   return part === 'backend' ? backendGates(manifest, context) : gatewayGates(manifest, context);
 }
 
-/** Passes gates one after the other, each by its deadline, or throws a GateError. */
+/** Passes gates one after the other, each by its deadline, or throws a GateError, or VW_DEPLOY_PEER where a stranger holds a port. */
 export async function passGates(gates: readonly Gate[], context: Pick<GateContext, 'clock' | 'note'>): Promise<void> {
   for (const [name, attempt] of gates) {
     const detail = await insist(name, attempt, context.clock);
@@ -59,7 +60,7 @@ async function insist(name: string, attempt: () => Promise<string>, clock: Clock
     try {
       return await attempt();
     } catch (error) {
-      if (clock.monotonicMs() > end) throw new GateError(name, describe(error));
+      if (clock.monotonicMs() > end) throw error instanceof ViworksError ? error : new GateError(name, describe(error));
       await clock.sleep(POLL_MS);
     }
   }
@@ -71,34 +72,23 @@ async function backendGates(manifest: Manifest, context: GateContext): Promise<G
   const service = 'viworks-backend-agent.service';
   const release = context.state.started[service]?.release ?? manifest.id;
   const ca = backend.tls.trust === null ? undefined : await readFile(join(LAYOUT.current, backend.tls.trust), 'utf8');
-  const [agentsAddress = '', agentsPort = ''] = split(backend.agents);
-  const direct: ProbeTarget = {
-    address: agentsAddress,
-    port: Number(agentsPort),
-    path: backend.path,
-    hostHeader: backend.agents,
-    protocol: backend.protocol,
-    ms: ONE_TRY_MS,
-  };
-  const tls = { serverName: backend.tls.serverName, ca };
-  const through: ProbeTarget = {
-    ...direct,
-    address: '127.0.0.1',
-    port: backend.tls.port,
-    hostHeader: tls.serverName,
-    tls,
-  };
-  const front = { port: backend.tls.port, ...tls };
+  const { path, protocol } = backend;
+  const front = { port: backend.tls.port, serverName: backend.tls.serverName, ca };
+  const agents = { bind: backend.agents, owner: BACKEND_UNIT, ms: ONE_TRY_MS };
+  const direct = async (): Promise<string> =>
+    hello((await connectBackend(agents)).stream, { path, protocol, hostHeader: backend.agents, ms: ONE_TRY_MS });
+  const through = async (): Promise<string> =>
+    hello(await openFront(front, ONE_TRY_MS), { path, protocol, hostHeader: front.serverName, ms: ONE_TRY_MS });
   return [
     ['unit', () => unitIsUp(service)],
-    ['API health', () => healthy(`http://${backend.api}/health`, release)],
-    ['WebSocket port health', () => healthy(`http://${backend.agents}/health`, release)],
-    ['WebSocket directly', () => hello(direct, release, context)],
+    ['API health', () => backendHealthy(backend.api, release)],
+    ['WebSocket port health', () => backendHealthy(backend.agents, release)],
+    ['WebSocket directly', direct],
     ...(manifest.nginx
       ? ([
           ['nginx release', () => releaseOf(front, manifest.id)],
           ['API through nginx', () => healthThroughFront(front, release)],
-          ['WebSocket through nginx', () => hello(through, release, context)],
+          ['WebSocket through nginx', through],
         ] as const)
       : []),
   ];
@@ -133,6 +123,12 @@ async function healthy(url: string, release: string | undefined, said = 'healthy
   return judgeHealth(answer, release, said);
 }
 
+// Whoever else holds the port may answer as it likes: only the backend's own process is believed.
+async function backendHealthy(bind: string, release: string): Promise<string> {
+  const answer = await askBackend({ bind, owner: BACKEND_UNIT, ms: ONE_TRY_MS }, { path: '/health' });
+  return judgeHealth(await collect(answer), release, 'healthy');
+}
+
 function judgeHealth(answer: Answer, release: string | undefined, said: string): string {
   const body = parseHealth(answer.body);
   if (answer.status !== 200 || body.status !== 'healthy') {
@@ -154,20 +150,10 @@ async function healthThroughFront(front: Front, release: string): Promise<string
   return judgeHealth(await getFront(front, '/health'), release, 'healthy');
 }
 
-async function hello(target: ProbeTarget, release: string, context: GateContext): Promise<string> {
-  const frame = {
-    type: 'session.probe',
-    protocol: 1,
-    ...(context.token === undefined ? {} : { token: context.token }),
-  };
-  const answer = await probeSession(target, frame);
-  if (answer.type === 'session.probed') {
-    if (answer.releaseId && answer.releaseId !== release)
-      throw new Error(`another release answers: ${answer.releaseId}`);
-    return '101 + HELLO';
-  }
-  // Without a token the server loop proves itself by refusing in its own words.
-  if (answer.type === 'session.refused' && context.token === undefined) return '101 + CHALLENGE';
+// No token: through nginx nobody knows who stands behind it. The loop of the server proves itself by refusing in its own words.
+async function hello(socket: Duplex, target: ProbeTarget): Promise<string> {
+  const answer = await probeSession(socket, target, { type: 'session.probe', protocol: 1 });
+  if (answer.type === 'session.refused') return '101 + CHALLENGE';
   throw new Error(`the probe was answered with ${answer.type}${answer.message ? ` (${answer.message})` : ''}`);
 }
 
@@ -182,12 +168,6 @@ async function releaseOf(front: Front, release: string): Promise<string> {
 interface Answer {
   readonly status: number;
   readonly body: string;
-}
-
-interface Front {
-  readonly port: number;
-  readonly serverName: string;
-  readonly ca: string | undefined;
 }
 
 function get(url: string): Promise<Answer> {
@@ -237,9 +217,4 @@ function parseHealth(text: string): Health {
   } catch {
     return {};
   }
-}
-
-function split(address: string): [string, string] {
-  const at = address.lastIndexOf(':');
-  return [address.slice(0, at).replace(/[[\]]/g, ''), address.slice(at + 1)];
 }

@@ -18,7 +18,7 @@ import {
   startPart,
   switchTo,
 } from './activate.ts';
-import { backendCli, deployToken, gatewayState, PROBE_TOKEN, runCanary } from './backend-tools.ts';
+import { backendCli, gatewayState, runCanary } from './backend-tools.ts';
 import { IDENTITY_FILE, readFacts } from './facts.ts';
 import { type GateContext, gatesOf, type Part, passGates } from './gates.ts';
 import { prepareDirectories, putApp, putRuntime, stageRelease } from './layers.ts';
@@ -64,7 +64,7 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
   start: ({ part }: { part: Part }, context) => startPart(part, context),
   verify: verify,
   commit: (_: unknown, context) => commit(context),
-  'go-back': async (retreat: Retreat, context) => goBack(retreat, { token: await ownToken() }, context),
+  'go-back': async (retreat: Retreat, context) => goBack(retreat, context),
   'mark-bad': ({ id, reason }: { id: string; reason: string }) =>
     writeFile(join(LAYOUT.releases, releaseId(id), 'BAD'), `${reason}\n`),
   'forget-previous': async () => writeState({ ...(await readState()), previous: null }),
@@ -88,15 +88,8 @@ async function verify({ part }: { part: Part }, context: OperationContext): Prom
   const id = state.way?.to ?? state.current;
   if (id === null) throw new Error('there is no release to verify');
   const manifest = await readManifest(id);
-  const token = manifest.gates.backend ? await deployToken() : undefined;
-  const gate: GateContext = { clock: context.clock, state, note: context.note, token };
+  const gate: GateContext = { clock: context.clock, state, note: context.note };
   await passGates(await gatesOf(manifest, part, gate), gate);
-}
-
-// Only a token that exists: on the way back the backend may be unable to make one.
-async function ownToken(): Promise<string | undefined> {
-  const text = await readFile(PROBE_TOKEN, 'utf8').catch(() => '');
-  return text.trim() || undefined;
 }
 
 async function stage(parcel: ReleaseParcel, context: OperationContext): Promise<void> {

@@ -55,7 +55,6 @@ export async function serveSession(options: SessionOptions): Promise<number> {
   if (!mine || (await readState()).phase !== 'activating') return 0;
   await goBack(
     { reason: 'the deployer went away before it confirmed', blame: false },
-    { token: undefined },
     { clock, bootId, note: () => undefined },
   );
   return 1;

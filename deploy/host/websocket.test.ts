@@ -1,6 +1,6 @@
 // The gate's WebSocket conversation against servers that are right, and wrong in each of the ways that were seen.
 import { createServer, type IncomingMessage, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { type AddressInfo, connect } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { afterEach, expect, test } from 'vitest';
 import { WebSocketServer } from 'ws';
@@ -27,14 +27,8 @@ async function serve(onUpgrade: (request: IncomingMessage, socket: Duplex, head:
 
 const probe = (port: number, frame: object = { type: 'session.probe', protocol: 1 }, ms = 2_000) =>
   probeSession(
-    {
-      address: '127.0.0.1',
-      port,
-      path: '/ws/agent',
-      hostHeader: 'agents.example.test',
-      protocol: 'viworks.agent.v1',
-      ms,
-    },
+    connect(port, '127.0.0.1'),
+    { path: '/ws/agent', hostHeader: 'agents.example.test', protocol: 'viworks.agent.v1', ms },
     frame,
   );
 

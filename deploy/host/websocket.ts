@@ -1,28 +1,31 @@
 // One WebSocket conversation, as small as a gate needs it: upgrade, CHALLENGE, probe, answer. No reconnects, no streams.
 import { createHash, randomBytes } from 'node:crypto';
-import { connect as connectTcp } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { connect as connectTls } from 'node:tls';
 
-/** Where to ask. With `tls`, through the front door, as a gateway does. */
+/** What to ask for on a connection. */
 export interface ProbeTarget {
-  readonly address: string;
-  readonly port: number;
   readonly path: string;
   readonly hostHeader: string;
   readonly protocol: string;
-  readonly tls?: { readonly serverName: string; readonly ca: string | undefined } | undefined;
   readonly ms: number;
+}
+
+/** The front door of this host: TLS for the name, as a gateway does it. */
+export interface Front {
+  readonly port: number;
+  readonly serverName: string;
+  readonly ca: string | undefined;
 }
 
 const GUID = '258EAFA5-E914-47DA-95CA-C5AB0DC85B11';
 
 /** Upgrades, waits for CHALLENGE, sends a probe frame, and gives the answer's frame. Throws with the step that failed. */
 export async function probeSession(
+  socket: Duplex,
   target: ProbeTarget,
   frame: object,
 ): Promise<{ type?: string; [key: string]: unknown }> {
-  const socket = await open(target);
   socket.on('error', () => undefined);
   const deadline = AbortSignal.timeout(target.ms);
   const expire = (): void => void socket.destroy(new Error(`no answer within ${target.ms} ms`));
@@ -40,22 +43,20 @@ export async function probeSession(
   }
 }
 
-function open(target: ProbeTarget): Promise<Duplex> {
+/** Connects to nginx on this host; the certificate has to be the name's. */
+export function openFront({ port, serverName, ca }: Front, ms: number): Promise<Duplex> {
   return new Promise((resolve, reject) => {
-    const { address, port, tls, ms } = target;
-    const socket = tls
-      ? connectTls({
-          host: address,
-          port,
-          servername: tls.serverName,
-          // The upgrade does not exist in HTTP/2.
-          ALPNProtocols: ['http/1.1'],
-          ...(tls.ca === undefined ? {} : { ca: tls.ca }),
-        })
-      : connectTcp({ host: address, port });
+    const socket = connectTls({
+      host: '127.0.0.1',
+      port,
+      servername: serverName,
+      // The upgrade does not exist in HTTP/2.
+      ALPNProtocols: ['http/1.1'],
+      ...(ca === undefined ? {} : { ca }),
+    });
     socket.setTimeout(ms, () => socket.destroy(new Error(`no connection within ${ms} ms`)));
     socket.once('error', reject);
-    socket.once(tls ? 'secureConnect' : 'connect', () => {
+    socket.once('secureConnect', () => {
       socket.setTimeout(0);
       resolve(socket);
     });

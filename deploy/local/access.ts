@@ -2,9 +2,16 @@
 import { spawn } from 'node:child_process';
 import { rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type Invocation, readContexts, readSecretFile, saveContext } from '../../agents/runtime/index.ts';
+import {
+  type Invocation,
+  ProbeCredential,
+  readContexts,
+  readSecretFile,
+  Secret,
+  saveContext,
+} from '../../agents/runtime/index.ts';
 import { localErrors } from './errors.ts';
-import { ask } from './loopback.ts';
+import { askWithToken, type LocalBackend } from './loopback.ts';
 import type { Places } from './places.ts';
 
 /** What is needed to call our own program once. */
@@ -17,11 +24,16 @@ export interface OneShot {
 /** Gives an operator's token that the backend takes: the kept one of the context, or a new one, saved as a context with the doctor's own. */
 export async function ensureToken(
   places: Places,
-  options: OneShot & { readonly operator: Invocation['env']; readonly trust: string; readonly now: number },
-): Promise<{ token: string; current: boolean }> {
-  const { operator, signal } = options;
+  options: OneShot & {
+    readonly operator: Invocation['env'];
+    readonly backend: LocalBackend;
+    readonly trust: string;
+    readonly now: number;
+  },
+): Promise<{ token: Secret; current: boolean }> {
+  const { operator, backend } = options;
   const name = places.gatewayId;
-  const kept = await keptTokens(places, operator, signal);
+  const kept = await keptTokens(name, operator, backend);
   // A name is taken for good, and the first token may have been lost with the operator's configuration.
   const at = new Date(options.now).toISOString();
   const make = (role: 'operator' | 'probe', label: string): Promise<string> =>
@@ -42,31 +54,35 @@ export async function ensureToken(
     trust: options.trust,
     makeCurrent,
   });
-  return { token, current: makeCurrent };
+  return { token: new Secret(token), current: makeCurrent };
 }
 
 async function keptTokens(
-  places: Places,
+  name: string,
   env: Invocation['env'],
-  signal: AbortSignal,
+  backend: LocalBackend,
 ): Promise<{ readonly token: string; readonly probeToken: string | undefined } | undefined> {
-  const context = (await readContexts(env)).contexts[places.gatewayId];
+  const context = (await readContexts(env)).contexts[name];
   if (!context) return undefined;
-  const url = `http://127.0.0.1:${places.ports.api}/api/v1/gateways`;
   const taken = async (file: string | undefined): Promise<string | undefined> => {
     const secret = file === undefined ? undefined : await readSecretFile('API token', file).catch(() => undefined);
     if (!secret) return undefined;
-    return (await ask({ url, token: secret.reveal(), signal })).status === 200 ? secret.reveal() : undefined;
+    return (await askWithToken(backend, '/api/v1/gateways', secret)).status === 200 ? secret.reveal() : undefined;
   };
   const token = await taken(context.tokenFile);
-  return token === undefined ? undefined : { token, probeToken: await taken(context.probeTokenFile) };
+  if (token === undefined) return undefined;
+  const probeToken = await taken(context.probeTokenFile);
+  return { token, probeToken: ProbeCredential.of(probeToken ?? '') ? probeToken : undefined };
 }
 
 /** Lets the gateway enrol unless the backend knows it already; gives the file with its one-time token, if one was made. */
-export async function ensureEnrolment(places: Places, token: string, options: OneShot): Promise<string | undefined> {
+export async function ensureEnrolment(
+  places: Places,
+  token: Secret,
+  options: OneShot & { readonly backend: LocalBackend },
+): Promise<string | undefined> {
   const state = places.states.gateway;
-  const url = `http://127.0.0.1:${places.ports.api}/api/v1/gateways/${places.gatewayId}`;
-  const { status } = await ask({ url, token, signal: options.signal });
+  const { status } = await askWithToken(options.backend, `/api/v1/gateways/${places.gatewayId}`, token);
   const known = status === 200;
   const hasKey = await stat(join(state, 'identity.json')).then(
     () => true,

@@ -2,9 +2,12 @@
 import { type IncomingMessage, request as requestPlain } from 'node:http';
 import { request as requestTls } from 'node:https';
 import { createServer } from 'node:net';
-import { type Clock, describe, errnoOf } from '../../agents/runtime/index.ts';
+import { type Clock, Credential, describe, errnoOf, type Secret } from '../../agents/runtime/index.ts';
+import { askBackend } from '../peer.ts';
 import type { Child } from './children.ts';
 import { localErrors } from './errors.ts';
+
+const ANSWER_MS = 5_000;
 
 /** Whether a program could listen there now. */
 export async function portIsFree(port: number): Promise<boolean> {
@@ -18,27 +21,43 @@ export async function portIsFree(port: number): Promise<boolean> {
 /** One GET. */
 export interface Question {
   readonly url: string;
-  readonly token?: string | undefined;
   readonly ca?: string | undefined;
   readonly signal: AbortSignal;
 }
 
-/** Status and parsed JSON body (undefined when it is none). Rejects when nobody answers. */
-export async function ask(question: Question): Promise<{ status: number; body: unknown }> {
-  const { url, token, ca, signal } = question;
-  const options = {
-    agent: false as const,
-    signal,
-    timeout: 5_000,
-    headers: token === undefined ? {} : { authorization: `Bearer ${token}` },
-    ...(ca === undefined ? {} : { ca }),
-  };
+/** What came back. */
+export interface LocalAnswer {
+  readonly status: number;
+  /** Undefined when the body is no JSON. */
+  readonly body: unknown;
+}
+
+/** Asks without a token. Rejects when nobody answers. */
+export async function ask(question: Question): Promise<LocalAnswer> {
+  const { url, ca, signal } = question;
+  const options = { agent: false as const, signal, timeout: ANSWER_MS, ...(ca === undefined ? {} : { ca }) };
   const response = await new Promise<IncomingMessage>((resolve, reject) => {
     const request = url.startsWith('https:') ? requestTls(url, options, resolve) : requestPlain(url, options, resolve);
-    request.on('timeout', () => request.destroy(new Error('no answer within 5 s')));
+    request.on('timeout', () => request.destroy(new Error(`no answer within ${ANSWER_MS / 1000} s`)));
     request.on('error', reject);
     request.end();
   });
+  return await answerOf(response);
+}
+
+/** The API of the backend that was started here. */
+export interface LocalBackend {
+  readonly pid: number;
+  readonly apiPort: number;
+}
+
+/** Asks the backend's API with a token: only the process that was started gets it. Rejects when it is another that holds the port. */
+export async function askWithToken({ pid, apiPort }: LocalBackend, path: string, token: Secret): Promise<LocalAnswer> {
+  const backend = { bind: `127.0.0.1:${apiPort}`, owner: { kind: 'process', pid } as const, ms: ANSWER_MS };
+  return await answerOf(await askBackend(backend, { path, credential: new Credential(token) }));
+}
+
+async function answerOf(response: IncomingMessage): Promise<LocalAnswer> {
   const chunks: Buffer[] = [];
   for await (const chunk of response as AsyncIterable<Buffer>) chunks.push(chunk);
   return { status: response.statusCode ?? 0, body: parsed(Buffer.concat(chunks).toString('utf8')) };

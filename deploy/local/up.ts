@@ -1,7 +1,7 @@
 // The life of `viworks up`: claim, start in order, look, show one command, wait, end in reverse order.
 import { cp, rm, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { BUILD, errnoOf, type Invocation, NODE_FLAGS } from '../../agents/runtime/index.ts';
+import { BUILD, errnoOf, type Invocation, NODE_FLAGS, type Secret } from '../../agents/runtime/index.ts';
 import { issueServerCertificate } from '../ca/authority.ts';
 import { loadTemplates } from '../release/templates.ts';
 import { ensureEnrolment, ensureToken } from './access.ts';
@@ -9,7 +9,7 @@ import { type Child, type Children, createChildren } from './children.ts';
 import { checkPorts, claim, unusable } from './claim.ts';
 import { type ConfigOptions, writeBackendConfig, writeGatewayConfigs } from './configs.ts';
 import { findNginx, type Nginx, prepareNginx } from './front.ts';
-import { ask, waitUntil } from './loopback.ts';
+import { ask, askWithToken, type LocalBackend, waitUntil } from './loopback.ts';
 import { type Places, placesOf } from './places.ts';
 import { createScreen, type Screen, seconds } from './screen.ts';
 import { showCommand, showPath } from './show.ts';
@@ -84,12 +84,13 @@ async function serve(local: Local): Promise<number> {
   const { token, current } = await ensureToken(places, {
     ...local,
     signal,
+    backend: apiOf(backend, places),
     operator: invocation.env,
     trust,
     now: invocation.clock.now(),
   });
   const front = await startFront(local, { backend, trust });
-  const agents = await startGateway(local, token);
+  const agents = await startGateway(local, { backend, token });
   const parts = [backend, ...front, ...agents];
   const anyEnd = Promise.race(parts.map((part) => part.unexpectedEnd));
   const shown = { ...local, signal, anyEnd };
@@ -144,17 +145,22 @@ async function startFront(local: Local, given: { backend: Child; trust: string }
   return started;
 }
 
-async function startGateway(local: Local, token: string): Promise<Child[]> {
+function apiOf(backend: Child, places: Places): LocalBackend {
+  return { pid: backend.entry.pid, apiPort: places.ports.api };
+}
+
+async function startGateway(local: Local, given: { backend: Child; token: Secret }): Promise<Child[]> {
   const { places, screen, children, invocation, program } = local;
   const { signal, clock } = invocation;
-  const enrolmentTokenFile = await ensureEnrolment(places, token, { program, env: local.env, signal });
+  const backend = apiOf(given.backend, places);
+  const enrolmentTokenFile = await ensureEnrolment(places, given.token, { program, env: local.env, signal, backend });
   await writeGatewayConfigs(places, { ...local.config, enrolmentTokenFile });
   const launcher = await children.start('launcher', [...program, 'launcher', '--config', places.configs.launcher]);
   const gateway = await children.start('gateway', [...program, 'gateway', '--config', places.configs.gateway]);
-  const url = `http://127.0.0.1:${places.ports.api}/api/v1/gateways/${places.gatewayId}`;
+  const path = `/api/v1/gateways/${places.gatewayId}`;
   let verbs = 0;
   const look = async (): Promise<true | string> => {
-    const { body } = await ask({ url, token, signal });
+    const { body } = await askWithToken(backend, path, given.token);
     const { state, verbs: offered } = body as { state?: string; verbs?: readonly unknown[] };
     verbs = offered?.length ?? 0;
     return state === 'connected' ? true : `the registry says ${state ?? 'nothing of it'}`;

@@ -1,6 +1,7 @@
 // What the backend's API and the gateway's own health page say: registry, canary, local health. Needs a token for the first two.
 import { createHash } from 'node:crypto';
 import { http as bodies } from '../../agents/protocol/index.ts';
+import { type PeerLook, ProbeCredential, VerifiedStream } from '../../agents/runtime/index.ts';
 import {
   type CanaryResult,
   type Fact,
@@ -12,9 +13,9 @@ import {
   type Unknown,
   unknown,
 } from '../engine/index.ts';
-import { type NoAnswer, readBody } from './http.ts';
+import { exchangeBy, type NoAnswer, readBody } from './http.ts';
 import { type Endpoint, get, type NetworkVantage, unlessLost } from './network.ts';
-import { Credential, type NoCredential, type PeerLook, VerifiedStream } from './peer.ts';
+import { dialBackend, type NoCredential } from './peer.ts';
 
 /** A canary brings back this many random bytes: many packets of full size, as real commands do, and less than a credit. */
 const CANARY_BYTES = 65_536;
@@ -81,7 +82,7 @@ export async function registryFact(from: NetworkVantage, of: ApiCall): Promise<F
 export interface ApiCall {
   readonly endpoint: Endpoint;
   readonly gateway: string;
-  readonly credential: Credential | NoCredential;
+  readonly credential: ProbeCredential | NoCredential;
   /** Who holds the port, asked once the connection is there. */
   readonly look: PeerLook;
 }
@@ -102,14 +103,15 @@ interface Question {
 
 /** One question to the backend itself, with the credential; unknown where that is not proven to be the backend. */
 async function ask(from: NetworkVantage, of: ApiCall, question: Question): Promise<Said | Unknown> {
-  if (!(of.credential instanceof Credential)) return unknown('no-token', of.credential.why);
+  const { credential } = of;
+  if (!(credential instanceof ProbeCredential)) return unknown('no-token', credential.why);
   const { place } = from;
-  const peer = await VerifiedStream.dialBackend(place, of.endpoint, of.look);
+  const peer = await dialBackend(place, of.endpoint, of.look);
   if (!(peer instanceof VerifiedStream)) return peer;
   try {
     const { method, path, body, answerMs } = question;
     const headers = { Connection: 'close', 'User-Agent': from.userAgent('api'), ...question.headers };
-    const answer = await of.credential.ask(peer, {
+    const answer = await exchangeBy((options) => credential.request(peer, options), {
       method,
       path,
       host: of.endpoint.name,

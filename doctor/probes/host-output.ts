@@ -1,4 +1,5 @@
 // Pure parsers of what a host says about itself.
+import { shortenV6 } from '../../agents/runtime/index.ts';
 import type { DnsAnswer, HostIdentity, HostsLine, Mount } from '../engine/index.ts';
 
 export function parseIdentity(text: string): HostIdentity {
@@ -97,17 +98,6 @@ export function parseAddresses(text: string): readonly string[] {
     for (const match of inet6.matchAll(/^([0-9a-f]{32}) /gm)) found.add(shortenV6(match[1] ?? ''));
   }
   return [...found].filter((address) => !address.startsWith('127.') && address !== '::1');
-}
-
-/** 32 hex digits → the usual short form. */
-export function shortenV6(hex: string): string {
-  const groups = (hex.match(/.{4}/g) ?? []).map((group) => Number.parseInt(group, 16).toString(16)).join(':');
-  const runs = [...groups.matchAll(/(?:^|:)0(?::0)+(?=:|$)/g)].sort((a, b) => b[0].length - a[0].length);
-  const longest = runs[0];
-  if (!longest) return groups;
-  const before = groups.slice(0, longest.index);
-  const after = groups.slice(longest.index + longest[0].length + 1);
-  return `${before}::${after}`;
 }
 
 export function parseHostsFile(text: string): readonly HostsLine[] {

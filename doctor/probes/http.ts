@@ -1,5 +1,5 @@
 // One HTTP/1.1 exchange over a connection that is already open. Node's parser on a stream of ours; no pool, no redirects, no HTTP/2.
-import { type IncomingMessage, request } from 'node:http';
+import { type ClientRequest, type IncomingMessage, type RequestOptions, request } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { type Clock, errnoOf, type RemoteText, redactText } from '../../agents/runtime/index.ts';
 import type { Place } from './dial.ts';
@@ -30,19 +30,25 @@ export type Answer =
   | { readonly kind: 'none'; readonly why: NoAnswer; readonly detail: string };
 
 /** Sends one request and waits for the head of the answer. Only a stopped run and a lost vantage (LostError) throw. */
-export async function exchange(stream: Duplex, options: Exchange): Promise<Answer> {
-  const answer = await ask(stream, options);
+export function exchange(stream: Duplex, options: Exchange): Promise<Answer> {
+  return exchangeBy((plain) => request({ ...plain, createConnection: () => stream }), options);
+}
+
+/** The same where somebody else begins the request on the connection. */
+export async function exchangeBy(begin: Begin, options: Exchange): Promise<Answer> {
+  const answer = await ask(begin, options);
   if (answer.kind === 'none') await options.place.confirm(options.place.signal);
   return answer;
 }
 
-function ask(stream: Duplex, options: Exchange): Promise<Answer> {
+type Begin = (options: RequestOptions) => ClientRequest;
+
+function ask(begin: Begin, options: Exchange): Promise<Answer> {
   return new Promise((resolve, reject) => {
     const { clock, signal } = options.place;
-    const outgoing = request({
+    const outgoing = begin({
       method: options.method,
       path: options.path,
-      createConnection: () => stream,
       setHost: false,
       headers: { Host: options.host, ...options.headers },
       insecureHTTPParser: false,

@@ -1,6 +1,6 @@
 // Pure parsers of `ss`, /proc/net/tcp{,6} and /proc/net/netstat.
+import { kernelSockets } from '../../agents/runtime/index.ts';
 import type { ListenCounters } from '../engine/index.ts';
-import { shortenV6 } from './host-output.ts';
 
 /** One row, whatever printed it. */
 export interface Socket {
@@ -85,67 +85,14 @@ export function unitOfCgroupFile(text: string): string | null {
   return unitOfCgroup(line?.slice(line.indexOf('/')));
 }
 
-const procStates = [
-  '',
-  'ESTABLISHED',
-  'SYN-SENT',
-  'SYN-RECV',
-  'FIN-WAIT-1',
-  'FIN-WAIT-2',
-  'TIME-WAIT',
-  'CLOSED',
-  'CLOSE-WAIT',
-  'LAST-ACK',
-  'LISTEN',
-  'CLOSING',
-  'NEW-SYN-RECV',
-];
-
-/** A row of the kernel's own tables; the inode is 0 for a connection that nobody has accepted yet. */
-export type ProcSocket = Socket & { readonly inode: number };
-
 /** The rows of /proc/net/tcp and /proc/net/tcp6, one after the other. For LISTEN the receive queue is the accept queue. */
 export function parseProcSockets(text: string): readonly Socket[] {
-  return procSockets(text).map(({ inode: _inode, ...socket }) => socket);
-}
-
-/** The same with inodes: what links a row to the process that holds it. */
-export function procSockets(text: string): readonly ProcSocket[] {
-  return text.split('\n').flatMap((line) => {
-    const match =
-      /^\s*\d+: ([0-9A-F]+):([0-9A-F]{4}) ([0-9A-F]+):([0-9A-F]{4}) ([0-9A-F]{2}) ([0-9A-F]{8}):([0-9A-F]{8}) \S+ \S+\s+(\d+)\s+\d+ (\d+)/.exec(
-        line,
-      );
-    if (!match) return [];
-    const [, local = '', localPort = '', remote = '', remotePort = '', state = '', tx = '', rx = '', uid, inode] =
-      match;
-    return [
-      {
-        state: procStates[Number.parseInt(state, 16)] ?? state,
-        recvQ: Number.parseInt(rx, 16),
-        sendQ: Number.parseInt(tx, 16),
-        localAddress: hexAddress(local),
-        localPort: Number.parseInt(localPort, 16),
-        remoteAddress: hexAddress(remote),
-        remotePort: Number.parseInt(remotePort, 16),
-        uid: Number(uid),
-        pid: null,
-        process: null,
-        unit: null,
-        inode: Number(inode),
-      },
-    ];
-  });
-}
-
-/** The kernel prints addresses as 32-bit words of the machine: little-endian on every machine we know. */
-function hexAddress(hex: string): string {
-  const words = (hex.match(/.{8}/g) ?? []).map((word) => (word.match(/../g) ?? []).reverse().join(''));
-  if (words.length === 1) return (words[0]?.match(/../g) ?? []).map((byte) => Number.parseInt(byte, 16)).join('.');
-  const whole = words.join('').toLowerCase();
-  const mapped = /^0{20}ffff(.{8})$/.exec(whole)?.[1];
-  if (mapped) return (mapped.match(/../g) ?? []).map((byte) => Number.parseInt(byte, 16)).join('.');
-  return shortenV6(whole);
+  return kernelSockets(text).map(({ inode: _inode, ...socket }) => ({
+    ...socket,
+    pid: null,
+    process: null,
+    unit: null,
+  }));
 }
 
 /** `[::1]`, `127.0.0.1%lo`, `*` (both families), `[::ffff:127.0.0.1]`. */

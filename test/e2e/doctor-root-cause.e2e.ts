@@ -235,7 +235,7 @@ describe.skipIf(obstacle !== undefined)(title('the doctor on two hosts that viwo
 
   test('a stranger on the ports of the backend is named, and is sent no byte of a token', async () => {
     await lab.break('BE-07-STRANGER');
-    const token = 'vw_c4nary-never-to-be-sent-0123456789';
+    const token = 'vw_probe_c4nary-never-to-be-sent-0123456789';
     const file = path.join(scratch, 'token');
     await writeFile(file, `${token}\n`, { mode: 0o600 });
     const { report, recording } = await diagnose(['-i', lab.inventoryPath, '--token-file', file]);

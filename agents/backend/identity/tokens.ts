@@ -1,7 +1,7 @@
 // API tokens and who they stand for. A token that is not known yet is looked up in the store, so that one made by another process
 // counts at once; revoking goes through here, and counts at once, too.
 import { http } from '../../protocol/index.ts';
-import type { Clock } from '../../runtime/index.ts';
+import { type Clock, PROBE_PREFIX } from '../../runtime/index.ts';
 import { createId } from '../commands/ids.ts';
 import { backendErrors } from '../errors.ts';
 import type { TokenRecord } from '../storage/records.ts';
@@ -37,7 +37,7 @@ export function createTokens(deps: { store: Store; clock: Clock }): Tokens {
     const cached = known.get(hash);
     if (cached && cached.until > clock.monotonicMs()) return cached.record;
     const record = await store.tokenByHash(hash);
-    if (!record || !sameHash(record.hash, hash))
+    if (!record || !sameHash(record.hash, hash) || (text.startsWith(PROBE_PREFIX) && record.role !== 'probe'))
       throw backendErrors.create('VW_BACKEND_UNAUTHENTICATED', { problem: 'it is not known, or was revoked' });
     known.set(hash, { record, until: clock.monotonicMs() + KNOWN_MS });
     return record;
@@ -52,7 +52,7 @@ export function createTokens(deps: { store: Store; clock: Clock }): Tokens {
 
   return {
     async create({ name, role }) {
-      const token = createSecret();
+      const token = createSecret(role);
       const createdAt = clock.now();
       const record: TokenRecord = { tokenId: createId(createdAt), name, role, hash: hashSecret(token), createdAt };
       if (!(await store.addToken(record))) throw backendErrors.create('VW_BACKEND_NAME_TAKEN', { name });

@@ -1,10 +1,10 @@
 // One run from the outside in: open the hosts, one round each, then the live probes. Gives what is known when it ends, however it ends.
-import type { Clock } from '../../../agents/runtime/index.ts';
+import type { Clock, ProbeCredential } from '../../../agents/runtime/index.ts';
 import type { RemoteTarget } from '../../../deploy/remote/index.ts';
 import type { FactStore, Topology } from '../../engine/index.ts';
 import type { Proposal } from '../../fixes.ts';
 import type { Trust } from '../../probes/dial.ts';
-import type { Credential, NoCredential } from '../../probes/peer.ts';
+import type { NoCredential } from '../../probes/peer.ts';
 import type { EarlyLinks } from './early.ts';
 import type { Hints } from './hints.ts';
 import { probeNetwork } from './network.ts';
@@ -21,7 +21,7 @@ export interface CollectOptions {
   readonly targets: ReadonlyMap<string, RemoteTarget>;
   readonly keyPlaces: ReadonlyMap<string, string>;
   readonly operatorTrust: Trust;
-  readonly credential: Credential | NoCredential;
+  readonly credential: ProbeCredential | NoCredential;
   readonly sudo: boolean;
   readonly run: string;
   readonly version: string;

@@ -1,8 +1,8 @@
 // What the live probes of a run share. Shapes only.
-import type { Clock } from '../../../agents/runtime/index.ts';
+import type { Clock, ProbeCredential } from '../../../agents/runtime/index.ts';
 import type { FactStore, Topology } from '../../engine/index.ts';
 import type { Trust } from '../../probes/dial.ts';
-import type { Credential, NoCredential } from '../../probes/peer.ts';
+import type { NoCredential } from '../../probes/peer.ts';
 import type { Hints } from './hints.ts';
 import type { SiteView } from './rounds.ts';
 import type { RunLog } from './run-log.ts';
@@ -18,7 +18,7 @@ export interface NetworkContext {
   readonly version: string;
   /** Use sudo on the hosts where it needs no password. */
   readonly sudo: boolean;
-  readonly credential: Credential | NoCredential;
+  readonly credential: ProbeCredential | NoCredential;
   /** What the operator judges TLS with. */
   readonly operatorTrust: Trust;
   readonly views: readonly SiteView[];

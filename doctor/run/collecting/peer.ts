@@ -1,7 +1,7 @@
 // Which process has to hold the backend's API port, and the look at the kernel of its host that proves it. Composition only.
+import type { PeerLook, PortOwner } from '../../../agents/runtime/index.ts';
 import { LostError } from '../../probes/link.ts';
-import { type PeerLook, shareLooks } from '../../probes/peer.ts';
-import { type PortOwner, peerSection } from '../../probes/peer-output.ts';
+import { peerSection, shareLooks } from '../../probes/peer.ts';
 import { runRound } from '../../probes/round.ts';
 import type { NetworkContext } from './network-context.ts';
 import type { SiteView } from './rounds.ts';
@@ -27,7 +27,9 @@ export function watchPeer(context: NetworkContext, view: SiteView): PeerLook {
   });
 }
 
-function ownerOf({ store, topology }: NetworkContext, view: SiteView): PortOwner {
+type Owner = PortOwner | { readonly kind: 'unknown'; readonly why: string };
+
+function ownerOf({ store, topology }: NetworkContext, view: SiteView): Owner {
   const { supervision } = topology.backend;
   if (supervision === 'docker') return { kind: 'unknown', why: 'the backend runs in a container' };
   // Under the name that systemd has for it, which need not be the one that was expected.

@@ -2,14 +2,14 @@
 import { readFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { isAbsolute, join } from 'node:path';
-import { describe, errnoOf, operatorDirectory, parseToml, Secret } from '../../../agents/runtime/index.ts';
+import { describe, errnoOf, operatorDirectory, ProbeCredential, parseToml } from '../../../agents/runtime/index.ts';
 import { type Inventory, loadInventory } from '../../../deploy/inventory/index.ts';
 import type { RemoteTarget } from '../../../deploy/remote/index.ts';
 import type { Topology } from '../../engine/index.ts';
 import { doctorErrors } from '../../errors.ts';
 import { parseAgentConfig } from '../../probes/agent-config.ts';
 import type { Trust } from '../../probes/dial.ts';
-import { Credential, type NoCredential } from '../../probes/peer.ts';
+import type { NoCredential } from '../../probes/peer.ts';
 import { type Hints, noHints } from '../collecting/index.ts';
 import type { DoctorOptions } from './options.ts';
 import { targetOfName, targetOfPlan } from './targets.ts';
@@ -22,7 +22,7 @@ export interface Installation {
   readonly hints: Hints;
   readonly targets: ReadonlyMap<string, RemoteTarget>;
   readonly operatorTrust: Trust;
-  readonly credential: Credential | NoCredential;
+  readonly credential: ProbeCredential | NoCredential;
   /** Where the inventory names a host's key, as `file:line:column`, by host; empty without an inventory. */
   readonly keyPlaces: ReadonlyMap<string, string>;
 }
@@ -148,34 +148,29 @@ const BY_HAND =
   'sudo viworks backend token create --role probe --name doctor on the backend host, then --token-file FILE';
 
 /**
- * The token that was named, else the doctor's own of the context which belongs to this installation; never an operator's. None is no error:
- * registry and canary are then left out.
+ * The token that was named, else the doctor's own of the context which belongs to this installation; never one that may do more than probe. None
+ * is no error: registry and canary are then left out.
  */
-async function findCredential({ options, env }: Finding, topology: Topology): Promise<Credential | NoCredential> {
+async function findCredential({ options, env }: Finding, topology: Topology): Promise<ProbeCredential | NoCredential> {
   if (options.tokenFile !== undefined) return namedCredential(options.tokenFile);
   const dir = operatorDirectory(env);
-  const text = await readText(join(dir, 'contexts.json'));
-  const context = text === undefined ? undefined : contextOf(text, topology);
+  const contexts = await readText(join(dir, 'contexts.json'));
+  const context = contexts === undefined ? undefined : contextOf(contexts, topology);
   if (!context) return { why: `the doctor has no token: ${BY_HAND}` };
   const named = context.probeTokenFile;
   const again = topology.backend.host.transport === 'local' ? 'viworks up' : 'viworks deploy apply';
   if (named === undefined)
     return { why: `the context "${context.name}" holds no token for the doctor: ${again} adds one` };
   const file = isAbsolute(named) ? named : join(dir, named);
-  const why = `${file} holds no token: ${BY_HAND}`;
-  return credentialOf((await readText(file)) ?? '') ?? { why };
+  const text = await readText(file);
+  if (text === undefined) return { why: `${file} cannot be read: ${BY_HAND}` };
+  return ProbeCredential.of(text) ?? { why: `${file} holds no token of the role probe: ${again} makes one` };
 }
 
-async function namedCredential(file: string): Promise<Credential> {
-  const credential = credentialOf(await readNamed(file));
+async function namedCredential(file: string): Promise<ProbeCredential> {
+  const credential = ProbeCredential.of(await readNamed(file));
   if (credential) return credential;
-  throw doctorErrors.create('VW_DOCTOR_FILE_UNREADABLE', { file, reason: 'it is not one line with a token' });
-}
-
-// What a header can carry: anything else is not a token, but some other file.
-function credentialOf(text: string): Credential | undefined {
-  const token = text.trim();
-  return /^[\x21-\x7e]+$/.test(token) ? new Credential(new Secret(token)) : undefined;
+  throw doctorErrors.create('VW_DOCTOR_NO_PROBE_TOKEN', { file });
 }
 
 interface Named {

@@ -64,12 +64,13 @@ test.each([
   );
 });
 
-test('gateways add up, and the token file may come from the environment', () => {
+test('gateways add up, and the environment’s token, an operator’s, is none of the doctor’s', () => {
   const options = readOptions(
     invocation(
       { backend: 'be1', gateway: ['gw1', 'op@gw2:2222'], url: 'wss://a.test/ws/agent', record: false },
       { env: { VIWORKS_TOKEN_FILE: '/t' } },
     ),
   );
-  expect(options).toMatchObject({ backend: 'be1', gateways: ['gw1', 'op@gw2:2222'], record: false, tokenFile: '/t' });
+  expect(options).toMatchObject({ backend: 'be1', gateways: ['gw1', 'op@gw2:2222'], record: false });
+  expect(options.tokenFile).toBeUndefined();
 });

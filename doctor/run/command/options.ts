@@ -67,7 +67,8 @@ export function readOptions(invocation: Invocation): DoctorOptions {
     failOn: text('failOn') === 'warn' ? 'warn' : text('failOn') === 'never' ? 'never' : 'fault',
     replay,
     record: options.record === false ? false : text('record'),
-    tokenFile: text('tokenFile') ?? invocation.env.VIWORKS_TOKEN_FILE,
+    // VIWORKS_TOKEN_FILE is an operator's, whose token the doctor never sends.
+    tokenFile: text('tokenFile'),
     trustFile: text('trustFile'),
     sudo: options.sudo === true,
     inline: options.inline === true,

@@ -1,43 +1,42 @@
 // Who holds the other end of a connection on one host, by what the kernel says: the sockets of the program that is meant, and every socket
-// of a port. Pure; anything that cannot be read proves nothing.
-import { quoteWord } from '../../agents/runtime/index.ts';
-import type { Section } from './script.ts';
-import { type ProcSocket, procSockets, type Socket } from './socket-output.ts';
+// of a port. One rule for the doctor and the deployer. Pure; anything that cannot be read proves nothing.
+import { type KernelSocket, kernelSockets } from './kernel-sockets.ts';
+import { quoteWord } from './shell.ts';
 
 /** Which process has to hold the port: the main process of a unit, or one that was seen running. */
 export type PortOwner =
   | { readonly kind: 'unit'; readonly unit: string }
-  | { readonly kind: 'process'; readonly pid: number }
-  | { readonly kind: 'unknown'; readonly why: string };
+  | { readonly kind: 'process'; readonly pid: number };
 
 /** Whether the program holds the port; `why` completes "the token was not sent: …". */
 export type PeerJudgement =
   | { readonly proven: true }
-  | { readonly proven: false; readonly permission: boolean; readonly why: string };
+  | {
+      readonly proven: false;
+      readonly permission: boolean;
+      readonly why: string;
+      /** The sockets that somebody else holds, by inode. */
+      readonly strange: readonly number[];
+    };
 
-/** Every row of one port on a busy API is less than this, in bytes; a table that is cut proves nothing. */
-const CAP_BYTES = 1024 * 1024;
-
-/** Shell that prints the program's sockets and the sockets of the port. The program is named twice: it may be replaced in between. */
-export function peerSection(owner: Exclude<PortOwner, { kind: 'unknown' }>, port: number): Section {
+/**
+ * Shell that prints the program's sockets and the sockets of the port. The program is named twice: it may be replaced in between. `$T` before a
+ * command is the caller's deadline.
+ */
+export function peerScript(owner: PortOwner, port: number): string {
   const hex = port.toString(16).toUpperCase().padStart(4, '0');
   // A process without a unit counts only if it runs as the one who asks: whoever else it is could have chosen any name.
   const main =
     owner.kind === 'unit'
       ? `$T systemctl show -p MainPID ${quoteWord(owner.unit)} 2>/dev/null | sed -n 's/^MainPID=//p'`
       : `[ "$(stat -c %u /proc/${owner.pid} 2>/dev/null)" = "$(id -u)" ] && echo ${owner.pid}`;
-  return {
-    id: 'peer.owner',
-    title: 'who holds the API port',
-    capBytes: CAP_BYTES,
-    // The sockets once before and once after the table: none that is in use in between is missed.
-    body: `main() { ${main}; }
-held() { ls -l /proc/$1/fd 2>/dev/null | sed -n 's/.*socket:\\[\\([0-9]*\\)\\].*/\\1/p'; }
+  // The sockets once before and once after the table: none that is in use in between is missed.
+  return `main() { ${main}; }
+held() { ls -l /proc/$1/fd 2>/dev/null | sed -n 's/^[^>]*[0-9] -> socket:\\[\\([0-9]*\\)\\]$/\\1/p'; }
 p=$(main); p=\${p:-0}; echo "--main $p"; held $p
 [ $p = 0 ] || ls /proc/$p/fd >/dev/null 2>&1 || echo '--denied'
 echo '--tcp'; cat /proc/net/tcp /proc/net/tcp6 2>/dev/null | grep -E ':${hex} '
-echo '--held'; held $p; echo "--main $(main)"`,
-  };
+echo '--held'; held $p; echo "--main $(main)"`;
 }
 
 /** Which end is meant: what was dialled. */
@@ -58,11 +57,16 @@ export function judgePeers(text: string, dialled: Dialled): PeerJudgement {
   if (/^--denied$/m.test(text))
     return { ...unproven('the sockets of the backend can only be seen by root'), permission: true };
   const own = new Set([...text.matchAll(/^(\d+)$/gm)].map((match) => Number(match[1])));
-  const rows = procSockets(text);
-  const holds = (socket: ProcSocket): boolean => own.has(socket.inode);
+  const rows = kernelSockets(text);
+  const holds = (socket: KernelSocket): boolean => own.has(socket.inode);
   const listeners = rows.filter((row) => row.state === 'LISTEN' && row.localPort === dialled.port);
   if (listeners.length === 0) return unproven(`nothing was seen listening on port ${dialled.port}`);
-  if (!listeners.every(holds)) return unproven(`the process that holds port ${dialled.port} is not the backend`);
+  const others = listeners.filter((row) => !holds(row));
+  if (others.length > 0)
+    return unproven(
+      `the process that holds port ${dialled.port} is not the backend`,
+      others.map((row) => row.inode),
+    );
   const open = rows.filter((row) => mayBeOurs(row, dialled));
   if (open.length === 0) return unproven('the connection was not seen in the tables of the kernel');
   for (const row of open) {
@@ -75,12 +79,12 @@ export function judgePeers(text: string, dialled: Dialled): PeerJudgement {
 }
 
 /** Our end, or one like it; the ends that are closing cannot be written from. */
-function mayBeOurs(row: Socket, { address, port }: Dialled): boolean {
+function mayBeOurs(row: KernelSocket, { address, port }: Dialled): boolean {
   if (row.remotePort !== port || row.remoteAddress !== address) return false;
   return row.state === 'ESTABLISHED' || row.state === 'CLOSE-WAIT';
 }
 
-function faces(end: Socket, row: Socket): boolean {
+function faces(end: KernelSocket, row: KernelSocket): boolean {
   return (
     end.localPort === row.remotePort &&
     end.localAddress === row.remoteAddress &&
@@ -89,6 +93,6 @@ function faces(end: Socket, row: Socket): boolean {
   );
 }
 
-function unproven(why: string): Extract<PeerJudgement, { proven: false }> {
-  return { proven: false, permission: false, why };
+function unproven(why: string, strange: readonly number[] = []): Extract<PeerJudgement, { proven: false }> {
+  return { proven: false, permission: false, why, strange };
 }
