@@ -73,7 +73,7 @@ async function activateBackend(host: JudgedHost, switched: JudgedHost[], context
   await step({ host: host, name: 'backend started', context }, () =>
     host.link.request('start', { part: 'backend' }, { ms: START_MS }),
   );
-  await step({ host: host, name: 'nginx answers with the new release, ws 101 + HELLO', context }, () =>
+  await step({ host: host, name: 'nginx answers with the new release, ws 101 + CHALLENGE', context }, () =>
     verify(host, 'backend'),
   );
 }

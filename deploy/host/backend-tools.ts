@@ -104,6 +104,16 @@ export async function connectedGateways(api: string): Promise<string[]> {
   }
 }
 
+/** How many gateways are linked, by the backend's health; null when it cannot be asked now. */
+export async function countSessions(api: string): Promise<number | null> {
+  try {
+    const answer = await ask(api, { path: '/health' }, GLANCE_MS);
+    return (JSON.parse(answer.text) as { sessions?: number }).sessions ?? null;
+  } catch {
+    return null;
+  }
+}
+
 function canary(api: string, gateway: string, credential: ProbeCredential): Promise<{ status: number; text: string }> {
   const body = JSON.stringify({
     verb: 'canary',

@@ -4,7 +4,7 @@ import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { LAYOUT } from '../plan/layout.ts';
 import type { HostFacts } from '../plan/manifest.ts';
-import { connectedGateways } from './backend-tools.ts';
+import { connectedGateways, countSessions } from './backend-tools.ts';
 import { currentRelease, readManifest, readState } from './memory.ts';
 import { findDrift, yieldedPlaces } from './outer.ts';
 import { run, sha256 } from './tools.ts';
@@ -68,16 +68,6 @@ async function isEnrolled(): Promise<boolean> {
     return (identity.enrolledAt ?? 0) > 0;
   } catch {
     return false;
-  }
-}
-
-async function countSessions(api: string): Promise<number | null> {
-  try {
-    const answer = await fetch(`http://${api}/health`, { signal: AbortSignal.timeout(500) });
-    const body = (await answer.json()) as { sessions?: number };
-    return body.sessions ?? null;
-  } catch {
-    return null;
   }
 }
 
