@@ -5,7 +5,7 @@ import type { Report, RunEvent } from './engine/index.ts';
 import { explainCommand } from './explain-command.ts';
 import { graphCommand } from './graph-command.ts';
 import { judgeFacts } from './judge.ts';
-import { CONNECT_MS, type EarlyLinks, openEarly } from './run/collecting/index.ts';
+import { type EarlyLinks, openEarly, SSH_LIMITS } from './run/collecting/index.ts';
 import {
   announce,
   createPrinter,
@@ -102,7 +102,7 @@ async function connectEarly(invocation: Invocation, installation: Installation):
   const { terminalQuestions } = await import('../deploy/remote/index.ts');
   const questions = terminalQuestions(terminal);
   if (!questions) return undefined;
-  return await openEarly(installation.targets, { questions, clock, signal, env, connectMs: CONNECT_MS });
+  return await openEarly(installation.targets, { questions, clock, signal, env, ...SSH_LIMITS });
 }
 
 async function inLines(invocation: Invocation, options: DoctorOptions, subject: Subject): Promise<number> {

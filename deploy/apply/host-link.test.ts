@@ -49,6 +49,7 @@ function remoteOf(behave: (host: ScriptedHost) => Promise<void> | void): Remote 
   return {
     target,
     hostKey: '',
+    dialledMs: null,
     ended: new Promise(() => undefined),
     start,
     exec: () => Promise.reject(new Error('not here')),

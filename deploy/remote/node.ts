@@ -1,5 +1,5 @@
 // A connection that ssh2 makes. It accepts any host key by default: here none is accepted without a reason.
-import { connect as connectTcp, type Socket } from 'node:net';
+import { connect as connectTcp, isIP, type Socket } from 'node:net';
 import { NodeSSH } from 'node-ssh';
 import type { Client } from 'ssh2';
 import { withDeadline } from '../../agents/runtime/index.ts';
@@ -89,9 +89,11 @@ async function connect(
   attempt: Attempt,
   of: { shown: readonly ShownKey[]; trace: Trace; signal: AbortSignal; began: () => void },
 ): Promise<Remote> {
-  const { target, credentials, known } = attempt;
+  const { target, context, credentials, known } = attempt;
   const { trace, signal, shown } = of;
-  const socket = await dial(target, signal);
+  const began = context.clock.monotonicMs();
+  const socket = await dialInTime(attempt, signal);
+  const dialledMs = context.clock.monotonicMs() - began;
   of.began();
   const ssh = new NodeSSH();
   let refusal: Error | undefined;
@@ -138,11 +140,17 @@ async function connect(
   } finally {
     signal.removeEventListener('abort', stop);
   }
-  return createRemote({ attempt, client: ssh.connection as Client, socket, hostKey });
+  return createRemote({ attempt, client: ssh.connection as Client, socket, hostKey, dialledMs });
 }
 
-function createRemote(parts: { attempt: Attempt; client: Client; socket: Socket; hostKey: string }): Remote {
-  const { client, socket, hostKey } = parts;
+function createRemote(parts: {
+  attempt: Attempt;
+  client: Client;
+  socket: Socket;
+  hostKey: string;
+  dialledMs: number;
+}): Remote {
+  const { client, socket, hostKey, dialledMs } = parts;
   const { target, context } = parts.attempt;
   const abort = (): void => void socket.destroy();
   context.signal.addEventListener('abort', abort, { once: true });
@@ -172,6 +180,7 @@ function createRemote(parts: { attempt: Attempt; client: Client; socket: Socket;
   return {
     target,
     hostKey,
+    dialledMs,
     ended,
     exec: (command, options = {}) => runToEnd({ ...door, start: (one) => openChannel(door, one) }, command, options),
     start: (command) => openChannel(door, command),
@@ -195,9 +204,29 @@ function listenTo(socket: Socket, trace: Trace): void {
   }
 }
 
-function dial(target: RemoteTarget, signal: AbortSignal): Promise<Socket> {
+/** Packets that are dropped are noticed long before a login may end: no answer is not a slow one. */
+async function dialInTime({ target, context, limitMs }: Attempt, signal: AbortSignal): Promise<Socket> {
+  const ms = Math.min(context.dialMs ?? limitMs, limitMs);
+  let isNamed = false;
+  const named = (): void => {
+    isNamed = true;
+  };
+  return await withDeadline((stop) => dial(target, stop, named), {
+    ms,
+    clock: context.clock,
+    signal,
+    onTimeout: () =>
+      isNamed
+        ? late(target, ms, undefined)
+        : loginError('name-unresolved', target, { detail: { reason: `no answer about its name within ${ms} ms` } }),
+  });
+}
+
+function dial(target: RemoteTarget, signal: AbortSignal, named: () => void = () => undefined): Promise<Socket> {
   return new Promise((resolve, reject) => {
     const socket = connectTcp({ host: target.address, port: target.port, noDelay: true });
+    if (isIP(target.address) > 0) named();
+    else socket.once('lookup', named);
     const stop = (): void => {
       socket.destroy();
       reject(signal.reason);

@@ -10,6 +10,8 @@ import type { RemoteTarget } from './target.ts';
 /** What a log tells about a connection. */
 export interface Heard {
   readonly trace: Trace;
+  /** The TCP connection was there. */
+  readonly isConnected: boolean;
   /** The key that the host showed; the last one, when there were several. */
   readonly key: ShownKey | undefined;
   /** Lines for people: everything that is not debug output. */
@@ -21,13 +23,14 @@ export function readLog(text: string): Heard {
   const trace = newTrace();
   const said: string[] = [];
   let key: ShownKey | undefined;
+  let isConnected = false;
   for (const line of text.split('\n').map((one) => one.trim())) {
     const debug = /^debug\d: (.*)$/.exec(line)?.[1];
     const words = debug ?? line;
     const shown = /^Server host (?:key|certificate): (\S+) (SHA256:[^\s,]+)/.exec(words);
     const offered = /^Offering public key: (.+?) (?:\S+) SHA256:\S+/.exec(words);
     const left = /^Authentications that can continue: (.*)$/.exec(words);
-    if (/^Connection established/.test(words)) trace.phase = 'greeting';
+    if (/^Connection established/.test(words)) isConnected = true;
     else if (/^Remote protocol version/.test(words)) trace.phase = 'keys';
     else if (shown) key = { type: shown[1] as string, fingerprint: shown[2] as string };
     else if (/^SSH2_MSG_NEWKEYS received/.test(words)) trace.phase = 'login';
@@ -36,7 +39,7 @@ export function readLog(text: string): Heard {
     else if (/with partial success/.test(words)) trace.accepted.push(trace.offered.at(-1) ?? 'what was offered');
     if (debug === undefined && line !== '' && !line.startsWith('OpenSSH_')) said.push(line);
   }
-  return { trace, key, said };
+  return { trace, isConnected, key, said };
 }
 
 /** What decided how a connection was made; needed to name its end. */

@@ -12,7 +12,7 @@ import { loginError } from './ends.ts';
 import { remoteErrors } from './errors.ts';
 import { algorithmsFor, type KnownHost, type ShownKey } from './host-key.ts';
 import { changed } from './node.ts';
-import { endOfOpenSsh, lastWords, readLog, refusalOf } from './openssh-log.ts';
+import { endOfOpenSsh, type Heard, lastWords, readLog, refusalOf } from './openssh-log.ts';
 import { pathsOf, type Settings, settingOf } from './ssh-config.ts';
 import type { Remote, RemoteCommand, RemoteContext, RemoteProcess, RemoteTarget } from './target.ts';
 
@@ -100,14 +100,19 @@ async function openMaster(attempt: OpenSshAttempt, shown: readonly ShownKey[]): 
     giveUp.cancel();
     await rm(directory, { recursive: true, force: true });
   };
+  const hear = async (): Promise<Heard> => readLog(await readFile(log, 'utf8').catch(() => ''));
+  const dial = watchDial(attempt, hear);
   try {
-    const isOpen = await withDeadline(() => Promise.race([heardReady(child.stdout), over.then(() => false)]), {
-      ms: limitMs,
-      clock: context.clock,
-      signal: context.signal,
-      onTimeout: () => loginError('timeout', target, { detail: { reason: `no login within ${limitMs} ms` } }),
-    });
-    const heard = readLog(await readFile(log, 'utf8').catch(() => ''));
+    const isOpen = await withDeadline(
+      () => Promise.race([heardReady(child.stdout), over.then(() => false), dial.late]),
+      {
+        ms: limitMs,
+        clock: context.clock,
+        signal: context.signal,
+        onTimeout: () => loginError('timeout', target, { detail: { reason: `no login within ${limitMs} ms` } }),
+      },
+    );
+    const heard = await hear();
     if (isOpen)
       return { remote: createRemote({ attempt, directory, over, stop, hostKey: heard.key?.fingerprint ?? '' }) };
     const proxy = settingOf(settings.config, 'proxyjump') ?? settingOf(settings.config, 'proxycommand');
@@ -117,7 +122,27 @@ async function openMaster(attempt: OpenSshAttempt, shown: readonly ShownKey[]): 
   } catch (error) {
     await stop();
     throw error;
+  } finally {
+    dial.end();
   }
+}
+
+/** `late` rejects where ssh still dials after `dialMs`, by its own log; how long a proxy takes is not seen here. */
+function watchDial(
+  { target, context, settings, limitMs }: OpenSshAttempt,
+  hear: () => Promise<Heard>,
+): { readonly late: Promise<never>; end(): void } {
+  const { promise: late, reject } = Promise.withResolvers<never>();
+  const ms = context.dialMs ?? limitMs;
+  const isDirect = ['proxyjump', 'proxycommand'].every((name) => settingOf(settings.config, name) === undefined);
+  if (!isDirect || ms >= limitMs) return { late, end: () => undefined };
+  const timer = context.clock.after(ms, () => {
+    void hear().then((heard) => {
+      if (!heard.isConnected)
+        reject(loginError('timeout', target, { detail: { reason: `no answer within ${ms} ms` } }));
+    });
+  });
+  return { late, end: () => timer.cancel() };
 }
 
 async function masterArgs(
@@ -222,6 +247,7 @@ function createRemote(master: Master): Remote {
   return {
     target,
     hostKey: master.hostKey,
+    dialledMs: null,
     ended,
     exec: (command, options = {}) => runToEnd({ target, context, start }, command, options),
     start,

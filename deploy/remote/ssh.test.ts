@@ -194,6 +194,11 @@ test('nothing there, a black hole, a hang-up, another program: each has its own 
   const error = await failure(openRemote(target({ port: ports[0] as number }), context({ connectMs: 100 })));
   expect(error).toMatchObject({ code: 'VW_REMOTE_TIMEOUT', exitCode: 8, detail: { end: 'timeout' } });
   expect(error.message).toContain('took the connection and sent no greeting within 100 ms');
+  // However short the time for a dial is: the connection is there, and a login may take its time.
+  const slow = await failure(
+    openRemote(target({ port: ports[0] as number }), context({ connectMs: 300, dialMs: 100 })),
+  );
+  expect(slow.message).toContain('sent no greeting within 300 ms');
   expect(await failure(openRemote(target({ port: ports[1] as number }), context()))).toMatchObject({
     code: 'VW_REMOTE_CUT_OFF',
     exitCode: 8,

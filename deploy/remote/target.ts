@@ -25,6 +25,8 @@ export interface RemoteContext {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** How long connecting and logging in may take together; 10,000 ms unless told otherwise. */
   readonly connectMs?: number | undefined;
+  /** How long the TCP connection alone may take, name lookup included, in ms; as long as `connectMs` unless told otherwise. */
+  readonly dialMs?: number | undefined;
   /** Set where a person sits at a terminal; without it, what would be asked is an error at once. */
   readonly questions?: Questions | undefined;
 }
@@ -72,6 +74,8 @@ export interface Remote extends AsyncDisposable {
   readonly target: RemoteTarget;
   /** The key that the host showed and that was accepted. */
   readonly hostKey: string;
+  /** From the first packet to the open TCP connection, in ms: a round trip, or more where one was lost. Null where it was not measured. */
+  readonly dialledMs: number | null;
   /** Settles when the connection is over: with VW_REMOTE_DROPPED when it broke, undefined after `close` or an abort. Never rejects. */
   readonly ended: Promise<Error | undefined>;
   /** Runs a command to its end. */

@@ -19,7 +19,10 @@ import { dialBackend, type NoCredential } from './peer.ts';
 
 /** A canary brings back this many random bytes: many packets of full size, as real commands do, and less than a credit. */
 const CANARY_BYTES = 65_536;
-/** One that fits into a single packet, for where the large one does not come back: it tells a dead way from one that drops large packets. */
+/**
+ * One that fits into a single packet goes first: it tells a dead way from one that drops large packets, and behind a large one that is
+ * stuck it would be stuck as well.
+ */
 const SMALL_BYTES = 64;
 
 /** GET /api/v1/health on the gateway's own loopback. */
@@ -194,11 +197,11 @@ export function apiNotAsked(from: NetworkVantage, gateway: string, why: string):
 }
 
 async function runCanary(from: NetworkVantage, of: ApiCall): Promise<Reading<CanaryResult>> {
+  const small = await canaryOf(from, of, SMALL_BYTES);
+  if (small.status !== 'known' || small.value.outcome !== 'ok') return small;
   const large = await canaryOf(from, of, CANARY_BYTES);
   const inDoubt = large.status !== 'known' || large.value.outcome === 'timeout' || large.value.outcome === 'mismatch';
-  if (!inDoubt || (large.status === 'unknown' && large.reason === 'no-token')) return large;
-  const small = await canaryOf(from, of, SMALL_BYTES);
-  if (small.status !== 'known' || small.value.outcome !== 'ok') return large;
+  if (!inDoubt) return large;
   const value =
     large.status === 'known' ? large.value : { ...small.value, outcome: 'timeout' as const, exitCode: null };
   return known({ ...value, onlySmall: { bytes: SMALL_BYTES, lostBytes: CANARY_BYTES } });
@@ -212,15 +215,15 @@ async function canaryOf(from: NetworkVantage, of: ApiCall, bytes: number): Promi
     verb: 'canary',
     args: { bytes },
     gateways: [of.gateway],
-    timeoutMs: from.place.deadlines.canaryMs,
-    ttlMs: from.place.deadlines.canaryMs,
+    timeoutMs: from.place.deadlines.answerMs,
+    ttlMs: from.place.deadlines.answerMs,
   };
   const said = await ask(from, of, {
     method: 'POST',
     path: '/api/v1/commands',
     headers: { Accept: 'text/event-stream', 'Content-Type': 'application/json' },
     body: JSON.stringify(request),
-    answerMs: from.place.deadlines.canaryMs,
+    answerMs: from.place.deadlines.answerMs,
     bodyLimit: 1024 * 1024,
   });
   if ('reason' in said) return said;

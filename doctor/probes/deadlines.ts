@@ -5,18 +5,23 @@
 export interface Deadlines {
   /** From the first packet to an open connection. */
   readonly connectMs: number;
-  /** For an answer on an open connection, TLS included. */
+  /** For an answer on an open connection, TLS included, and for the exit of a canary command. */
   readonly answerMs: number;
-  /** From the request for a canary command to its exit. */
-  readonly canaryMs: number;
 }
 
-/**
- * A SYN that is lost is sent again after 1 s (RFC 6298 §2, initial RTO): a dial survives one loss, and an answer that takes ten round trips.
- * Where the round trip was not measured (no shell on that host) a second loss is waited for as well (1 s + 2 s).
- */
-export function deadlinesFor(roundTripMs: number | null): Deadlines {
-  if (roundTripMs === null) return { connectMs: 3_500, answerMs: 3_000, canaryMs: 5_000 };
-  const within = (least: number): number => Math.min(5_000, least + 10 * roundTripMs);
-  return { connectMs: within(1_600), answerMs: within(2_200), canaryMs: within(3_000) };
+/** What was measured on the way to a vantage, in ms. */
+export interface Pace {
+  /** Of a packet and its answer, from kernel to kernel. */
+  readonly roundTripMs: number;
+  /** From a script sent to its first words: a round trip and the start of a shell, so that a busy host gets more time for an answer. */
+  readonly startMs: number;
+}
+
+/** A SYN that is lost is sent again after 1 s (RFC 6298 §2, initial RTO): a dial survives one loss, at up to 0.6 s a round trip. */
+export const DIAL_MS = 1_600;
+
+/** A dial takes ten round trips more than that, an answer ten times the start of a shell. Where nothing was measured, as on a quick way. */
+export function deadlinesFor({ roundTripMs, startMs }: Pace = { roundTripMs: 0, startMs: 0 }): Deadlines {
+  const within = (least: number, pace: number): number => Math.min(5_000, Math.round(least + 10 * pace));
+  return { connectMs: within(DIAL_MS, roundTripMs), answerMs: within(2_000, startMs) };
 }

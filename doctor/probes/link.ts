@@ -40,6 +40,8 @@ export interface Shell {
 export interface HostLink {
   /** `ssh root@192.0.2.10`, or empty for this machine. */
   readonly via: string;
+  /** Of a packet and its answer, at most, in ms; null where it was not measured. */
+  readonly roundTripMs: number | null;
   shell(command: string): Promise<Shell>;
   /** Connects from that host; the name is resolved there. Rejects with DialError, or LostError. */
   dial(host: string, port: number, signal: AbortSignal): Promise<Duplex>;
@@ -69,6 +71,7 @@ export function sshLink(remote: Remote, clock: Clock): HostLink {
   };
   return {
     via: `ssh${port} ${target.user}@${target.address}`,
+    roundTripMs: remote.dialledMs,
     get brokeAtMs() {
       return brokeAtMs;
     },
@@ -137,6 +140,7 @@ export function sshLink(remote: Remote, clock: Clock): HostLink {
 export function localLink(): HostLink {
   return {
     via: '',
+    roundTripMs: 0,
     shell(command) {
       const child = spawn('/bin/sh', ['-c', command], {
         stdio: ['pipe', 'pipe', 'ignore'],

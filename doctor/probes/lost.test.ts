@@ -33,6 +33,7 @@ function remote(forward: Forward, alive: boolean, start?: () => Promise<RemotePr
   return {
     target: { name: 'gw1', address: '192.0.2.20', port: 22, user: 'root', hostKeys: [] },
     hostKey: '',
+    dialledMs: null,
     ended: new Promise(() => undefined),
     exec: () => Promise.reject(dropped()),
     start: start ?? (() => Promise.reject(dropped())),
@@ -50,7 +51,7 @@ function vantage(forward: Forward, alive: boolean): NetworkVantage {
   const { signal } = new AbortController();
   const dial = link.dial.bind(link);
   const confirm = link.confirm.bind(link);
-  const place = { dial, confirm, clock: systemClock, signal, deadlines: deadlinesFor(0) };
+  const place = { dial, confirm, clock: systemClock, signal, deadlines: deadlinesFor() };
   return { vantage: 'gw:gw1', host: 'gw1', via: link.via, place, userAgent: (probe) => probe };
 }
 

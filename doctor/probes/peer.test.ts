@@ -12,7 +12,7 @@ import { runRound } from './round.ts';
 
 const TOKEN = 'vw_probe_never-to-be-seen-0123456789';
 const signal = new AbortController().signal;
-const place = { dial: dialFromHere, confirm: nothingBetween, clock: systemClock, signal, deadlines: deadlinesFor(0) };
+const place = { dial: dialFromHere, confirm: nothingBetween, clock: systemClock, signal, deadlines: deadlinesFor() };
 const from: NetworkVantage = { vantage: 'be', host: 'be1', via: '', place, userAgent: (probe) => probe };
 
 const servers: Server[] = [];

@@ -112,7 +112,7 @@ function probe(port: number, { path = '/ws/agent', onStall }: Extra = {}): Promi
   const place = {
     dial: dialFromHere,
     confirm: nothingBetween,
-    deadlines: deadlinesFor(0),
+    deadlines: deadlinesFor(),
     clock: systemClock,
     signal: new AbortController().signal,
   };

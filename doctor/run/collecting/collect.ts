@@ -43,7 +43,8 @@ export async function collect(options: CollectOptions): Promise<void> {
   const { clock, signal, log, env } = options;
   let { topology } = options;
   const { targets, keyPlaces, early } = options;
-  const sites = await openSites({ topology, targets, keyPlaces, clock, signal, env, log, early });
+  const opening = openSites({ topology, targets, keyPlaces, clock, signal, env, log, early });
+  const sites: Site[] = [];
   const unseen = new Set<string>();
   try {
     const { hints, sudo } = options;
@@ -51,7 +52,11 @@ export async function collect(options: CollectOptions): Promise<void> {
       unseen.add(site.id);
       toldNothing({ clock, log }, site, { said, why });
     };
-    const looks = sites.map((site) => lookAtSite({ topology, hints, sudo, clock, signal, log, mute }, site));
+    const looks = opening.map(async (opened) => {
+      const site = await opened;
+      sites.push(site);
+      return await lookAtSite({ topology, hints, sudo, clock, signal, log, mute }, site);
+    });
     const views = (await Promise.all(looks)).filter((view) => view !== null);
     topology = options.refine(topology, views);
     if (!signal.aborted) {

@@ -16,6 +16,7 @@ export interface EarlyContext {
   readonly signal: AbortSignal;
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly connectMs: number;
+  readonly dialMs: number;
 }
 
 /** Openings by host name; each is used once. */

@@ -4,4 +4,4 @@ export { type EarlyLinks, openEarly } from './early.ts';
 export { type Hints, noHints } from './hints.ts';
 export { refineTopology } from './refine.ts';
 export { createRunLog } from './run-log.ts';
-export { CONNECT_MS } from './sites.ts';
+export { SSH_LIMITS } from './sites.ts';

@@ -14,7 +14,7 @@ import {
   type Vantage,
 } from '../../engine/index.ts';
 import { apiNotAsked, canaryFact, canaryNotSent, gatewayHealthFact, registryFact } from '../../probes/api.ts';
-import { deadlinesFor } from '../../probes/deadlines.ts';
+import { deadlinesFor, type Pace } from '../../probes/deadlines.ts';
 import { dial, type Trust } from '../../probes/dial.ts';
 import { dialFromHere, nothingBetween } from '../../probes/link.ts';
 import {
@@ -70,7 +70,7 @@ function vantageOf(context: NetworkContext, vantage: Vantage, view: SiteView | u
       clock,
       signal,
       dial: link ? (host, port, stop) => link.dial(host, port, stop) : dialFromHere,
-      deadlines: deadlinesFor(roundTripOf(context, view)),
+      deadlines: deadlinesFor(paceOf(context, view)),
       confirm: link ? (stop) => link.confirm(stop) : nothingBetween,
     },
     agentName: topology.kind === 'viworks' ? `viworks-gateway/${version}` : null,
@@ -78,10 +78,14 @@ function vantageOf(context: NetworkContext, vantage: Vantage, view: SiteView | u
   };
 }
 
-/** Here no round trip was measured: what is dialled from here goes the way that the scripts went. */
-function roundTripOf({ views }: NetworkContext, view: SiteView | undefined): number | null {
-  const measured = view ? [view] : views;
-  return measured.length === 0 ? null : Math.max(...measured.map((item) => item.roundTripMs));
+/** Here nothing was measured: what is dialled from here goes the way that the scripts went. */
+function paceOf({ views }: NetworkContext, view: SiteView | undefined): Pace | undefined {
+  const measured = (view ? [view] : views).map((item) => item.pace);
+  if (measured.length === 0) return undefined;
+  return {
+    roundTripMs: Math.max(...measured.map((pace) => pace.roundTripMs)),
+    startMs: Math.max(...measured.map((pace) => pace.startMs)),
+  };
 }
 
 function isSecure(topology: Topology): boolean {

@@ -3,6 +3,7 @@ import type { Clock } from '../../../agents/runtime/index.ts';
 import type { Container, Topology } from '../../engine/index.ts';
 import { trustOf } from '../../probes/agents.ts';
 import type { Ask, PartContainer, PartUnit } from '../../probes/ask.ts';
+import type { Pace } from '../../probes/deadlines.ts';
 import { containersIn } from '../../probes/docker.ts';
 import { probesOf, sectionsOf } from '../../probes/host-probes.ts';
 import type { HostRound } from '../../probes/probe.ts';
@@ -31,8 +32,7 @@ export interface SiteView {
   readonly site: Site;
   readonly round: HostRound;
   readonly ask: Ask;
-  /** From the script sent to its first words, in ms: one round trip and the start of a shell. */
-  readonly roundTripMs: number;
+  readonly pace: Pace;
   readonly units: SeenUnits;
   readonly containers: readonly Container[];
   readonly trust: { readonly bundle: string; readonly name: string } | null;
@@ -75,11 +75,12 @@ export async function lookAtSite(context: RoundContext, site: Site): Promise<Sit
     context.mute(site, result.noise, result.gap.detail);
   }
   log.facts(probesOf(ask.seat).flatMap((probe) => probe.facts(round, ask)));
+  const startMs = result.firstHeardMs - result.sentMs;
   return {
     site,
     round,
     ask,
-    roundTripMs: result.firstHeardMs - result.sentMs,
+    pace: { startMs, roundTripMs: Math.min(site.link.roundTripMs ?? startMs, startMs) },
     units: seenUnits(round, ask),
     containers: containersIn(round),
     trust: trustOf(round),

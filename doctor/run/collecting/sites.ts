@@ -11,6 +11,7 @@ import {
   type Reading,
   type Topology,
 } from '../../engine/index.ts';
+import { DIAL_MS } from '../../probes/deadlines.ts';
 import { type HostLink, localLink, sshLink } from '../../probes/link.ts';
 import type { EarlyLinks } from './early.ts';
 import type { RunLog } from './run-log.ts';
@@ -41,32 +42,30 @@ export interface SiteContext {
   readonly early?: EarlyLinks | undefined;
 }
 
-/** Connecting and logging in, in ms; a host with a slow login needs its time. */
-export const CONNECT_MS = 10_000;
+/** How long a host is waited for, in ms: dropped packets are noticed soon, and a host that answers may take its time for the login. */
+export const SSH_LIMITS = { dialMs: DIAL_MS, connectMs: 10_000 } as const;
 
-/** Opens every host once, however many parts live on it. Never throws for a host. */
-export async function openSites(context: SiteContext): Promise<readonly Site[]> {
+/** Opens every host once, however many parts live on it; each is ready when it is, whatever the others do. Never throws for a host. */
+export function openSites(context: SiteContext): readonly Promise<Site>[] {
   const { topology } = context;
   const wanted: { id: SiteId; ref: HostRef }[] = [
     { id: 'be', ref: topology.backend.host },
     ...topology.gateways.map((gateway) => ({ id: `gw:${gateway.id}` as const, ref: gateway.host })),
   ];
   const openings = new Map<string, Promise<Opened>>();
-  return await Promise.all(
-    wanted.map(async ({ id, ref }) => {
-      const key = ref.transport === 'local' ? 'local' : ref.address;
-      const opening = openings.get(key) ?? openLink(context, id, ref);
-      openings.set(key, opening);
-      const { link, seen } = await opening;
-      const access = link && seen?.reading.status === 'known' ? seen.reading.value : null;
-      const login = access && seen ? { access, atMs: context.clock.monotonicMs(), command: seen.command } : null;
-      if (seen) context.log.fact(accessFact(context, { id, ref }, seen));
-      const state = link ? ('ready' as const) : ('unreachable' as const);
-      const detail = seen?.lines[0] ?? '';
-      context.log.emit({ type: 'host.state', host: id, name: ref.name, state, detail, atMs: context.clock.now() });
-      return { id, ref, link, login };
-    }),
-  );
+  return wanted.map(async ({ id, ref }) => {
+    const key = ref.transport === 'local' ? 'local' : ref.address;
+    const opening = openings.get(key) ?? openLink(context, id, ref);
+    openings.set(key, opening);
+    const { link, seen } = await opening;
+    const access = link && seen?.reading.status === 'known' ? seen.reading.value : null;
+    const login = access && seen ? { access, atMs: context.clock.monotonicMs(), command: seen.command } : null;
+    if (seen) context.log.fact(accessFact(context, { id, ref }, seen));
+    const state = link ? ('ready' as const) : ('unreachable' as const);
+    const detail = seen?.lines[0] ?? '';
+    context.log.emit({ type: 'host.state', host: id, name: ref.name, state, detail, atMs: context.clock.now() });
+    return { id, ref, link, login };
+  });
 }
 
 /** The host let us in and runs none of our commands: it is not seen, whatever could be dialled through it. */
@@ -130,7 +129,7 @@ async function openLink(context: SiteContext, id: SiteId, ref: HostRef): Promise
   const command = `ssh -p ${target.port} ${login} true`;
   try {
     const early = await context.early?.take(ref.name, signal);
-    const remote = early?.remote ?? (await openRemote(target, { signal, clock, env, connectMs: CONNECT_MS }));
+    const remote = early?.remote ?? (await openRemote(target, { signal, clock, env, ...SSH_LIMITS }));
     const milliseconds = early?.milliseconds ?? took();
     const expectedKey = target.hostKeys[0] ?? null;
     const value: HostAccess = {
