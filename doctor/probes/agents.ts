@@ -29,7 +29,8 @@ export const configProbes = (['backend', 'gateway'] as const).map((part) =>
 );
 
 function pathIn(round: HostRound, part: string): string {
-  return /^--(?:file \S+|missing) (.*)/.exec(round.sections.get(`agent.config.${part}`)?.text ?? '')?.[1] ?? '';
+  const looked = look(round, `agent.config.${part}`);
+  return (looked.ok && /^--(?:file \S+|missing) (.*)/.exec(looked.text)?.[1]) || '';
 }
 
 function configScript(place: ConfigPlace): string {
@@ -76,8 +77,9 @@ export function trustOf(round: HostRound): { readonly bundle: string; readonly n
   const looked = look(round, 'tls.trust');
   if (!looked.ok) return null;
   const match = /^--file (bundle|system) (.*)\n/.exec(looked.text);
-  if (!match || looked.truncated) return null;
-  const configured = /^--file /.test(round.sections.get('agent.config.gateway')?.text ?? '');
+  if (!match) return null;
+  const config = look(round, 'agent.config.gateway');
+  const configured = config.ok && config.text.startsWith('--file ');
   if (match[1] === 'system' && !configured) return null;
   const name = match[1] === 'bundle' ? `bundle ${match[2]}` : `system roots of ${round.host}`;
   return { bundle: looked.text.slice(match[0].length), name };

@@ -44,10 +44,10 @@ const parsers: Readonly<Record<string, (text: string) => unknown>> = {
   },
   'nginx-processes': (text) => nginxProcesses(parseProcesses(text, all), null),
   'nginx-test': parseNginxTest,
-  'error-log': (text) => parseErrorLog(text, { zoneMs: 3_600_000, sinceMs: null, cutAtBytes: 16_384 }),
+  'error-log': (text) => parseErrorLog(text, { zoneMs: 3_600_000, sinceMs: null, cut: false, cutAtBytes: 16_384 }),
   config: (text) => parseAgentConfig(text, 'gateway'),
   containers: parseContainers,
-  'docker-log': (text) => parseDockerLog(text, null),
+  'docker-log': (text) => parseDockerLog(text, { sinceMs: null, cut: false }),
   'inner-sockets': (text) => parseProcSockets(parseInnerSockets(text, Number(/--pid (\d+)/.exec(text)?.[1])) ?? ''),
   'inner-processes': (text) => parseProcesses(innerProcesses(text), all),
 };

@@ -19,7 +19,7 @@ export interface Probe {
 }
 
 /** What every probe says of itself. The id is the section's name in the event stream: `host.mounts`. */
-interface Shape extends Pick<Section, 'capBytes' | 'keep'> {
+interface Shape extends Pick<Section, 'capBytes' | 'isTail' | 'keep'> {
   readonly id: string;
   readonly title: Asked<string>;
   /** Both kinds of host unless it says so. */
@@ -63,13 +63,14 @@ export function defineProbe<K extends FactKey>(of: ManySections | (Shape & (OneF
   return { id, seats, parse, facts, sections: (ask) => (of.absent?.(ask) ? [] : [sectionOf(of, ask)]) };
 }
 
-function sectionOf({ id, title, script, prelude, capBytes, keep }: Shape, ask: Ask): Section {
+function sectionOf({ id, title, script, prelude, capBytes, isTail, keep }: Shape, ask: Ask): Section {
   return {
     id,
     title: answered(title, ask),
     body: answered(script, ask),
     ...(prelude === undefined ? {} : { prelude: answered(prelude, ask) }),
     ...(capBytes === undefined ? {} : { capBytes }),
+    ...(isTail === undefined ? {} : { isTail }),
     ...(keep === undefined ? {} : { keep }),
   };
 }

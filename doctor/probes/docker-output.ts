@@ -63,14 +63,23 @@ export function innerProcesses(text: string): string {
 }
 
 /** `2026-11-20T16:03:27.123456789Z text`; lines from before the window are left out. */
-export function parseDockerLog(text: string, sinceMs: number | null): LogTail {
+export function parseDockerLog(
+  text: string,
+  about: { readonly sinceMs: number | null; readonly cut: boolean },
+): LogTail {
+  const { sinceMs } = about;
   const lines = text.split('\n').flatMap((line): LogLine[] => {
     const match = /^(\d{4}-\d\d-\d\dT\S+Z) (.*)$/.exec(line);
     if (!match) return line.trim() === '' ? [] : [{ atMs: null, text: line }];
     return [{ atMs: Date.parse(match[1] ?? ''), text: match[2] ?? '' }];
   });
   const kept = sinceMs === null ? lines : lines.filter((line) => line.atMs === null || line.atMs >= sinceMs);
-  return { source: 'docker', sinceMs, lines: kept, truncated: lines.length >= 120 && kept.length === lines.length };
+  return {
+    source: 'docker',
+    sinceMs,
+    lines: kept,
+    truncated: about.cut || (lines.length >= 120 && kept.length === lines.length),
+  };
 }
 
 function bag(value: unknown): Bag {

@@ -15,7 +15,7 @@ import type { Ask, ContainerRef, PartContainer } from './ask.ts';
 import { defineProbe } from './define-probe.ts';
 import { innerProcesses, parseContainers, parseDockerLog, parseInnerSockets } from './docker-output.ts';
 import { bootMs } from './host.ts';
-import { type HostRound, look, read, say } from './probe.ts';
+import { type HostRound, look, lookAtTail, read, readTail, say } from './probe.ts';
 import type { Section } from './script.ts';
 import { parseProcesses } from './service-output.ts';
 import { processState } from './services.ts';
@@ -36,7 +36,7 @@ export const containersProbe = defineProbe({
   script: `${guard}
 i=$($T docker ps -aq --no-trunc 2>&1) || { case $i in *"permission denied"*) echo '!permission the docker socket needs root or the group docker';; *) echo "!tool $i";; esac; return; }
 [ -n "$i" ] || return 0
-$T docker inspect -f '[${template}]' $(echo "$i" | head -n 40)`,
+$T docker inspect -f '[${template}]' $(echo "$i" | first 40)`,
   key: 'docker.containers',
   command: 'docker ps -a',
   lines: (rows) => rows.map(rowText),
@@ -50,7 +50,7 @@ export const insideSection: Section = {
   title: 'listeners inside containers',
   capBytes: 128 * 1024,
   body: `${guard}
-for p in $($T docker ps -q 2>/dev/null | head -n 20 | xargs -r docker inspect -f '{{.State.Pid}}' 2>/dev/null); do
+for p in $($T docker ps -q 2>/dev/null | first 40 | xargs -r docker inspect -f '{{.State.Pid}}' 2>/dev/null); do
   [ -r /proc/$p/net/tcp ] || continue
   echo "--pid $p"; grep -h -E ' 0A |local_address' /proc/$p/net/tcp /proc/$p/net/tcp6 2>/dev/null
   echo "--state $p"; grep -E '^(State|PPid|NSpid):' /proc/$p/status; echo "stat $(cat /proc/$p/stat)"
@@ -82,6 +82,7 @@ export const containerLogsProbe = defineProbe({
       id: `log.tail.${part.part}`,
       title: `log of the container of ${part.part}`,
       capBytes: 48 * 1024,
+      isTail: true,
       body: `${guard}
 c=$(${containerName(part)})
 [ -n "$c" ] || { echo '!tool no such container'; return; }
@@ -160,7 +161,8 @@ function insideUnseen(round: HostRound): Unknown | null {
 }
 
 function processFact({ round, part, row, running, unseen }: SeenContainer): Fact {
-  const text = innerProcesses(round.sections.get(insideSection.id)?.text ?? '');
+  const inside = look(round, insideSection.id);
+  const text = inside.ok ? innerProcesses(inside.text) : '';
   const seen = parseProcesses(text, { later: '', bootMs: bootMs(round) }).find((item) => item.pid === row?.pid);
   const process = seen ? known(processState(seen)) : unknown('unparsed', 'its process could not be read');
   return say(round, {
@@ -176,12 +178,18 @@ function processFact({ round, part, row, running, unseen }: SeenContainer): Fact
 function innerListeners({ round, part: { vantage }, row, running, unseen }: SeenContainer): Fact {
   if (row?.networkMode === 'host')
     return noListeners(round, vantage, notApplicable('this container uses the network of the host'));
-  const text = row?.pid ? parseInnerSockets(round.sections.get(insideSection.id)?.text ?? '', row.pid) : null;
+  const text = row?.pid ? innerSockets(round, row.pid) : null;
   if (text !== null && row?.pid)
     return namespaceListeners(round, { section: insideSection.id, vantage, pid: row.pid, text });
   // Where the container does not run, nobody listens in it: that is known.
   const nobody = running ? unknown('no-permission', 'sockets of the container are not visible') : known([]);
   return noListeners(round, vantage, unseen ?? nobody);
+}
+
+/** The tables of one container's own network, as text; null when they could not be read. */
+export function innerSockets(round: HostRound, pid: number): string | null {
+  const looked = look(round, insideSection.id);
+  return looked.ok ? parseInnerSockets(looked.text, pid) : null;
 }
 
 function noListeners(round: HostRound, vantage: Vantage, reading: Reading<readonly Listener[]>): Fact {
@@ -191,7 +199,9 @@ function noListeners(round: HostRound, vantage: Vantage, reading: Reading<readon
 
 function logFact(round: HostRound, part: PartContainer, row: Container | null): Fact {
   const section = `log.tail.${part.part}`;
-  const reading = read(look(round, section), (text) => parseDockerLog(text, logWindow(row, round.atMs)));
+  const reading = readTail(lookAtTail(round, section), (text, cut) =>
+    parseDockerLog(text, { sinceMs: logWindow(row, round.atMs), cut }),
+  );
   return say(round, {
     key: 'log.tail',
     subject: part.part,

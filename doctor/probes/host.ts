@@ -98,17 +98,20 @@ function naming(lines: readonly HostsLine[], serverName: string): readonly Hosts
 
 /** When the host's monotonic clock began, by its own clock: what process start times are counted from. Null when it was not told. */
 export function bootMs(round: HostRound): number | null {
-  const [epoch, , uptime] = (round.sections.get('host.clock')?.text ?? '').split('\n');
+  const clock = look(round, 'host.clock');
+  const [epoch, , uptime] = clock.ok ? clock.text.split('\n') : [];
   const now = epochMs(epoch);
   const up = Number.parseFloat(uptime ?? '');
   if (now !== null && Number.isFinite(up)) return now - Math.round(up * 1000);
-  const seconds = /^btime (\d+)/m.exec(round.sections.get('host.identity')?.text ?? '')?.[1];
+  const identity = look(round, 'host.identity');
+  const seconds = identity.ok ? /^btime (\d+)/m.exec(identity.text)?.[1] : undefined;
   return seconds === undefined ? null : Number(seconds) * 1000;
 }
 
 /** Offset of the host's local time, in ms: nginx writes local time without saying which. */
 export function zoneOffsetMs(round: HostRound): number {
-  const match = /^([+-])(\d\d)(\d\d)$/m.exec(round.sections.get('host.clock')?.text ?? '');
+  const clock = look(round, 'host.clock');
+  const match = clock.ok ? /^([+-])(\d\d)(\d\d)$/m.exec(clock.text) : null;
   if (!match) return 0;
   const minutes = Number(match[2]) * 60 + Number(match[3]);
   return (match[1] === '-' ? -1 : 1) * minutes * 60_000;
@@ -119,7 +122,7 @@ function nameReading(round: HostRound, name: string) {
   const lines = hosts.status === 'known' ? naming(hosts.value, name) : [];
   const looked = look(round, 'host.name');
   // The host itself says that its resolver took too long; a section that did not come says nothing.
-  if (!looked.ok && looked.reason === 'timeout') {
+  if (!looked.ok && looked.wasSilent) {
     return known({ name, addresses: [], error: 'timeout' as const, source: 'unknown' as const, milliseconds: null });
   }
   const rc = looked.ok ? looked.rc : 0;

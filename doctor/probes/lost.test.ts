@@ -16,6 +16,7 @@ import { sshLink } from './link.ts';
 import { getFact, type NetworkVantage, reachFacts, upgradeFact } from './network.ts';
 import { type HostRound, look } from './probe.ts';
 import { runRound } from './round.ts';
+import { Sections } from './sections.ts';
 
 const dropped = (): Error => remoteErrors.create('VW_REMOTE_DROPPED', { host: 'gw1', what: 'asking' });
 const refusedBySshd = (message: string): Error =>
@@ -111,7 +112,7 @@ const hostFacts = (seen: HostRound) =>
 
 const nothing: HostRound = {
   ...{ vantage: 'gw:gw1', host: 'gw1', via: '', atMs: 0, heardMs: 0, nonce: '', root: true },
-  sections: new Map(),
+  sections: new Sections([]),
   gap: null,
 };
 
@@ -182,7 +183,7 @@ test.each(['early', 'dropped', 'hangs', 'stopped'] as const)(
 
 test('the host itself may say that its resolver took too long', () => {
   const late = { id: 'host.name', rc: 124, text: '', truncated: false };
-  const seen = { ...nothing, sections: new Map([['host.name', late]]) };
+  const seen = { ...nothing, sections: new Sections([late]) };
   const answer = hostFacts(seen).find((item) => item.key === 'dns.answer');
   expect(answer?.reading).toMatchObject({ status: 'known', value: { error: 'timeout' } });
 });

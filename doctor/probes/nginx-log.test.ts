@@ -3,6 +3,7 @@ import { expect, test } from 'vitest';
 import type { LogTail } from '../engine/index.ts';
 import { errorLogAgainFact, errorLogScript, seenLogs } from './nginx-log.ts';
 import type { HostRound } from './probe.ts';
+import { Sections } from './sections.ts';
 
 const line = (second: number, text: string) => `2026/11/20 03:12:0${second} [error] 7#7: *1 ${text}`;
 
@@ -17,7 +18,7 @@ function round(sections: Readonly<Record<string, string>>): HostRound {
     nonce: '',
     root: true,
     gap: null,
-    sections: new Map(entries.map(([id, text]) => [id, { id, text, rc: 0, truncated: false } as never])),
+    sections: new Sections(entries.map(([id, text]) => ({ id, text, rc: 0, truncated: false }))),
   };
 }
 

@@ -5,17 +5,20 @@ import { type Fact, known, type LogLine, type LogTail, type Reading } from '../e
 import { parseDockerLog } from './docker-output.ts';
 import { zoneOffsetMs } from './host.ts';
 import { errorLogPlaces, type LogPlace, parseErrorLog } from './nginx-output.ts';
-import { type HostRound, look, read, say } from './probe.ts';
+import { type HostRound, lookAtTail, readTail, say } from './probe.ts';
 
 /** Lines of the error log are at most a few hundred bytes: 16 kB hold the last hundred. */
 const LOG_BYTES = 16 * 1024;
+
+/** Of up to four of them, with their names, in bytes. */
+export const LOG_CAP_BYTES = 5 * LOG_BYTES;
 
 /** Sections that hold it: of files, and of a container's stderr. */
 export const ERROR_LOG = 'nginx.error-log';
 export const DOCKER_LOG = 'log.tail.nginx';
 
 /** The files that the configuration names; of those in `seen` only what was written since. Needs the prelude of nginx. */
-export const errorLogScript = (seen: readonly LogPlace[]): string => `nginx_root; w=$(nginx_user)
+export const errorLogScript = (seen: readonly LogPlace[]): string => `nginx_whole; nginx_root; w=$(nginx_user)
 for l in $(printf '%s\\n' "$NF" | sed -n 's/^[[:space:]]*error_log[[:space:]]\\{1,\\}\\([^ ;]*\\).*/\\1/p' | sort -u | head -n 4); do
   case $l in /dev/*|stderr) continue;; /*) ;; *) l=/usr/share/nginx/$l;; esac
   [ -L "$R$l" ] && [ ! -f "$R$l" ] && continue
@@ -28,7 +31,7 @@ done`;
 
 /** The files that a round has read, as far as it could. */
 export function seenLogs(round: HostRound): readonly LogPlace[] {
-  const looked = look(round, ERROR_LOG);
+  const looked = lookAtTail(round, ERROR_LOG);
   return looked.ok ? errorLogPlaces(looked.text) : [];
 }
 
@@ -64,14 +67,14 @@ function readLog(
   { sinceMs, inContainer }: LogWindow,
 ): { section: string; reading: Reading<LogTail> } {
   const zoneMs = zoneOffsetMs(round);
-  const fromFile = read(look(round, ERROR_LOG), (text) =>
-    parseErrorLog(text, { zoneMs, sinceMs, cutAtBytes: LOG_BYTES }),
+  const fromFile = readTail(lookAtTail(round, ERROR_LOG), (text, cut) =>
+    parseErrorLog(text, { zoneMs, sinceMs, cut, cutAtBytes: LOG_BYTES }),
   );
   // In a container the error log usually is its stderr, and then Docker keeps it.
   const inDocker = inContainer && (fromFile.status !== 'known' || fromFile.value.lines.length === 0);
   if (!inDocker) return { section: ERROR_LOG, reading: fromFile };
-  const reading = read(look(round, DOCKER_LOG), (text): LogTail => {
-    const all = parseDockerLog(text, sinceMs);
+  const reading = readTail(lookAtTail(round, DOCKER_LOG), (text, cut): LogTail => {
+    const all = parseDockerLog(text, { sinceMs, cut });
     return { ...all, lines: all.lines.filter((line) => /\[(emerg|alert|crit|error|warn)\]/.test(line.text)) };
   });
   return { section: DOCKER_LOG, reading };
@@ -79,7 +82,7 @@ function readLog(
 
 /** The zone of the host was asked for in the first round. */
 function withClock(first: HostRound, second: HostRound): HostRound['sections'] {
-  return new Map([...[...first.sections].filter(([id]) => id !== ERROR_LOG && id !== DOCKER_LOG), ...second.sections]);
+  return first.sections.overlaid(second.sections, [ERROR_LOG, DOCKER_LOG]);
 }
 
 function logFact(round: HostRound, of: { readonly section: string; readonly reading: Reading<LogTail> }): Fact {

@@ -73,7 +73,12 @@ export function parseNginxTest(text: string): NginxTest {
  */
 export function parseErrorLog(
   text: string,
-  about: { readonly zoneMs: number; readonly sinceMs: number | null; readonly cutAtBytes: number },
+  about: {
+    readonly zoneMs: number;
+    readonly sinceMs: number | null;
+    readonly cut: boolean;
+    readonly cutAtBytes: number;
+  },
 ): LogTail {
   const blocks = text.split(/^--file \S+(?: \d+ \d+)?$/m).slice(1);
   if (blocks.length === 0) throw new Error('no error log of nginx is a file that could be read');
@@ -88,10 +93,12 @@ export function parseErrorLog(
   const { sinceMs } = about;
   const recent = sinceMs === null ? lines : lines.filter((line) => line.atMs === null || line.atMs >= sinceMs - 1000);
   const cut = blocks.some((block) => block.length >= about.cutAtBytes);
+  // Another of its logs may have been refused.
+  const lacking = about.cut || /^!permission /m.test(text);
   return {
     source: 'file',
     sinceMs,
     lines: recent.slice(-120),
-    truncated: (cut && recent.length === lines.length) || recent.length > 120,
+    truncated: lacking || (cut && recent.length === lines.length) || recent.length > 120,
   };
 }

@@ -15,6 +15,7 @@ import {
   errorLogAgainFact,
   errorLogFact,
   errorLogScript,
+  LOG_CAP_BYTES,
   type LogWindow,
   seenLogs,
 } from './nginx-log.ts';
@@ -32,8 +33,8 @@ import { seenUnits } from './services.ts';
  * absolute links would lead out of it there and are followed by hand. Of a stopped container only bind mounts can be read.
  */
 export function nginxPrelude(place: NginxPlace): string {
-  const container = place.container === null ? '' : `$(${containerName(place.container)})`;
-  return `C=${container}
+  const container = place.container === null ? ':' : containerName(place.container);
+  return `C=$( { ${container}; } 9>&1 )
 NU=${quoteWord(place.unit ?? '')} NE=${quoteWord(place.entry ?? '')}
 nginx_root() {
   R=; P=
@@ -121,8 +122,10 @@ nginx_conf() {
   [ -e "$R$E" ] || { echo "!tool there is no $E"; return 0; }
   nginx_file "$E"
 }
-NP=$(nginx_pids </dev/null)
-NF=$(nginx_conf 2>/dev/null </dev/null)`;
+NP=$( { nginx_pids </dev/null; } 9>&1 )
+NF=$( { nginx_conf 2>/dev/null </dev/null; } 9>&1 )
+# What was cut short here is cut short in every section that stands on it.
+nginx_whole() { case $C$NP$NF in *"$H"*) halved;; esac; }`;
 }
 
 /** What every probe of nginx shares. */
@@ -137,7 +140,7 @@ const filesProbe = defineProbe({
   id: 'nginx.files',
   title: "nginx's configuration",
   capBytes: 512 * 1024,
-  script: `printf '%s\\n' "$NF"`,
+  script: `nginx_whole; printf '%s\\n' "$NF"`,
   keep: keepNginxFiles,
   key: 'nginx.files',
   command: 'nginx -T',
@@ -149,7 +152,8 @@ const processesProbe = defineProbe({
   ...ofNginx,
   id: 'nginx.processes',
   title: "nginx's processes",
-  script: `for p in $(nginx_pids); do
+  script: `nginx_whole
+for p in $(nginx_pids); do
   echo "--pid $p"; grep -E '^(State|PPid|NSpid):' /proc/$p/status 2>/dev/null
   program_of "$p"; [ $? = 2 ] && echo 'program unseen'
   echo "stat $(cat /proc/$p/stat 2>/dev/null)"; echo "cmdline $(tr '\\0' ' ' </proc/$p/cmdline 2>/dev/null)"
@@ -175,7 +179,7 @@ const testProbe = defineProbe({
   title: 'nginx -t',
   // While nginx is down `nginx -t` would create its pid file, so it is left out: the log of the failed start says the same.
   script: `[ "$(id -u)" = 0 ] || { echo '!permission nginx -t reads the key file, which needs root'; return; }
-nginx_root; nginx_entry
+nginx_whole; nginx_root; nginx_entry
 if [ -n "$C" ]; then
   # Its program would run with the host's rights, or be started in it by us: neither is for somebody who only looks.
   echo '!tool not tested in a container'; return
@@ -194,6 +198,8 @@ const errorLogProbe = defineProbe({
   ...ofNginx,
   id: ERROR_LOG,
   title: "nginx's error log",
+  capBytes: LOG_CAP_BYTES,
+  isTail: true,
   script: errorLogScript([]),
   facts: (round, ask) => (ask.nginx === null ? [] : [errorLogFact(round, aboutLog(round, ask))]),
 });
@@ -202,7 +208,7 @@ const certificatesProbe = defineProbe({
   ...ofNginx,
   id: 'nginx.certificates',
   title: 'certificate files',
-  script: `nginx_root; w=$(nginx_user)
+  script: `nginx_whole; nginx_root; w=$(nginx_user)
 for c in $(printf '%s\\n' "$NF" | sed -n 's/^[[:space:]]*ssl_certificate[[:space:]]\\{1,\\}\\([^ ;]*\\).*/\\1/p' | sort -u | head -n 8); do
   b=$(take "$R$c" "$w" "$P" certs)
   case $b in +*) printf '\\n--file %s %s\\n' "$(printf '%s\\n' "$b" | sed 's/^+//; s/ .*//; q')" "$c"; printf '%s\\n' "$b" | sed 1d;; esac
@@ -231,7 +237,8 @@ function sameContainer(item: SeenProcess, container: Container | null): boolean 
 }
 
 function processesOf(round: HostRound, { nginx, containers }: Ask): readonly SeenProcess[] {
-  const text = (round.sections.get('nginx.processes')?.text ?? '').replace(/\nnginx version:.*/s, '');
+  const looked = look(round, 'nginx.processes');
+  const text = looked.ok ? looked.text.replace(/\nnginx version:.*/s, '') : '';
   const container = containerOf(round, containers);
   return parseProcesses(text, { later: '', bootMs: bootMs(round) }).filter((item) =>
     nginx?.container
@@ -246,10 +253,10 @@ function containerOf(round: HostRound, containers: Ask['containers']): Container
 }
 
 function processReading(round: HostRound, ask: Ask) {
-  const version = /nginx version: nginx\/(\S+)/.exec(round.sections.get('nginx.processes')?.text ?? '')?.[1] ?? null;
-  return read(look(round, 'nginx.processes'), () =>
-    nginxProcesses(processesOf(round, ask), ask.nginx?.container ? null : version),
-  );
+  return read(look(round, 'nginx.processes'), (text) => {
+    const version = /nginx version: nginx\/(\S+)/.exec(text)?.[1] ?? null;
+    return nginxProcesses(processesOf(round, ask), ask.nginx?.container ? null : version);
+  });
 }
 
 function newestStart(

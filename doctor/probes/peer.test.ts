@@ -43,8 +43,8 @@ function lookFor(owner: PortOwner, port: number): PeerLook {
   return shareLooks(async () => {
     const sections = [peerSection(owner, port)];
     const round = { link: localLink(), sections, sudo: false, clock: systemClock, signal, deadlineMs: 5_000 };
-    const section = (await runRound(round)).sections.get('peer.owner');
-    return section ? { ok: true, text: section.text } : { ok: false, why: 'nothing was read' };
+    const section = (await runRound(round)).sections.whole('peer.owner');
+    return section?.ok ? { ok: true, text: section.text } : { ok: false, why: 'nothing was read' };
   });
 }
 

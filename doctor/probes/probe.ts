@@ -1,6 +1,5 @@
 // What a probe makes of a round: looks at its section, reads it, and says the fact with its evidence. Probes look; they decide nothing.
 
-import { createHash } from 'node:crypto';
 import { quoteWord } from '../../agents/runtime/index.ts';
 import {
   type Evidence,
@@ -15,7 +14,7 @@ import {
   unknown,
   type Vantage,
 } from '../engine/index.ts';
-import type { SectionOutput } from './frames.ts';
+import type { Said, Sections, Unsaid } from './sections.ts';
 
 /** Why something did not come from a host. It says nothing of the host. */
 export interface Gap {
@@ -37,33 +36,38 @@ export interface HostRound {
   /** What separates our frames from what the host prints. */
   readonly nonce: string;
   readonly root: boolean;
-  readonly sections: ReadonlyMap<string, SectionOutput>;
+  readonly sections: Sections;
   /** Why a section that is not there did not come; null when all came. */
   readonly gap: Gap | null;
 }
 
 /** What is read in a section, or why there is nothing to read. */
 export type Looked =
-  | { readonly ok: true; readonly text: string; readonly rc: number; readonly truncated: boolean }
-  | { readonly ok: false; readonly reason: UnknownReason; readonly detail: string };
+  | { readonly ok: true; readonly text: string; readonly rc: number }
+  | { readonly ok: false; readonly reason: UnknownReason; readonly detail: string; readonly wasSilent?: boolean };
 
-/** A section says `!tool ss` or `!permission …` on its first line when it cannot look. */
+/** The end of a log: what its lines say is so, and what is not among them may stand before them where it was cut. */
+export type LookedAtTail = Exclude<Looked, { ok: true }> | (Extract<Looked, { ok: true }> & { readonly cut: boolean });
+
+/** A section that came whole. Of a cut one half is nothing: what stands in the rest could be the very row that is missed. */
 export function look(round: HostRound, id: string): Looked {
-  const section = round.sections.get(id);
-  if (!section) return { ok: false, ...(round.gap ?? { reason: 'not-run', detail: 'it was not asked' }) };
-  const { text, rc, truncated } = section;
-  const refusal = /^!(tool|permission|absent) ?(.*)/.exec(text);
-  if (refusal?.[1] === 'tool') return { ok: false, reason: 'tool-missing', detail: refusal[2] ?? '' };
-  if (refusal?.[1] === 'permission') return { ok: false, reason: 'no-permission', detail: refusal[2] ?? '' };
-  if (rc === 124 && text === '') return { ok: false, reason: 'timeout', detail: 'the command took too long' };
-  return { ok: true, text, rc, truncated };
+  return lookAt(round, round.sections.whole(id));
 }
 
-/** Of a list half is nothing: what stands in the rest could be the very row that is missed. */
-export function whole(looked: Looked): Looked {
-  if (!looked.ok || (!looked.truncated && looked.rc !== 124)) return looked;
-  const detail = looked.truncated ? 'the answer was too long' : 'the command took too long';
-  return { ok: false, reason: 'cut', detail };
+/** The last whole lines of a section that was asked for as a tail. */
+export function lookAtTail(round: HostRound, id: string): LookedAtTail {
+  return lookAt(round, round.sections.tail(id));
+}
+
+/** A section says `!tool ss` or `!permission …` on its first line when it cannot look. */
+function lookAt<S extends Said>(round: HostRound, said: S | Unsaid | null) {
+  if (!said)
+    return { ok: false as const, ...(round.gap ?? { reason: 'not-run' as const, detail: 'it was not asked' }) };
+  if (!said.ok) return said;
+  const refusal = /^!(tool|permission) ?(.*)/.exec(said.text);
+  if (!refusal) return said;
+  const reason = refusal[1] === 'tool' ? ('tool-missing' as const) : ('no-permission' as const);
+  return { ok: false as const, reason, detail: refusal[2] ?? '' };
 }
 
 /** How a fact is told apart and where its evidence comes from. */
@@ -83,13 +87,13 @@ interface Saying<K extends FactKey> {
 
 /** Makes the fact. */
 export function say<K extends FactKey>(round: HostRound, saying: Saying<K>): Fact {
-  const text = round.sections.get(saying.section)?.text ?? '';
+  const raw = round.sections.excerpt(saying.section);
   const evidence: Evidence = {
     host: round.host,
     atMs: round.atMs,
     command: round.via ? `${round.via} ${quoteWord(saying.command)}` : saying.command,
-    lines: (saying.lines ?? text.split('\n').filter(Boolean)).slice(0, 5).map(short),
-    sha256: text === '' ? '' : createHash('sha256').update(text).digest('hex'),
+    lines: (saying.lines ?? raw.lines).slice(0, 5).map(short),
+    sha256: raw.sha256,
   };
   return fact({
     key: saying.key,
@@ -110,6 +114,11 @@ export function read<T>(looked: Looked, parse: (text: string) => T): Reading<T> 
   } catch (error) {
     return unknown('unparsed', error instanceof Error ? error.message : String(error));
   }
+}
+
+/** The same for the end of a log; what stands in it also says whether something was cut off. */
+export function readTail<T>(looked: LookedAtTail, parse: (text: string, cut: boolean) => T): Reading<T> {
+  return read(looked, (text) => parse(text, looked.ok && looked.cut));
 }
 
 /** One line of evidence stays readable. */

@@ -71,6 +71,7 @@ real=$(readlink /proc/self/fd/3) || no "the kernel does not say what it is"
 store "$real"
 set -- $(stat -L -c "%u %g %a %f %i %s" /proc/self/fd/3 2>/dev/null)
 [ $# = 6 ] || no "stat does not say whose it is"
+[ "$how" != all ] || [ "$6" -le ${FILE_BYTES} ] || no "it is larger than ${FILE_BYTES / 1024} kB"
 u=$1 g=$2 a=$3 at="$5 $6" size=$6
 case $4 in 8???) ;; *) no "it is not a regular file";; esac
 [ $((0$a & 2)) = 0 ] || no "anybody may write it"
@@ -135,7 +136,7 @@ esac`;
  * of a stranger's process nothing is read that he could make wait.
  */
 export const PROOF = `JUDGE='${JUDGE}'
-take() { ( IFS=' '; $T sh -c "$JUDGE" sh "$1" "$2" "$3" "\${4:-all}" "\${5:-0}" "$6" </dev/null 2>/dev/null || [ $? = 3 ] || echo '!refused it could not be read' ); }
+take() { ( IFS=' '; $T sh -c "$JUDGE" sh "$1" "$2" "$3" "\${4:-all}" "\${5:-0}" "$6" </dev/null 2>/dev/null 9>/dev/null || [ $? = 3 ] || echo '!refused it could not be read' ); }
 uid_of() { sed -n 's/^Uid:[[:space:]]*\\([0-9]*\\).*/\\1/p' "/proc/$1/status" 2>/dev/null; }
 parent_of() { sed -n 's/^PPid:[[:space:]]*//p' "/proc/$1/status" 2>/dev/null; }
 program_of() {

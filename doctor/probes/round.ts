@@ -5,6 +5,7 @@ import { createFrameReader, type SectionOutput } from './frames.ts';
 import { type HostLink, LostError } from './link.ts';
 import type { Gap } from './probe.ts';
 import { bundleScript, type Section, shellCommand } from './script.ts';
+import { Sections } from './sections.ts';
 
 export interface RoundOptions {
   readonly link: HostLink;
@@ -20,7 +21,7 @@ export interface RoundOptions {
 
 export interface RoundResult {
   readonly nonce: string;
-  readonly sections: ReadonlyMap<string, SectionOutput>;
+  readonly sections: Sections;
   readonly sentMs: number;
   /** When the first section was heard, by our clock: what the host's clock is compared with. */
   readonly firstHeardMs: number;
@@ -35,7 +36,7 @@ export async function runRound(options: RoundOptions): Promise<RoundResult> {
   const { link, clock, signal } = options;
   const nonce = randomBytes(12).toString('hex');
   const reader = createFrameReader(nonce);
-  const sections = new Map<string, SectionOutput>();
+  const heard: SectionOutput[] = [];
   const sentMs = clock.now();
   let firstHeardMs = 0;
   let gap: Gap | undefined;
@@ -64,7 +65,7 @@ export async function runRound(options: RoundOptions): Promise<RoundResult> {
           const keep = options.sections.find((item) => item.id === raw.id)?.keep;
           const text = keep ? keep(raw.text, nonce) : raw.text;
           const section = { ...raw, text: redactText(text) };
-          sections.set(section.id, section);
+          heard.push(section);
           options.onSection?.(section);
         }
         if (reader.done) finish(stopped);
@@ -81,6 +82,8 @@ export async function runRound(options: RoundOptions): Promise<RoundResult> {
   }
   const noise = redactText([reader.noise.trim(), complaint().trim()].filter(Boolean).join('; '));
   const missing = reader.done ? null : (gap ?? stopped);
+  const tails = options.sections.flatMap(({ id, isTail }) => (isTail ? [id] : []));
+  const sections = new Sections(heard, tails);
   return { nonce, sections, sentMs, firstHeardMs: firstHeardMs || sentMs, gap: missing, noise };
 }
 

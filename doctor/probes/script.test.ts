@@ -34,6 +34,7 @@ const allowed = new Set(
   readlink return sed set sh shift sort ss stat systemctl tail test tr true uname unset wc while xargs case if then else elif fi do done esac in
   [ { } : main continue break local command exit iptables-nft-save
   mtime nginx_root nginx_entry nginx_file nginx_conf nginx_show nginx_user nginx_pids nginx_proven config_text
+  limit halved first nginx_whole
   list take uid_of parent_of program_of users_of viworks_pids no store ours may ways`
     .split(/\s+/)
     .filter(Boolean),
@@ -80,9 +81,9 @@ test('what can also write is only asked to read', () => {
   expect([...program.matchAll(/\bawk /g)].length).toBe([...program.matchAll(/\bawk (?:-v \w+='[^']*' )*'/g)].length);
 });
 
-test('nothing is redirected but to nowhere', () => {
+test('nothing is redirected but to nowhere and into its own frame', () => {
   const targets = [...program.matchAll(/(?<![<>=-])\d?>{1,2}\s*(&?[^\s;)]+)/g)].map((match) => match[1]);
-  expect([...new Set(targets)].sort()).toEqual(['&1', '/dev/null']);
+  expect([...new Set(targets)].sort()).toEqual(['&1', '&9', '/dev/null']);
 });
 
 test.each([

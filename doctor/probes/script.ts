@@ -10,6 +10,8 @@ export interface Section {
   readonly body: string;
   /** Output beyond this is cut off on the host, in bytes. */
   readonly capBytes?: number;
+  /** A log that ends now, oldest line first: of a cut one the end is kept, and its whole lines are read. Whatever else is cut is unknown. */
+  readonly isTail?: boolean;
   /** What is kept of the output, where that is less than all of it: the rest is neither parsed nor recorded. */
   readonly keep?: (text: string, nonce: string) => string;
   /** Shell functions that the body needs; sections of one round may share them. */
@@ -19,22 +21,44 @@ export interface Section {
 /** Output of one section beyond this is never of use to a parser or a reader, in bytes. */
 const DEFAULT_CAP_BYTES = 64 * 1024;
 
+/** The exit status of `timeout`, and of a section in which it struck. */
+const CUT_SHORT = 124;
+
 /** How long one command inside a section may take where the host has `timeout`, in seconds: the probe budget. */
 const COMMAND_SECONDS = 3;
 
 // /usr/sbin is not in the PATH of an ordinary user on Debian, and ss, nginx and ip live there.
 const PROLOGUE = `LC_ALL=C; export LC_ALL; unset LANG LANGUAGE
 PATH=\${PATH:-/bin}:/usr/local/sbin:/usr/sbin:/sbin:/usr/local/bin:/usr/bin:/bin; export PATH
-T=; command -v timeout >/dev/null 2>&1 && T='timeout ${COMMAND_SECONDS}'
+T=; command -v timeout >/dev/null 2>&1 && T=limit
+# What ends a command early is said beside its output, which may go through any pipe: to the frame, on a descriptor of its own.
+exec 9>/dev/null
+halved() { printf '\\n@%s halved;' "$N" >&9; }
+limit() {
+  timeout ${COMMAND_SECONDS} "$@"
+  set -- $?
+  case $1 in 124|137|139|143) halved;; esac
+  return "$1"
+}
+# The first lines of a list; a longer one is not whole.
+first() {
+  k=$1
+  while IFS= read -r l; do
+    [ "$k" -gt 0 ] || { halved; return; }
+    printf '%s\\n' "$l"; k=$((k - 1))
+  done
+}
 # With fractions where date knows them: a file that was changed within the second of a reload must not look older.
 mtime() { date -r "$1" +%s.%N 2>/dev/null || echo -; }
 have() { command -v "$1" >/dev/null 2>&1; }
 emit() {
+  r=$2
+  while case $o in *"$H"*) ;; *) false;; esac; do o=\${o%%"$H"*}\${o#*"$H"}; r=${CUT_SHORT}; done
   if [ "\${#o}" -gt "$3" ]; then
-    printf '\\n@%s %s %s %s\\n' "$N" "$1" "$2" "$3+"
-    printf '%s' "$o" | head -c "$3"
+    printf '\\n@%s %s %s %s\\n' "$N" "$1" "$r" "$3+"
+    printf '%s' "$o" | $4 -c "$3"
   else
-    printf '\\n@%s %s %s %s\\n%s' "$N" "$1" "$2" "\${#o}" "$o"
+    printf '\\n@%s %s %s %s\\n%s' "$N" "$1" "$r" "\${#o}" "$o"
   fi
 }`;
 
@@ -45,10 +69,11 @@ export function bundleScript(sections: readonly Section[], nonce: string): strin
   const preludes = new Set(sections.flatMap(({ prelude }) => prelude ?? []));
   const functions = sections.map((section, index) => `s${index}() {\n${section.body}\n}`);
   const calls = sections.map(
-    (section, index) => `o=$(s${index} 2>&1); emit ${section.id} $? ${section.capBytes ?? DEFAULT_CAP_BYTES}`,
+    ({ id, capBytes = DEFAULT_CAP_BYTES, isTail }, index) =>
+      `o=$( { s${index} 2>&1; } 9>&1 ); emit ${id} $? ${capBytes} ${isTail ? 'tail' : 'head'}`,
   );
   // Everything is read before the first command runs, and commands get an empty stdin: none can eat the rest of the program.
-  return `N=${nonce}\n${[PROLOGUE, PROOF, ...preludes, ...functions].join('\n')}\nmain() {\n${calls.join('\n')}\nprintf '\\n@%s end 0 0\\n' "$N"\n}\nmain </dev/null\nexit 0\n`;
+  return `N=${nonce}\nH='\n@${nonce} halved;'\n${[PROLOGUE, PROOF, ...preludes, ...functions].join('\n')}\nmain() {\n${calls.join('\n')}\nprintf '\\n@%s end 0 0\\n' "$N"\n}\nmain </dev/null\nexit 0\n`;
 }
 
 /** The host itself ends a round that hangs, also when nobody is there any more to end it, in seconds. */

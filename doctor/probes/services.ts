@@ -13,7 +13,7 @@ import type { Ask } from './ask.ts';
 import { defineProbe } from './define-probe.ts';
 import { bootMs } from './host.ts';
 import { mayReadJournal } from './host-output.ts';
-import { type HostRound, look, read, say } from './probe.ts';
+import { type HostRound, look, lookAtTail, read, readTail, say } from './probe.ts';
 import { parseJournal, parseProcesses, parseUnits, type SeenProcess, type SeenUnit } from './service-output.ts';
 
 const properties = [
@@ -60,7 +60,8 @@ export const unitsProbe = defineProbe({
     const asked = `--no-pager -p ${properties} ${quoted(ask)} 'viworks*'`;
     // Microseconds tell the lines of this start from those of the one before; an old systemctl does not know the option.
     return `[ -d /run/systemd/system ] || { echo '!absent this host does not run systemd'; return; }
-TZ=UTC $T systemctl show --timestamp=us+utc ${asked} 2>/dev/null || TZ=UTC $T systemctl show ${asked}`;
+TZ=UTC; export TZ
+$T systemctl show --timestamp=us+utc ${asked} 2>/dev/null || $T systemctl show ${asked}`;
   },
   facts: (round, ask) => [
     ...named(ask).map(({ part, unit }) => {
@@ -129,6 +130,7 @@ export const logsProbe = defineProbe({
       id: `log.tail.${part}`,
       title: `log of ${unit}`,
       capBytes: 48 * 1024,
+      isTail: true,
       body: `have journalctl || { echo '!tool journalctl'; return; }
 $T journalctl -q --no-pager -o short-unix -n ${LOG_LINES} -u ${quoteWord(unit)} 2>&1`,
     })),
@@ -155,7 +157,8 @@ function hasOwnLog(part: Part): boolean {
 }
 
 function unitReading(round: HostRound) {
-  const epoch = Number.parseFloat(round.sections.get('host.clock')?.text ?? '');
+  const clock = look(round, 'host.clock');
+  const epoch = Number.parseFloat(clock.ok ? clock.text : '');
   const nowMs = Number.isFinite(epoch) ? epoch * 1000 : round.atMs;
   return read(look(round, 'unit.state'), (text) => parseUnits(text, nowMs));
 }
@@ -257,16 +260,17 @@ interface PartLog {
 
 function logFact(round: HostRound, of: PartLog): Fact {
   const section = `log.tail.${of.part}`;
-  const looked = look(round, section);
-  const readable = mayReadJournal(round.sections.get('host.identity')?.text ?? '');
+  const looked = lookAtTail(round, section);
+  const identity = look(round, 'host.identity');
+  const readable = identity.ok && mayReadJournal(identity.text);
   const none = looked.ok && looked.text.trim() === '';
   const denied = none && !readable;
   const reading = denied
     ? unknown('no-permission', 'the journal needs root or the group systemd-journal')
-    : read(looked, (text) =>
+    : readTail(looked, (text, cut) =>
         parseJournal(text, {
           sinceMs: of.seen?.windowMs ?? null,
-          cut: looked.ok && looked.truncated,
+          cut,
           max: LOG_LINES,
           looping: of.seen?.looping ?? false,
         }),

@@ -1,7 +1,7 @@
 // Listening sockets with their queues and owners, connections to the backend, and counters, from ss or from /proc.
 import { type Connection, type Fact, known, type Listener, type Vantage } from '../engine/index.ts';
 import { defineProbe } from './define-probe.ts';
-import { type HostRound, look, read, say, whole } from './probe.ts';
+import { type HostRound, look, read, say } from './probe.ts';
 import type { Section } from './script.ts';
 import { type Owners, ownersOf } from './services.ts';
 import { parseListenCounters, parseProcSockets, parseSs, type Socket } from './socket-output.ts';
@@ -19,7 +19,7 @@ export const listenersProbe = defineProbe({
   key: 'tcp.listeners',
   command: 'ss -ltnpe',
   lines: (rows) => rows.map(rowText),
-  reading: (round) => read(whole(look(round, 'tcp.listeners')), (text) => listenersOf(text, ownersOf(round))),
+  reading: (round) => read(look(round, 'tcp.listeners'), (text) => listenersOf(text, ownersOf(round))),
 });
 
 /** The same once more while a dial is being held. */
@@ -44,7 +44,7 @@ export const connectionsProbe = defineProbe({
   key: 'tcp.connections',
   command: 'ss -tnp state all',
   reading: (round, { dialled }) =>
-    read(whole(look(round, 'tcp.connections')), (text) =>
+    read(look(round, 'tcp.connections'), (text) =>
       socketsOf(text)
         .filter((socket) => socket.state !== 'LISTEN' && dialled.includes(socket.remotePort))
         .map((socket) => connectionOf(socket, ownersOf(round))),

@@ -78,9 +78,10 @@ function setupScript(units: readonly PartUnit[]): string {
   const names = units.flatMap(({ part, unit }) => (unit === null || part === 'docker' ? [] : [quoteWord(unit)]));
   return `[ -d /run/systemd/system ] || { echo '!absent this host does not run systemd'; return; }
 ${lister}
+TZ=UTC; export TZ
 all=
 for u in ${names.join(' ')}; do
-  shown=$(TZ=UTC $T systemctl show --no-pager -p ${properties} "$u" 2>/dev/null) || continue
+  shown=$($T systemctl show --no-pager -p ${properties} "$u" 2>/dev/null) || continue
   echo "--unit $u"; printf '%s\\n' "$shown"
   cg=$($T systemctl show -p ControlGroup --value "$u" 2>/dev/null)
   [ -n "$cg" ] && sed -n 's/^frozen \\([01]\\)$/CgroupFrozen=\\1/p' "/sys/fs/cgroup$cg/cgroup.events" 2>/dev/null
@@ -99,7 +100,7 @@ for u in ${names.join(' ')}; do
   all="$all $(printf '%s\\n' "$shown" | sed -n -E 's/^(${relations})=//p' | tr '\\n' ' ')"
 done
 echo "--related"
-TZ=UTC $T systemctl show --no-pager -p ${relatedProperties} $(printf '%s\\n' $all | sort -u | grep -v '^shutdown.target$') 2>/dev/null`;
+$T systemctl show --no-pager -p ${relatedProperties} $(printf '%s\\n' $all | sort -u | grep -v '^shutdown.target$') 2>/dev/null`;
 }
 
 function setupFacts(round: HostRound, parts: readonly PartUnit[]): readonly Fact[] {
@@ -109,7 +110,6 @@ function setupFacts(round: HostRound, parts: readonly PartUnit[]): readonly Fact
     if (unit === null || part === 'docker') return [];
     const setup = setups?.get(unit);
     const absent = looked.ok && looked.text.startsWith('!absent');
-    const complete = looked.ok && !looked.truncated;
     return [
       say(round, {
         key: 'unit.setup',
@@ -121,9 +121,9 @@ function setupFacts(round: HostRound, parts: readonly PartUnit[]): readonly Fact
           ? notApplicable('this host does not run systemd')
           : !looked.ok
             ? unknown(looked.reason, looked.detail)
-            : setup && complete
+            : setup
               ? known(setup)
-              : unknown('unparsed', complete ? `no answer for ${unit}` : 'the answer was cut'),
+              : unknown('unparsed', `no answer for ${unit}`),
       }),
     ];
   });

@@ -20,9 +20,8 @@ export function watchPeer(context: NetworkContext, view: SiteView): PeerLook {
     const sections = [peerSection(owner, port)];
     const { sections: seen, gap } = await runRound({ link, sections, sudo, clock, signal, deadlineMs: LOOK_MS });
     if (gap?.reason === 'lost') throw new LostError(gap.detail);
-    const section = seen.get('peer.owner');
-    if (!section || section.truncated)
-      return { ok: false, why: `who holds port ${port} could not be read on ${view.site.ref.name}` };
+    const section = seen.whole('peer.owner');
+    if (!section?.ok) return { ok: false, why: `who holds port ${port} could not be read on ${view.site.ref.name}` };
     return { ok: true, text: section.text };
   });
 }

@@ -1,7 +1,6 @@
 // The second look: while one dial is held and hears nothing, the accept queues are read again. At most one extra bundle a host.
 import { type Fact, fact, type Listener, unknown } from '../../engine/index.ts';
-import { insideSection } from '../../probes/docker.ts';
-import { parseInnerSockets } from '../../probes/docker-output.ts';
+import { innerSockets, insideSection } from '../../probes/docker.ts';
 import type { Endpoint } from '../../probes/network.ts';
 import type { HostRound } from '../../probes/probe.ts';
 import { runRound } from '../../probes/round.ts';
@@ -36,7 +35,7 @@ export function watchQueue(context: NetworkContext, view: SiteView, endpoint: En
 
 function rowsOf(round: HostRound, section: string, pid: number | null): readonly Listener[] {
   if (pid === null) return listenersIn(round, section) ?? [];
-  const text = parseInnerSockets(round.sections.get('docker.inside')?.text ?? '', pid);
+  const text = innerSockets(round, pid);
   return text === null ? [] : listenersOf(text, new Map());
 }
 

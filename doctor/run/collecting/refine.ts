@@ -1,6 +1,7 @@
 // What the rounds tell about an installation that nobody described: our kind or another one, in containers or under systemd. Pure.
 import type { Topology } from '../../engine/index.ts';
 import { findContainer } from '../../probes/docker.ts';
+import { look } from '../../probes/probe.ts';
 import type { SiteView } from './rounds.ts';
 
 /** Only what is marked as inferred is changed; what was told stays as it was told. */
@@ -9,11 +10,8 @@ export function refineTopology(topology: Topology, views: readonly SiteView[]): 
   if (!backend) return topology;
   const named = nameContainers(topology, backend);
   if (!topology.inferred.includes('kind')) return named;
-  const texts = views.flatMap((view) => [
-    view.round.sections.get('unit.state')?.text ?? '',
-    view.round.sections.get('process.state')?.text ?? '',
-  ]);
-  const ours = texts.some((text) => /\/opt\/viworks\/|viworks\/dist\/main\.js/.test(text));
+  const texts = views.flatMap(({ round }) => [look(round, 'unit.state'), look(round, 'process.state')]);
+  const ours = texts.some((seen) => seen.ok && /\/opt\/viworks\/|viworks\/dist\/main\.js/.test(seen.text));
   return { ...named, kind: ours ? 'viworks' : 'other' };
 }
 

@@ -60,6 +60,7 @@ export async function lookAtSite(context: RoundContext, site: Site): Promise<Sit
       last = now;
     },
   });
+  const identity = result.sections.whole('host.identity');
   const round: HostRound = {
     vantage: site.id,
     host: site.ref.name,
@@ -67,7 +68,7 @@ export async function lookAtSite(context: RoundContext, site: Site): Promise<Sit
     atMs: result.sentMs,
     heardMs: result.firstHeardMs,
     nonce: result.nonce,
-    root: /^\d+$/m.exec(result.sections.get('host.identity')?.text ?? '')?.[0] === '0',
+    root: identity?.ok === true && /^\d+$/m.exec(identity.text)?.[0] === '0',
     sections: result.sections,
     gap: result.gap,
   };

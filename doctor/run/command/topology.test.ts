@@ -2,6 +2,7 @@
 import { expect, test } from 'vitest';
 import { inventorySchema, toInventory } from '../../../deploy/inventory/index.ts';
 import type { Topology } from '../../engine/index.ts';
+import { Sections } from '../../probes/sections.ts';
 import { refineTopology } from '../collecting/refine.ts';
 import type { SiteView } from '../collecting/rounds.ts';
 import { targetOfName } from './targets.ts';
@@ -34,7 +35,11 @@ test('containers whose names are not given are marked as guessed, and named by w
     backend: { unit: null, sockets: [], container: null },
   });
   const container = { name: 'acme-backend', image: 'x', state: 'running', ports: [] };
-  const view = { site: { id: 'be' }, containers: [container], round: { sections: new Map() } } as unknown as SiteView;
+  const view = {
+    site: { id: 'be' },
+    containers: [container],
+    round: { sections: new Sections([]) },
+  } as unknown as SiteView;
   expect(refineTopology(topology, [view]).backend.container).toBe('acme-backend');
 });
 
@@ -55,7 +60,7 @@ test.each([
 });
 
 test('programs below /opt/viworks make it an installation of ours', () => {
-  const sections = (text: string) => new Map([['unit.state', { id: 'unit.state', rc: 0, text, truncated: false }]]);
+  const sections = (text: string) => new Sections([{ id: 'unit.state', rc: 0, text, truncated: false }]);
   const view = (text: string) =>
     ({ site: { id: 'be' }, containers: [], round: { sections: sections(text) } }) as unknown as SiteView;
   const topology = typed('wss://a.test/ws/agent');
