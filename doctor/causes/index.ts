@@ -11,6 +11,7 @@ import { gatewayUrlCauses } from './gateway-url.ts';
 import { hostCauses } from './host.ts';
 import { nameCauses } from './names.ts';
 import { networkCauses } from './network.ts';
+import { networkRuleCauses } from './network-rules.ts';
 import { nginxAnswersCauses } from './nginx-answers.ts';
 import { nginxConfigCauses } from './nginx-config.ts';
 import { nginxFrontCauses } from './nginx-front.ts';
@@ -37,6 +38,7 @@ export const causes: readonly CauseRule[] = [
   ...tlsCauses,
   ...nameCauses,
   ...networkCauses,
+  ...networkRuleCauses,
   ...gatewayDownCauses,
   ...gatewayUnitCauses,
   ...unitHeldCauses,

@@ -11,7 +11,7 @@ import {
   type Tri,
   type View,
 } from '../engine/index.ts';
-import { filterText, stoppedBy } from './packet-filter.ts';
+import { filterText, removal, stoppedBy } from './packet-filter.ts';
 import { on, remedy } from './texts.ts';
 
 const { backend, gateway, nginx, parts } = signs;
@@ -195,7 +195,15 @@ export const networkCauses: readonly CauseRule[] = causesOf(
         egressRule,
       ],
       lookalikes: { 'NET-14': reachedElsewhere, 'NET-05': egressRule },
-      remedy: (view) => remedy('remove the rule', on(view, 'gw', 'iptables -S OUTPUT')),
+      remedy: (view) =>
+        remedy(
+          'take the rule out',
+          on(
+            view,
+            'gw',
+            ...removal(egressStop(view), `iptables -I OUTPUT -p tcp --dport ${view.topology.publicPort} -j ACCEPT`),
+          ),
+        ),
       help: `A refusal that comes at once, or silence, from this host only: its own egress rule. What filters stand on the way does not matter until it is gone.`,
     },
     'NET-07': {
@@ -217,7 +225,12 @@ export const networkCauses: readonly CauseRule[] = causesOf(
       title: (view) => `a packet filter on the backend host rejects connections to port ${agentsPort(view)}`,
       necessary: [covered, backend.directRefused],
       signature: [filtered('reject')],
-      lookalikes: { 'BE-01': backend.agentsListens, 'BE-09': ['it listens on another address family', covered] },
+      // Without the rules a redirect to a closed port looks the same.
+      lookalikes: {
+        'NET-21': filtered('reject'),
+        'BE-01': backend.agentsListens,
+        'BE-09': ['it listens on another address family', covered],
+      },
       predicts: ['backend.agents.upgrades', 'backend.health.good'],
       remedy: (view) => remedy('let loopback through', on(view, 'be', 'iptables -I INPUT -i lo -j ACCEPT')),
       help: `"Connection refused" does not mean that nobody listens: the kernel has a LISTEN row for this very address, and a rule answers in its place.`,

@@ -128,15 +128,29 @@ const endsItself = (of: {
 Told from a configuration that does not hold (CFG-03, BE-06) by the code of the last line.`,
 });
 
+interface Refusal {
+  readonly name: string;
+  readonly hint: string;
+  readonly code?: number;
+  /** When the agent dials again, by the gateway's clock; null where its log does not say. */
+  readonly untilMs?: number | null;
+}
+
 /** The newest refusal of this gateway's HELLO that no open session has followed. */
-function refusal(view: View): { readonly name: string; readonly hint: string } | null {
+function refusal(view: View): Refusal | null {
   const lines = view.value('log.tail', 'gw', 'gateway')?.lines ?? [];
   for (const line of [...lines].reverse()) {
     const spoken = logs.spokenBy(line);
     if (!spoken) continue;
     const { event, fields } = spoken;
     if (event === MESSAGES.sessionOpen.code) return null;
-    if (event === MESSAGES.gatewayRefused.code) return { name: text(fields.name), hint: text(fields.hint) };
+    if (event === MESSAGES.gatewayRefused.code)
+      return {
+        name: text(fields.name),
+        hint: text(fields.hint),
+        code: Number(fields.code),
+        untilMs: line.atMs === null || typeof fields.delayMs !== 'number' ? null : line.atMs + fields.delayMs,
+      };
     if (event === MESSAGES.sessionRefused.code && fields.code === 4107) return { name: 'too_many', hint: '' };
   }
   return null;
@@ -183,6 +197,29 @@ const refused = (of: {
   remedy: (view) => remedy(of.fix, of.commands(view)),
   help: of.help,
 });
+
+/** Refusals that speak of one conversation and not of who this gateway is: the next dial may well be taken. */
+const ofOneTalk = ['protocol_error', 'probe_refused'];
+const clockTime = (ms: number) => `${new Date(ms).toISOString().slice(11, 19)} UTC`;
+
+const waits = sign(
+  [
+    (view) => {
+      const seen = refusal(view);
+      const until = seen?.untilMs ? ` and waits until ${clockTime(seen.untilMs)}` : '';
+      return `its log says that the backend closed with ${seen?.code} (${seen?.name ?? ''}: ${seen?.hint ?? ''})${until}`;
+    },
+    'its log does not say that it waits after a refusal',
+  ],
+  (view) =>
+    judge(view, ['log.tail', 'gw', 'gateway'], (tail): Tri => {
+      const seen = refusal(view);
+      if (!seen || !ofOneTalk.includes(seen.name)) return tail.truncated ? 'unknown' : 'no';
+      const now = view.value('host.clock', 'gw')?.epochMs;
+      if (now === undefined || !seen.untilMs || tail.sinceMs === null) return 'unknown';
+      return now < seen.untilMs ? 'yes' : 'no';
+    }),
+);
 
 const restartAgent = (view: View) => on(view, 'gw', `systemctl restart ${gatewayUnit(view)}`);
 
@@ -267,6 +304,28 @@ export const ownWordsCauses: readonly CauseRule[] = causesOf(
           ],
         ),
       help: `Two running agents have the same key and id, so each new session supersedes the other's (close code 4002), every few seconds. At any one instant the gateway looks connected; commands are cut off. The backend's log has the addresses that the sessions came from.`,
+    },
+    'WS-10': {
+      name: 'agent waits after a refusal',
+      layer: 'gateway',
+      hop: 'heartbeat',
+      title: (view) => {
+        const seen = refusal(view);
+        const until = seen?.untilMs ? ` until ${clockTime(seen.untilMs)}` : '';
+        return `the agent waits${until} before it dials again, since the backend closed with ${seen?.code ?? 'a code'} (${seen?.name ?? ''})`;
+      },
+      necessary: [parts.runs(gatewayPlace), gateway.linkDown, waits],
+      signature: [gateway.gatewayUpgrades],
+      forbids: [gateway.linkUp],
+      lookalikes: { 'SYS-21': waits, 'SYS-31': waits, 'NET-19': waits },
+      predicts: ['agents.link.up', 'agents.registry.online'],
+      remedy: (view) =>
+        remedy('restart the agent, or wait; if it is refused again, compare the versions of both sides', [
+          ...restartAgent(view),
+          ...on(view, 'gw', `journalctl -u ${gatewayUnit(view)} -n 20 | grep ${MESSAGES.gatewayRefused.code}`),
+        ]),
+      help: `Some close codes of the backend say that coming back at once is of no use, and the agent then waits about ten minutes. What made the backend close (a broken frame, something else than the backend that answered for a moment) may be long gone: the path is fine, as the probe from this host shows, and the agent does not look yet.
+Told from an agent that gave up (SYS-21) by its own last line, which says until when it waits.`,
     },
     'BE-14': refused({
       names: ['too_many'],

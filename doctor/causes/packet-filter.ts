@@ -10,6 +10,8 @@ export interface Packets {
   readonly loopback: boolean;
   readonly from: readonly string[];
   readonly to: readonly string[];
+  /** Whose they are, in a rule's words (`uid 998`); left out, a rule for somebody's packets may or may not be about these. */
+  readonly owners?: readonly string[];
 }
 
 /** The rule that stops them with one of these actions, if there is one for certain. */
@@ -34,8 +36,31 @@ export function stoppedBy(
   return null;
 }
 
+/** The rule that sends them elsewhere, if there is one for certain. The first that fits decides. */
+export function redirectedBy(rules: readonly FirewallRule[], packets: Packets): FirewallRule | null {
+  const unsure = new Set<string>();
+  for (const rule of rules) {
+    const base = rule.base ?? rule.chain;
+    const isNat = rule.action === 'redirect' || /\bnat\b/.test(base);
+    const fits = isNat ? meets(rule, packets) : 'no';
+    if (fits === 'no' || unsure.has(base)) continue;
+    if (rule.action === 'redirect' && fits === 'yes') return rule;
+    unsure.add(base);
+  }
+  return null;
+}
+
 export function filterText(rule: FirewallRule | null | undefined): string {
   return rule ? `${rule.text}${rule.packets ? ` (${rule.packets} packets)` : ''}` : '';
+}
+
+/** Commands that take the rule out; a policy has no rule, so `instead` is said there. */
+export function removal(rule: FirewallRule | null, instead: string): readonly string[] {
+  const [, added, line] = /^(?:\[\d+:\d+\] )?(-A) (.*)$/.exec(rule?.text ?? '') ?? [];
+  if (!rule || /^:|\bpolicy\b/.test(rule.text)) return [instead];
+  if (added) return [`iptables ${(rule.base ?? '').startsWith('nat ') ? '-t nat ' : ''}-D ${line}`];
+  const chain = `${(rule.base ?? '').split(' ').slice(0, -1).join(' ')} ${rule.chain}`.trim();
+  return [`nft -a list chain ${chain}`, `nft delete rule ${chain} handle NUMBER`];
 }
 
 function meets(rule: FirewallRule, packets: Packets): Tri {
@@ -48,9 +73,33 @@ function meets(rule: FirewallRule, packets: Packets): Tri {
     throughInterface(rule.interface, packets.loopback),
     covers(rule.source, packets.from),
     covers(rule.destination, packets.to),
+    ownedBy(rule.owner ?? null, packets.owners ?? []),
   ];
   if (rest.includes('no')) return 'no';
   return narrowed === 'some' || rest.includes('unknown') ? 'unknown' : 'yes';
+}
+
+/** Only the host that sends them knows whose they are. */
+function ownedBy(owner: string | null, owners: readonly string[]): Tri {
+  if (owner === null) return 'yes';
+  if (owner.startsWith('!')) return negate(ownedBy(owner.slice(1), owners));
+  const [kind = '', wanted = ''] = owner.split(/ (.*)/s);
+  const own = owners.flatMap((item) => (item.startsWith(`${kind} `) ? [item.slice(kind.length + 1)] : []));
+  const isNumber = (text: string) => /^\d/.test(text);
+  return some(
+    wanted.split(',').flatMap((item): readonly Tri[] => {
+      // A name and a number cannot be compared here.
+      const like = own.filter((one) => isNumber(one) === isNumber(item.trim()));
+      return like.length === 0 ? ['unknown'] : like.map((one) => (isOwner(item.trim(), one) ? 'yes' : 'no'));
+    }),
+  );
+}
+
+/** A number, a name, a range of numbers, or a control group with what is below it. */
+function isOwner(wanted: string, own: string): boolean {
+  const [, from, to] = /^(\d+)-(\d+)$/.exec(wanted) ?? [];
+  if (from !== undefined && /^\d+$/.test(own)) return Number(from) <= Number(own) && Number(own) <= Number(to);
+  return wanted === own || own.startsWith(`${wanted}/`);
 }
 
 /** By which interface of its own a host is reached from outside is not known here. */

@@ -50,6 +50,7 @@ const cause = (parts: CauseParts): CauseRule => ({
   lookalikes: [],
   predicts: ['x.one.fails'],
   followsFrom: [],
+  leadsAway: false,
   remedy: () => ({ text: 'mend it', commands: [] }),
   help: 'help',
   ...parts,

@@ -11,12 +11,21 @@ export interface Match {
   readonly destination: string | null;
   /** With `!` in front: all but this one. */
   readonly interface: string | null;
+  /** Whose packets, on the host that sends them: `uid 998`, `gid 998`, `cgroup system.slice/x.service`; with `!` in front: all but theirs. */
+  readonly owner: string | null;
   readonly narrowed: 'none' | 'some' | 'never';
 }
 
 type Draft = { -readonly [K in keyof Match]: Match[K] };
 
-const empty = (): Draft => ({ ports: null, source: null, destination: null, interface: null, narrowed: 'none' });
+const empty = (): Draft => ({
+  ports: null,
+  source: null,
+  destination: null,
+  interface: null,
+  owner: null,
+  narrowed: 'none',
+});
 
 function narrow(draft: Draft, to: 'some' | 'never'): void {
   if (draft.narrowed !== 'never') draft.narrowed = to;
@@ -32,6 +41,17 @@ function byProtocol(draft: Draft, protocols: readonly string[], negated: boolean
   if (fits === negated) narrow(draft, 'never');
 }
 
+const ownerWords: Readonly<Record<string, string>> = {
+  '--uid-owner': 'uid',
+  '--gid-owner': 'gid',
+  '--path': 'cgroup',
+};
+
+function byOwner(draft: Draft, owner: string): void {
+  if (draft.owner !== null) narrow(draft, 'some');
+  draft.owner = owner;
+}
+
 function byPorts(draft: Draft, items: readonly string[], negated: boolean): void {
   const ranges = items.map((item): PortRange | null => {
     const [, from, to] = /^(\d+)(?:[:-](\d+))?$/.exec(item) ?? [];
@@ -39,6 +59,10 @@ function byPorts(draft: Draft, items: readonly string[], negated: boolean): void
   });
   if (negated || ranges.includes(null)) narrow(draft, 'some');
   else draft.ports = ranges.flatMap((range) => (range ? [range] : []));
+}
+
+function bare(word: string): string {
+  return word.replace(/^"|"$/g, '').replace(/^\//, '');
 }
 
 /** The text between `-A CHAIN` and `-j TARGET`. */
@@ -54,7 +78,7 @@ export function matchOfIptables(text: string): Match {
     }
     const named = (value: string): string => (negated ? `!${value}` : value);
     if (word === '-m') {
-      const known = ['tcp', 'multiport', 'comment', 'conntrack', 'state', 'udp', 'icmp'];
+      const known = ['tcp', 'multiport', 'comment', 'conntrack', 'state', 'udp', 'icmp', 'owner', 'cgroup'];
       if (!known.includes(next())) narrow(draft, 'some');
     } else if (word === '-p') byProtocol(draft, [next()], negated);
     else if (word === '-s') draft.source = named(next());
@@ -63,7 +87,8 @@ export function matchOfIptables(text: string): Match {
       // What is forwarded has two of them.
       if (draft.interface !== null) narrow(draft, 'some');
       draft.interface = named(next());
-    } else if (word === '--comment') next();
+    } else if (ownerWords[word] !== undefined) byOwner(draft, named(`${ownerWords[word]} ${bare(next())}`));
+    else if (word === '--comment') next();
     else if (word === '--dport' || word === '--dports') byPorts(draft, next().split(','), negated);
     else if (word === '--ctstate' || word === '--state') byState(draft, next().split(','), negated);
     else if (word === '--tcp-flags') {
@@ -105,6 +130,13 @@ export function matchOfNft(text: string): Match {
     if (items.length > 1) narrow(draft, 'some');
     draft.interface = named(items, negated);
   });
+  for (const kind of ['uid', 'gid'])
+    take(String.raw`\b(?:meta )?sk${kind}`, (items, negated) =>
+      byOwner(draft, named([`${kind} ${items.join(',')}`], negated)),
+    );
+  take(String.raw`\bsocket cgroupv2 level \d+`, (items, negated) =>
+    byOwner(draft, named([`cgroup ${items.map(bare).join(',')}`], negated)),
+  );
   rest = rest.replace(/\btcp flags (syn \/ \S+|& \([^)]*\) == syn\b|syn\b(?! ?,))/, '');
   if (/\b(udp|icmp|icmpv6|sctp|dccp|igmp|esp|ah)\b/.test(rest)) narrow(draft, 'never');
   else if (rest.trim() !== '') narrow(draft, 'some');

@@ -88,8 +88,9 @@ export const firewallProbe = defineProbe({
   script: `[ "$(id -u)" = 0 ] || { echo '!permission the rules of the packet filter need root'; return; }
 if have nft; then $T nft list ruleset 2>&1; elif have iptables-nft-save; then $T iptables-nft-save -c 2>/dev/null; else echo '!tool nft'; fi`,
   key: 'firewall.rules',
-  command: 'nft list ruleset',
+  command: 'nft list ruleset || iptables-save -c',
   parse: parseFirewall,
+  lines: (rules) => rules.filter((rule) => rule.action !== 'accept').map((rule) => rule.text),
 });
 
 function naming(lines: readonly HostsLine[], serverName: string): readonly HostsLine[] {

@@ -52,6 +52,8 @@ export interface CauseRule {
   readonly lookalikes: readonly LookAlike[];
   /** Ids of the checks whose failure it explains. */
   readonly predicts: readonly string[];
+  /** What is reached is another place: what was seen behind it speaks of that place, and follows from this cause. */
+  readonly leadsAway: boolean;
   /** Codes of deeper causes that this one follows from; it then becomes a link of their chain. */
   readonly followsFrom: readonly string[];
   readonly remedy: (view: View) => Remedy;
@@ -67,7 +69,7 @@ export interface CauseDefaults
 /** One row of the catalogue as it is written. What is left out comes from the defaults, or is empty. */
 export interface CauseRow
   extends Pick<CauseRule, 'name' | 'necessary' | 'remedy' | 'help'>,
-    Partial<CauseDefaults & Pick<CauseRule, 'signature' | 'supports' | 'forbids' | 'followsFrom'>> {
+    Partial<CauseDefaults & Pick<CauseRule, 'signature' | 'supports' | 'forbids' | 'followsFrom' | 'leadsAway'>> {
   readonly title: string | ((view: View) => string);
   /** By code: the sign that separates; for a code without a rule of its own its title comes first. */
   readonly lookalikes?: Readonly<Record<string, Claim | readonly [title: string, separator: Claim]>>;
@@ -87,6 +89,7 @@ export function causesOf(
       supports: [],
       forbids: [],
       followsFrom: [],
+      leadsAway: false,
       predicts: [],
       scope: 'active',
       per: row.host === 'gw' ? 'gateway' : 'site',

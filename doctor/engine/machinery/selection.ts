@@ -129,6 +129,16 @@ function explainedBy(chosen: readonly Chosen[], findings: readonly Judgement[]):
   return new Set(findings.filter((item) => chosen.some((one) => explainsFinding(one, item, findings))));
 }
 
+/** Seen only behind a hop that leads to another place: it is that place's. */
+function isLedAway(item: Chosen, other: Chosen): boolean {
+  const [behind, at] = [item, other].map((one) => hopOrder(one.candidate.rule.hop));
+  if (!other.candidate.rule.leadsAway || (behind ?? 0) >= (at ?? 0)) return false;
+  return (
+    item.gateways.every((id) => other.gateways.includes(id)) &&
+    item.explains.every((one) => other.explains.includes(one))
+  );
+}
+
 /** A cause that follows from another named one is a link in its chain, not a second card. */
 function foldChains(all: readonly Chosen[]): readonly Chosen[] {
   const rootOf = (item: Chosen, seen: ReadonlySet<Chosen> = new Set()): Chosen => {
@@ -136,7 +146,7 @@ function foldChains(all: readonly Chosen[]): readonly Chosen[] {
       (other) =>
         other !== item &&
         !seen.has(other) &&
-        item.candidate.rule.followsFrom.includes(other.candidate.rule.code) &&
+        (item.candidate.rule.followsFrom.includes(other.candidate.rule.code) || isLedAway(item, other)) &&
         (item.gateways.length === 0 || other.gateways.some((id) => item.gateways.includes(id))),
     );
     return deeper ? rootOf(deeper, new Set([...seen, item])) : item;

@@ -232,11 +232,16 @@ export interface Container {
   }[];
 }
 
-/** One rule of `iptables-save -c` / `nft list ruleset` (root), reduced to what a TCP path can meet. In the order in which they are asked. */
+/**
+ * One rule of `iptables-save -c` / `nft list ruleset` (root), reduced to what a TCP path can meet. In the order in which they are asked.
+ * `redirect` sends a connection elsewhere (DNAT, REDIRECT): it stands in a chain of its own kind, and stops nothing.
+ */
 export interface FirewallRule {
   readonly chain: string;
   readonly direction: 'in' | 'out' | 'forward';
-  readonly action: 'drop' | 'reject' | 'accept' | 'other';
+  readonly action: 'drop' | 'reject' | 'accept' | 'other' | 'redirect';
+  /** Of a redirect: where to, `192.0.2.1:8443` or `:8443`. */
+  readonly to?: string;
   /** Destination port it is limited to; null = any, or those of `ports`. */
   readonly port: number | null;
   /** Several ports, or a range of them. */
@@ -246,6 +251,8 @@ export interface FirewallRule {
   readonly destination: string | null;
   /** With `!` in front: all but this one. */
   readonly interface: string | null;
+  /** Whose packets it is about, as the rule has it: `uid 998`, `gid 998`, `cgroup system.slice/x.service`; with `!` in front: all but theirs. */
+  readonly owner?: string;
   /** Whether it demands more of a new TCP connection than this row says. Left out by recordings that are older than this field. */
   readonly narrowed?: 'none' | 'some' | 'never';
   /** The base chain that it is reached from: an accept there ends the chain, and no other one. */

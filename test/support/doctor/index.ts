@@ -4,6 +4,7 @@ import type { Case } from './case.ts';
 import { combinedCases, trapCases } from './combined.ts';
 import { gatewayCases } from './gateway.ts';
 import { networkCases } from './network.ts';
+import { networkRuleCases } from './network-rules.ts';
 import { nginxCases } from './nginx.ts';
 import { nginxAnswersCases } from './nginx-answers.ts';
 import { nginxFrontCases } from './nginx-front.ts';
@@ -21,6 +22,7 @@ export const cases: readonly Case[] = [
   ...nginxFrontCases,
   ...ownWordsCases,
   ...networkCases,
+  ...networkRuleCases,
   ...rateCases,
   ...telltaleCases,
   ...unitSetupCases,

@@ -4,6 +4,7 @@ import type { Break } from './break.ts';
 import { dockerBreaks } from './docker.ts';
 import { gatewayBreaks } from './gateway.ts';
 import { networkBreaks } from './network.ts';
+import { networkRuleBreaks } from './network-rules.ts';
 import { routeBreaks, runtimeBreaks } from './nginx.ts';
 import { frontBreaks } from './nginx-front.ts';
 import { sshBreaks } from './sight.ts';
@@ -21,6 +22,7 @@ export const breaks: readonly Break[] = [
   ...unitBreaks,
   ...unitSetupBreaks,
   ...networkBreaks,
+  ...networkRuleBreaks,
   ...tlsBreaks,
   ...sshBreaks,
   ...nginxTraps,

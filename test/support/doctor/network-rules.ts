@@ -1,0 +1,146 @@
+// Cases of packet filter rules that are for one user's packets, and of redirects; with the harmless ones beside them.
+import { parseFirewall } from '../../../doctor/probes/firewall-output.ts';
+import { type Case, directGets, offline, publicGets } from './case.ts';
+import { healthy } from './healthy.ts';
+import * as w from './world.ts';
+
+const agentUnit = 'viworks-gateway-agent.service';
+
+const filter = (...rules: readonly string[]) => rules.map((rule) => `[7:420] -A ${rule}`);
+
+/** As `iptables-nft-save -c` prints it. */
+const saved = (table: 'filter' | 'nat', ...rules: readonly string[]) =>
+  parseFirewall([`*${table}`, ...filter(...rules), 'COMMIT'].join('\n'));
+
+const nft = (type: string, ...rules: readonly string[]) =>
+  parseFirewall(
+    ['table inet x {', 'chain c {', `type ${type} priority 0; policy accept;`, ...rules, '}', '}'].join('\n'),
+  );
+
+/** The agent has no link, and a listener of its own that shows its user. */
+function agentCut(): w.World {
+  return offline(healthy()).put('tcp.listeners', w.gw, '', [w.sshd, w.listener(8443, agentUnit, { uid: 998 })]);
+}
+
+/** The gateway's dials end somewhere else. */
+function gatewayGets(change: Parameters<typeof w.upgrade>[0]): w.World {
+  return agentCut().put('ws.upgrade', w.gw, 'public', w.upgrade(change));
+}
+
+const elsewhere = () =>
+  gatewayGets({ ...w.nothing, reached: 'tcp', ended: 'tls-error', tlsError: 'ERR_TLS_CERT_ALTNAME_INVALID' }).put(
+    'tls.certificate',
+    w.gw,
+    'public',
+    w.certificate({ verification: 'ERR_TLS_CERT_ALTNAME_INVALID' }),
+  );
+
+const refused = () =>
+  gatewayGets({ ...w.refused }).put('tcp.connect', w.gw, 'public', {
+    address: '192.0.2.10',
+    port: 443,
+    outcome: 'refused',
+    milliseconds: 1,
+  });
+
+const own = (name: string, rules: ReturnType<typeof saved>): Case => ({
+  name: `NET-19 ${name}`,
+  causes: ['NET-19'],
+  proven: true,
+  world: () => agentCut().put('firewall.rules', w.gw, '', rules),
+});
+
+const redirectedOut = 'OUTPUT -p tcp -m tcp --dport 443 -j DNAT --to-destination 192.0.2.77:8443';
+
+const innerFails = () => offline(publicGets(directGets(healthy(), w.refused), w.answered(502)));
+
+export const networkRuleCases: readonly Case[] = [
+  own('by user', saved('filter', 'OUTPUT -p tcp -m tcp --dport 443 -m owner --uid-owner 998 -j REJECT')),
+  own('by a range of users', saved('filter', 'OUTPUT -p tcp -m owner --uid-owner 900-999 -j DROP')),
+  own(
+    "by the unit's control group",
+    nft('filter hook output', `socket cgroupv2 level 2 "system.slice/${agentUnit}" drop`),
+  ),
+  own(
+    'by user, in nft',
+    nft('filter hook output', 'tcp dport 443 meta skuid { 997, 998 } counter packets 3 bytes 9 reject'),
+  ),
+  own('for all but root', nft('filter hook output', 'tcp dport 443 meta skuid != 0 drop')),
+  {
+    name: 'NET-20 DNAT on the gateway, to a program with another certificate',
+    causes: ['NET-20'],
+    proven: true,
+    whenBlind: ['TLS-03'],
+    world: () => elsewhere().put('firewall.rules', w.gw, '', saved('nat', redirectedOut)),
+  },
+  {
+    name: 'NET-20 REDIRECT on the backend host, for this gateway only',
+    causes: ['NET-20'],
+    proven: true,
+    world: () =>
+      refused().put(
+        'firewall.rules',
+        'be',
+        '',
+        saved('nat', 'PREROUTING -s 192.0.2.20/32 -p tcp -m tcp --dport 443 -j REDIRECT --to-ports 9443'),
+      ),
+  },
+  {
+    name: "NET-20 only the agent's packets are redirected",
+    causes: ['NET-20'],
+    world: () =>
+      agentCut().put(
+        'firewall.rules',
+        w.gw,
+        '',
+        nft('nat hook output', 'meta skuid 998 tcp dport 443 dnat ip to 192.0.2.77:8443'),
+      ),
+  },
+  {
+    name: 'NET-21 the agents port is redirected on the backend host',
+    causes: ['NET-21'],
+    proven: true,
+    world: () =>
+      innerFails().put(
+        'firewall.rules',
+        'be',
+        '',
+        saved('nat', 'OUTPUT -d 127.0.0.1/32 -p tcp -m tcp --dport 8081 -j REDIRECT --to-ports 9'),
+      ),
+  },
+  {
+    name: "trap: a filter for another user's packets",
+    causes: [],
+    world: () =>
+      healthy().put(
+        'firewall.rules',
+        w.gw,
+        '',
+        saved('filter', 'OUTPUT -p tcp -m tcp --dport 443 -m owner --uid-owner 33 -j REJECT'),
+      ),
+  },
+  {
+    name: 'trap: a redirect that works',
+    causes: [],
+    world: () =>
+      healthy().put(
+        'firewall.rules',
+        'be',
+        '',
+        saved('nat', 'PREROUTING -p tcp -m tcp --dport 443 -j REDIRECT --to-ports 443'),
+      ),
+  },
+  {
+    name: 'SYS-31 and no rule for this user: a redirect of another port is no cause',
+    causes: ['SYS-31'],
+    world: () =>
+      agentCut()
+        .put('firewall.rules', w.gw, '', saved('nat', 'OUTPUT -p tcp -m tcp --dport 80 -j REDIRECT --to-ports 3128'))
+        .put(
+          'unit.setup',
+          w.gw,
+          'gateway',
+          w.setup({ settings: [{ file: '/x', line: 1, section: 'Service', name: 'PrivateNetwork', value: 'yes' }] }),
+        ),
+  },
+];
