@@ -1,7 +1,8 @@
-// Cases of packet filter rules that are for one user's packets, and of redirects; with the harmless ones beside them.
+// Cases of packet filter rules that are for one user's packets, and of redirects, of a wait after a refusal; with the harmless ones beside them.
 import { parseFirewall } from '../../../doctor/probes/firewall-output.ts';
 import { type Case, directGets, offline, publicGets } from './case.ts';
 import { healthy } from './healthy.ts';
+import { refused as refusedWith } from './own-words.ts';
 import * as w from './world.ts';
 
 const agentUnit = 'viworks-gateway-agent.service';
@@ -142,5 +143,22 @@ export const networkRuleCases: readonly Case[] = [
           'gateway',
           w.setup({ settings: [{ file: '/x', line: 1, section: 'Service', name: 'PrivateNetwork', value: 'yes' }] }),
         ),
+  },
+  {
+    name: 'WS-10 the agent waits after the backend closed with 4105',
+    causes: ['WS-10'],
+    proven: true,
+    world: () => refusedWith('protocol_error', 'a frame broke the protocol', { code: 4105, delayMs: 548_000 }),
+  },
+  {
+    name: 'SYS-31 and the wait after a refusal is long over',
+    causes: ['SYS-31'],
+    world: () =>
+      refusedWith('protocol_error', 'a frame broke the protocol', { code: 4105, delayMs: 500 }).put(
+        'unit.setup',
+        w.gw,
+        'gateway',
+        w.setup({ settings: [{ file: '/x', line: 1, section: 'Service', name: 'PrivateNetwork', value: 'yes' }] }),
+      ),
   },
 ];

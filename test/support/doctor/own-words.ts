@@ -31,7 +31,7 @@ function backendEnds(change: Partial<UnitState>, ...lines: readonly string[]): w
 }
 
 /** Refused HELLOs: the path is fine, the gateway waits until somebody acts. */
-function refused(name: string, hint: string, fields: object = {}): w.World {
+export function refused(name: string, hint: string, fields: object = {}): w.World {
   const line = w.said(MESSAGES.gatewayRefused, { code: 4100, name, reason: name, hint, ...fields });
   return offline(healthy(), { trying: false }).put('log.tail', w.gw, 'gateway', w.log(line));
 }
@@ -302,23 +302,6 @@ export const ownWordsCases: readonly Case[] = [
     causes: ['WS-04'],
     proven: true,
     world: () => refused('identity_conflict', 'two machines use the same gateway id'),
-  },
-  {
-    name: 'WS-10 the agent waits after the backend closed with 4105',
-    causes: ['WS-10'],
-    proven: true,
-    world: () => refused('protocol_error', 'a frame broke the protocol', { code: 4105, delayMs: 548_000 }),
-  },
-  {
-    name: 'SYS-31 and the wait after a refusal is long over',
-    causes: ['SYS-31'],
-    world: () =>
-      refused('protocol_error', 'a frame broke the protocol', { code: 4105, delayMs: 500 }).put(
-        'unit.setup',
-        w.gw,
-        'gateway',
-        w.setup({ settings: [{ file: '/x', line: 1, section: 'Service', name: 'PrivateNetwork', value: 'yes' }] }),
-      ),
   },
   {
     name: 'BE-14 as many gateways as allowed',
