@@ -4,24 +4,6 @@ import { describe, type ErrorDetail, errnoOf, ViworksError } from '../../agents/
 import { remoteErrors } from './errors.ts';
 import type { RemoteTarget } from './target.ts';
 
-/** How a login ended short of an open connection. */
-export type LoginEnd =
-  | 'name-unresolved'
-  | 'refused'
-  | 'timeout'
-  | 'unreachable'
-  | 'cut-off'
-  | 'protocol-error'
-  | 'host-key-unknown'
-  | 'host-key-changed'
-  | 'host-key-other-type'
-  | 'key-not-offered'
-  | 'auth-denied'
-  | 'more-wanted'
-  | 'too-many-keys'
-  | 'account-closed'
-  | 'not-tried';
-
 const CODES = {
   'name-unresolved': 'VW_REMOTE_NAME',
   refused: 'VW_REMOTE_REFUSED',
@@ -37,7 +19,10 @@ const CODES = {
   'more-wanted': 'VW_REMOTE_MORE_WANTED',
   'too-many-keys': 'VW_REMOTE_TOO_MANY_KEYS',
   'account-closed': 'VW_REMOTE_ACCOUNT_CLOSED',
-} as const satisfies Record<Exclude<LoginEnd, 'not-tried'>, keyof typeof remoteErrors.specs>;
+} as const satisfies Record<string, keyof typeof remoteErrors.specs>;
+
+/** How a login ended short of an open connection. */
+export type LoginEnd = keyof typeof CODES | 'not-tried';
 
 /** What was missing on this machine: the host was not even asked. */
 export type LocalLack = 'VW_REMOTE_IDENTITY_FILE' | 'VW_REMOTE_NO_OPENSSH' | 'VW_REMOTE_SSH_CONFIG';
