@@ -1,7 +1,8 @@
 // A configuration file's text: read as UTF-8 or refused with its place, and every reason why it cannot be read with its remedy.
 import { isUtf8 } from 'node:buffer';
 import { readFile } from 'node:fs/promises';
-import { describe, errnoOf, runtimeErrors } from './errors.ts';
+import { errnoOf, runtimeErrors } from './errors.ts';
+import { whyUnread } from './files.ts';
 
 /** Reads it. Throws VW_RUNTIME_CONFIG_UNREADABLE, or VW_RUNTIME_CONFIG for bytes that are no UTF-8. */
 export async function readConfigText(file: string): Promise<string> {
@@ -17,19 +18,17 @@ export async function readConfigText(file: string): Promise<string> {
   throw runtimeErrors.create('VW_RUNTIME_CONFIG', { problems, count: 1, remedied: true });
 }
 
-const REASONS: Readonly<Record<string, readonly [reason: string, remedy: (file: string) => string]>> = {
-  ENOENT: ['no such file', () => 'is the path right, and is this the host that it is for?'],
-  ENOTDIR: ['no such file', () => 'is the path right?'],
-  EISDIR: ['it is a directory', (file) => `name a file in it: ls ${file}`],
-  EACCES: ['this user may not read it', (file) => `use sudo, or change its mode: ls -l ${file}`],
+const REMEDIES: Readonly<Record<string, (file: string) => string>> = {
+  ENOENT: () => 'is the path right, and is this the host that it is for?',
+  ENOTDIR: () => 'is the path right?',
+  EISDIR: (file) => `name a file in it: ls ${file}`,
+  EACCES: (file) => `use sudo, or change its mode: ls -l ${file}`,
 };
 
 /** Why a file cannot be read, in words, with what to do. */
 export function unreadable(file: string, error: unknown): Error {
-  const known = REASONS[errnoOf(error) ?? ''];
-  const reason = known?.[0] ?? describe(error);
-  const remedy = known?.[1](file) ?? `look at it: ls -l ${file}`;
-  return runtimeErrors.create('VW_RUNTIME_CONFIG_UNREADABLE', { file, reason, remedy }, error);
+  const remedy = REMEDIES[errnoOf(error) ?? '']?.(file) ?? `look at it: ls -l ${file}`;
+  return runtimeErrors.create('VW_RUNTIME_CONFIG_UNREADABLE', { file, reason: whyUnread(error), remedy }, error);
 }
 
 /** The first byte that no UTF-8 text has. Pure. */

@@ -1,10 +1,12 @@
 // Where an operator's commands go: named contexts (URL, token file, trust file) in ~/.config/viworks/contexts.json.
 // Written by `up` and by the deployer's first run, read by every command that talks to the HTTP API.
-import { chmod, mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+
+import { mkdir, readFile, stat } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { unreadable } from './config-text.ts';
 import { describe, errnoOf, runtimeErrors, ViworksError } from './errors.ts';
+import { replaceFile } from './files.ts';
 import { readSecretFile, Secret } from './secret.ts';
 
 /** How to reach one backend's HTTP API. */
@@ -95,7 +97,7 @@ async function writeContext(env: Env, directory: string, entry: ContextEntry): P
   const probe = entry.probeToken;
   const probeTokenFile = probe === undefined ? undefined : await writeToken(directory, `${name}.probe-token`, probe);
   const trustFile = entry.trust === undefined ? undefined : join(directory, `${name}.ca.pem`);
-  if (trustFile !== undefined) await replaceFile(trustFile, entry.trust ?? '');
+  if (trustFile !== undefined) await replaceFile(trustFile, entry.trust ?? '', { mode: 0o600 });
   const before = await readContexts(env);
   await writeFileOf(directory, {
     current: entry.makeCurrent === false ? (before.current ?? name) : name,
@@ -105,12 +107,12 @@ async function writeContext(env: Env, directory: string, entry: ContextEntry): P
 
 async function writeToken(directory: string, name: string, token: string): Promise<string> {
   const file = join(directory, name);
-  await replaceFile(file, `${token}\n`);
+  await replaceFile(file, `${token}\n`, { mode: 0o600 });
   return file;
 }
 
 async function writeFileOf(directory: string, file: ContextsFile): Promise<void> {
-  await replaceFile(join(directory, 'contexts.json'), `${JSON.stringify(file, null, 2)}\n`);
+  await replaceFile(join(directory, 'contexts.json'), `${JSON.stringify(file, null, 2)}\n`, { mode: 0o600 });
 }
 
 /** What flags and variables say, then the named or the current context. Throws when nothing names a URL. */
@@ -193,16 +195,4 @@ function checked(value: unknown): ContextsFile {
     }
   }
   return { current: typeof file.current === 'string' ? file.current : undefined, contexts: file.contexts };
-}
-
-// Written aside and renamed, so that a reader never sees half a file and a secret is never readable by others.
-async function replaceFile(file: string, text: string): Promise<void> {
-  const aside = `${file}.new-${process.pid}`;
-  try {
-    await writeFile(aside, text, { mode: 0o600 });
-    await chmod(aside, 0o600);
-    await rename(aside, file);
-  } finally {
-    await rm(aside, { force: true });
-  }
 }

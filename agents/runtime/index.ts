@@ -32,12 +32,14 @@ export {
   runtimeErrors,
   ViworksError,
 } from './errors.ts';
+export { errnoText, exists, replaceFile, syncDirectory, systemText, whyUnread } from './files.ts';
 export { INTERRUPT_CODES, interruptCode } from './interrupt.ts';
 export { kernelSockets, shortenV6 } from './kernel-sockets.ts';
 export { createLogger, LOG_LEVELS, type Logger, silentLogger } from './log.ts';
 export { NODE_FLAGS } from './node-flags.ts';
 export { createNotifier, listenFds, type Notifier } from './notify.ts';
 export { type Dialled, type PortOwner, peerScript } from './peer.ts';
+export { parseProcStat } from './proc-stat.ts';
 export { type Lifetime, type ProgramParts, runProgram } from './program.ts';
 export { type RemoteText, redactText } from './redact.ts';
 export { BUILD } from './revision.ts';

@@ -1,7 +1,8 @@
 // A value that must never be printed: it shows as [redacted] wherever it is stringified, inspected or logged.
 import { readFile, stat } from 'node:fs/promises';
 import { inspect } from 'node:util';
-import { describe, errnoOf, runtimeErrors } from './errors.ts';
+import { runtimeErrors } from './errors.ts';
+import { whyUnread } from './files.ts';
 
 /** Wraps a secret; only `reveal` gives the value. */
 export class Secret {
@@ -40,15 +41,6 @@ export async function readSecretFile(name: string, file: string): Promise<Secret
     if (text === '') throw new Error('the file is empty');
     return new Secret(text);
   } catch (error) {
-    throw runtimeErrors.create('VW_RUNTIME_SECRET_UNREADABLE', { name, file, reason: reasonOf(error) }, error);
+    throw runtimeErrors.create('VW_RUNTIME_SECRET_UNREADABLE', { name, file, reason: whyUnread(error) }, error);
   }
-}
-
-function reasonOf(error: unknown): string {
-  const known: Readonly<Record<string, string>> = {
-    ENOENT: 'no such file',
-    EACCES: 'this user may not read it',
-    EISDIR: 'it is a directory',
-  };
-  return known[errnoOf(error) ?? ''] ?? describe(error);
 }

@@ -1,11 +1,11 @@
 // The project's own certificate authority: a P-256 key (0600, never sent anywhere), and server certificates for one name.
 import 'reflect-metadata';
 import { webcrypto } from 'node:crypto';
-import { chmod, mkdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { mkdir, readFile } from 'node:fs/promises';
 import { isIP } from 'node:net';
 import { join } from 'node:path';
 import * as x509 from '@peculiar/x509';
-import { type Clock, describe, errnoOf } from '../../agents/runtime/index.ts';
+import { type Clock, describe, errnoOf, replaceFile } from '../../agents/runtime/index.ts';
 import { caErrors } from './errors.ts';
 
 /** A certificate with its key, in PEM. */
@@ -178,8 +178,7 @@ async function writePair(base: string, pair: Pair, signal: AbortSignal): Promise
     [`${base}.key`, pair.keyPem, 0o600],
     [`${base}.crt`, pair.certificatePem, 0o644],
   ] as const) {
-    await writeFile(`${file}.new`, content, { mode, signal });
-    await chmod(`${file}.new`, mode);
-    await rename(`${file}.new`, file);
+    signal.throwIfAborted();
+    await replaceFile(file, content, { mode });
   }
 }

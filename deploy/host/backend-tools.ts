@@ -1,12 +1,13 @@
 // What the helper asks of a backend on its own host: tokens from its command line, a canary command through its API.
+
 import { createHash, randomBytes } from 'node:crypto';
 import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type PortOwner, ProbeCredential } from '../../agents/runtime/index.ts';
+import { type PortOwner, ProbeCredential, replaceFile } from '../../agents/runtime/index.ts';
 import { deployErrors } from '../errors.ts';
 import { askBackend, type BackendQuestion } from '../peer.ts';
 import { LAYOUT } from '../plan/layout.ts';
-import { replaceFile, run } from './tools.ts';
+import { run } from './tools.ts';
 
 /** Where the deployer's token lies. */
 const PROBE_TOKEN = join(LAYOUT.credentials, 'probe-token');
@@ -42,7 +43,7 @@ async function deployToken(anew = false): Promise<ProbeCredential> {
   const made = await backendCli(['token', 'create', '--role', 'probe', '--name', name]);
   const credential = ProbeCredential.of(made);
   if (!credential) throw new Error('viworks backend token create made no token of the role probe');
-  await replaceFile(PROBE_TOKEN, `${made}\n`, 0o600);
+  await replaceFile(PROBE_TOKEN, `${made}\n`, { mode: 0o600 });
   await rm(STRONGER_TOKEN, { force: true });
   return credential;
 }

@@ -1,7 +1,9 @@
 // What the helper sees on its host before anything is decided. Reads only.
-import { access, readdir, readFile, statfs } from 'node:fs/promises';
+
+import { readdir, readFile, statfs } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
+import { exists } from '../../agents/runtime/index.ts';
 import { LAYOUT } from '../plan/layout.ts';
 import type { HostFacts } from '../plan/manifest.ts';
 import { connectedGateways, countSessions } from './backend-tools.ts';
@@ -107,11 +109,4 @@ async function nearest(directory: string): Promise<string> {
 
 async function names(directory: string): Promise<string[]> {
   return (await readdir(directory).catch(() => [])).sort();
-}
-
-async function exists(file: string): Promise<boolean> {
-  return access(file).then(
-    () => true,
-    () => false,
-  );
 }

@@ -1,11 +1,13 @@
 // The immutable parts on a host: runtimes and app layers by digest, releases by id. Nothing unverified gets a final name.
+
 import { createHash } from 'node:crypto';
 import { createWriteStream } from 'node:fs';
-import { access, chmod, mkdir, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { Readable, Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip } from 'node:zlib';
+import { exists, syncDirectory } from '../../agents/runtime/index.ts';
 import { deployErrors } from '../errors.ts';
 import { LAYOUT } from '../plan/layout.ts';
 import {
@@ -16,7 +18,7 @@ import {
   type Manifest,
   type ReleaseParcel,
 } from '../plan/manifest.ts';
-import { ensureDirectory, run, sha256, syncDirectory } from './tools.ts';
+import { ensureDirectory, run, sha256 } from './tools.ts';
 
 /** The digest of a layer: of the sorted list of its files, their modes and digests. */
 export function layerDigest(files: readonly Pick<LayerFile, 'path' | 'mode' | 'sha256'>[]): string {
@@ -122,11 +124,8 @@ export async function verifyLayers(manifest: Manifest): Promise<void> {
     if (content === undefined || sha256(content) !== file.sha256) throw refuse(`${directory}/${file.path} is damaged`);
   }
   if (layerDigest(files) !== manifest.app) throw refuse(`the app layer ${manifest.app} is damaged`);
-  const there = await access(join(LAYOUT.runtimes, manifest.runtime, 'node')).then(
-    () => true,
-    () => false,
-  );
-  if (!there) throw refuse(`the runtime ${manifest.runtime} is not on the host`);
+  if (!(await exists(join(LAYOUT.runtimes, manifest.runtime, 'node'))))
+    throw refuse(`the runtime ${manifest.runtime} is not on the host`);
 }
 
 async function putFile(

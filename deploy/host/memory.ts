@@ -2,10 +2,10 @@
 import { createHash } from 'node:crypto';
 import { mkdir, open, readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { type Clock, errnoOf } from '../../agents/runtime/index.ts';
+import { type Clock, errnoOf, replaceFile } from '../../agents/runtime/index.ts';
 import { LAYOUT } from '../plan/layout.ts';
 import type { HostState, Manifest } from '../plan/manifest.ts';
-import { linkTarget, replaceFile } from './tools.ts';
+import { linkTarget } from './tools.ts';
 
 const STATE_FILE = join(LAYOUT.deployState, 'state.json');
 const JOURNAL_FILE = join(LAYOUT.deployState, 'journal.ndjson');
@@ -45,7 +45,7 @@ export async function readState(): Promise<HostState> {
 /** Replaces state.json durably. */
 export async function writeState(state: HostState): Promise<void> {
   await mkdir(LAYOUT.deployState, { recursive: true, mode: 0o755 });
-  await replaceFile(STATE_FILE, `${JSON.stringify(state, null, 1)}\n`, 0o600);
+  await replaceFile(STATE_FILE, `${JSON.stringify(state, null, 1)}\n`, { mode: 0o600 });
 }
 
 /** Appends one record to the journal and syncs it; each record carries the hash of the one before. */

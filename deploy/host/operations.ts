@@ -2,7 +2,7 @@
 // anyway; they are still checked where a slip would write outside of our own directories.
 import { chmod, readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Clock } from '../../agents/runtime/index.ts';
+import { type Clock, replaceFile } from '../../agents/runtime/index.ts';
 import { deployErrors } from '../errors.ts';
 import { LAYOUT } from '../plan/layout.ts';
 import { type Drift, isReleaseId, type LayerFile, type ReleaseParcel } from '../plan/manifest.ts';
@@ -25,7 +25,7 @@ import { prepareDirectories, putApp, putRuntime, stageRelease } from './layers.t
 import { holdsLock, takeLock } from './lock.ts';
 import { journalTail, readManifest, readState, record, writeState } from './memory.ts';
 import { keepEdited } from './outer.ts';
-import { replaceFile, run, sha256 } from './tools.ts';
+import { run, sha256 } from './tools.ts';
 import { validateAsIf } from './validate.ts';
 
 /** What an operation is handed. */
@@ -124,7 +124,7 @@ async function putHelper({ digest }: { digest: string }, { bytes }: OperationCon
   }
   // Kept so that a helper that cannot start does not lock itself out.
   await rename(LAYOUT.helper, `${LAYOUT.helper}.prev`).catch(() => undefined);
-  await replaceFile(LAYOUT.helper, content, 0o755);
+  await replaceFile(LAYOUT.helper, content, { mode: 0o755 });
   await chmod(LAYOUT.helper, 0o755);
 }
 
@@ -139,7 +139,7 @@ async function putSecrets({
     const file = join(LAYOUT.credentials, name);
     const kept = await readFile(file, 'utf8').catch(() => undefined);
     if (kept === content || (ifMissing && kept !== undefined)) continue;
-    await replaceFile(file, content, 0o600);
+    await replaceFile(file, content, { mode: 0o600 });
   }
 }
 

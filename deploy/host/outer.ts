@@ -1,9 +1,11 @@
 // What lies outside of /opt/viworks: links to units, the line in nginx. Foreign things in their places are kept and come back.
+
 import { lstat, mkdir, readFile, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { replaceFile } from '../../agents/runtime/index.ts';
 import { LAYOUT } from '../plan/layout.ts';
 import type { Drift, Foreign, HostState, Manifest, OuterEntry } from '../plan/manifest.ts';
-import { linkTarget, replaceFile, replaceLink, run, sha256 } from './tools.ts';
+import { linkTarget, replaceLink, run, sha256 } from './tools.ts';
 
 const KEPT = join(LAYOUT.deployState, 'foreign');
 
@@ -71,7 +73,7 @@ export async function applyOuter(
   for (const entry of wanted) {
     if ((await compareOuter(entry)) === 'same' || (await isYielded(entry))) continue;
     if (entry.kind === 'link') await replaceLink(entry.path, entry.target);
-    else await replaceFile(entry.path, entry.content, entry.mode);
+    else await replaceFile(entry.path, entry.content, { mode: entry.mode });
   }
 }
 

@@ -1,9 +1,9 @@
 // Running the host's own programs, and replacing files so that a crash leaves the old one or the new one.
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { chmod, mkdir, open, readlink, rename, rm, symlink } from 'node:fs/promises';
+import { chmod, mkdir, readlink, rename, rm, symlink } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { errnoOf } from '../../agents/runtime/index.ts';
+import { errnoOf, syncDirectory } from '../../agents/runtime/index.ts';
 
 /** How a program ended. */
 export interface Ran {
@@ -40,23 +40,6 @@ export function run(argv: readonly [string, ...string[]], options: { ms?: number
   });
 }
 
-/** Writes a file aside, syncs it, and renames it into place. */
-export async function replaceFile(file: string, content: string | Buffer, mode: number): Promise<void> {
-  const aside = `${file}.viworks-new`;
-  await mkdir(dirname(file), { recursive: true });
-  await rm(aside, { force: true });
-  const handle = await open(aside, 'wx', mode);
-  try {
-    await handle.writeFile(content);
-    await handle.chmod(mode);
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
-  await rename(aside, file);
-  await syncDirectory(dirname(file));
-}
-
 /** Points a symbolic link somewhere else in one step. */
 export async function replaceLink(file: string, target: string): Promise<void> {
   const aside = `${file}.viworks-new`;
@@ -65,16 +48,6 @@ export async function replaceLink(file: string, target: string): Promise<void> {
   await symlink(target, aside);
   await rename(aside, file);
   await syncDirectory(dirname(file));
-}
-
-/** Makes a rename in a directory durable. */
-export async function syncDirectory(directory: string): Promise<void> {
-  const handle = await open(directory, 'r');
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
 }
 
 /** Makes a directory with exactly this mode, whatever the umask is. */

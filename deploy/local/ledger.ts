@@ -1,8 +1,8 @@
 // Which processes are ours: pid and start time on disk, so that what a killed `up` left behind is found and ended, and
 // nothing else ever is (a pid alone is reused).
 import { readFileSync } from 'node:fs';
-import { readFile, rename, writeFile } from 'node:fs/promises';
-import type { Clock } from '../../agents/runtime/index.ts';
+import { readFile } from 'node:fs/promises';
+import { type Clock, parseProcStat, replaceFile } from '../../agents/runtime/index.ts';
 
 /** One process that was started. */
 export interface Entry {
@@ -21,10 +21,8 @@ export interface LedgerFile {
 /** Start time of a process, or undefined when there is none (or it is a zombie). */
 export function startTimeOf(pid: number): string | undefined {
   try {
-    const text = readFileSync(`/proc/${pid}/stat`, 'latin1');
-    // The name may hold blanks and parentheses; what counts comes after its last one.
-    const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
-    return fields[0] === 'Z' ? undefined : fields[19];
+    const stat = parseProcStat(readFileSync(`/proc/${pid}/stat`, 'latin1'));
+    return !stat || stat.state === 'Z' ? undefined : String(stat.startTicks);
   } catch {
     return undefined;
   }
@@ -44,9 +42,7 @@ export async function readLedger(file: string): Promise<LedgerFile | undefined> 
 }
 
 export async function writeLedger(file: string, ledger: LedgerFile): Promise<void> {
-  const aside = `${file}.new`;
-  await writeFile(aside, `${JSON.stringify(ledger)}\n`, { mode: 0o600 });
-  await rename(aside, file);
+  await replaceFile(file, `${JSON.stringify(ledger)}\n`, { mode: 0o600 });
 }
 
 /** How politely a process is ended. */

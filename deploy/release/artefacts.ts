@@ -2,13 +2,13 @@
 // Everything is named by its content; packing is done once and kept in the user's cache.
 import { createHash } from 'node:crypto';
 import { createReadStream, createWriteStream } from 'node:fs';
-import { access, mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { promisify } from 'node:util';
 import { createGzip, gzip } from 'node:zlib';
-import { BUILD, describe, LAUNCHER_FILES } from '../../agents/runtime/index.ts';
+import { BUILD, describe, exists, LAUNCHER_FILES, replaceFile } from '../../agents/runtime/index.ts';
 import { deployErrors } from '../errors.ts';
 import { layerDigest } from '../host/layers.ts';
 import { LAYOUT } from '../plan/layout.ts';
@@ -159,9 +159,7 @@ async function openRuntime(architecture: string, env: Env): Promise<RuntimeLayer
   let digest = (await readFile(note, 'utf8').catch(() => '')).trim();
   if (!/^[0-9a-f]{64}$/.test(digest)) {
     digest = await hashFile(file);
-    await mkdir(cache, { recursive: true });
-    await writeFile(`${note}.new`, `${digest}\n`);
-    await rename(`${note}.new`, note);
+    await replaceFile(note, `${digest}\n`, { mode: 0o644 });
   }
   // Several hosts ask for it at the same moment: one packing serves them all.
   let packing: Promise<string> | undefined;
@@ -209,13 +207,6 @@ async function hashFile(file: string): Promise<string> {
   const hash = createHash('sha256');
   await pipeline(createReadStream(file), hash);
   return hash.digest('hex');
-}
-
-async function exists(file: string): Promise<boolean> {
-  return access(file).then(
-    () => true,
-    () => false,
-  );
 }
 
 function broken(what: string): Error {

@@ -1,8 +1,8 @@
 // Which keys are offered to a host, in ssh's order: agent keys that are named, the agent's others, then files that the agent does not hold.
-import { access, readFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import ssh2 from 'ssh2';
-import { describe, errnoOf } from '../../agents/runtime/index.ts';
+import { errnoOf, exists, whyUnread } from '../../agents/runtime/index.ts';
 import { type AgentKey, listAgent, stringAt } from './agent.ts';
 import { lackError } from './ends.ts';
 import { pathsOf, type Settings } from './ssh-config.ts';
@@ -112,17 +112,14 @@ export function agentSocket(
 
 async function readIdentity(path: string, signal: AbortSignal): Promise<Identity> {
   const read = (file: string): Promise<Buffer | Error> => readFile(file, { signal }).catch((error: Error) => error);
-  const certified = await access(`${path}-cert.pub`).then(
-    () => true,
-    () => false,
-  );
+  const certified = await exists(`${path}-cert.pub`);
   const [own, pub] = await Promise.all([read(path), read(`${path}.pub`)]);
   const beside = pub instanceof Error ? undefined : publicBlob(pub);
   if (own instanceof Error) {
     // The private half may lie in an agent or on a card; its public half is enough to name it.
     if (beside && errnoOf(own) === 'ENOENT')
       return { kind: 'public', path, key: Buffer.alloc(0), blob: beside, certified };
-    return { kind: 'none', path, reason: errnoOf(own) === 'ENOENT' ? 'no such file' : describe(own) };
+    return { kind: 'none', path, reason: whyUnread(own) };
   }
   const asPublic = publicBlob(own);
   if (asPublic) return { kind: 'public', path, key: own, blob: asPublic, certified };

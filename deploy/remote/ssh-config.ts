@@ -1,9 +1,8 @@
 // What the user's own ssh would do for a host, as `ssh -G` says it, and what of that ssh2 cannot do. Parsing and the decision are pure.
 import { execFile } from 'node:child_process';
-import { access } from 'node:fs/promises';
 import { homedir, userInfo } from 'node:os';
 import { join } from 'node:path';
-import { describe } from '../../agents/runtime/index.ts';
+import { describe, exists } from '../../agents/runtime/index.ts';
 import { lackError } from './ends.ts';
 import type { RemoteContext, RemoteTarget } from './target.ts';
 
@@ -162,11 +161,7 @@ function atHome(config: SshConfig, home: string): SshConfig {
 async function filesOf(home: string): Promise<readonly string[]> {
   if (userInfo().homedir === home) return [];
   for (const file of [join(home, '.ssh/config'), '/etc/ssh/ssh_config']) {
-    const there = await access(file).then(
-      () => true,
-      () => false,
-    );
-    if (there) return ['-F', file];
+    if (await exists(file)) return ['-F', file];
   }
   return ['-F', 'none'];
 }

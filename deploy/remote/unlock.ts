@@ -1,9 +1,11 @@
 // Unlocks a key once a run: in an agent of its own that ends with this process, so that two hosts do not ask for one passphrase twice.
+
 import { spawn } from 'node:child_process';
-import { access, mkdtemp } from 'node:fs/promises';
+import { mkdtemp } from 'node:fs/promises';
 import type { Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { exists } from '../../agents/runtime/index.ts';
 import { listAgent } from './agent.ts';
 import type { Credential } from './credentials.ts';
 import type { Questions, RemoteContext } from './target.ts';
@@ -63,11 +65,6 @@ async function startAgent({ clock, signal, env }: RemoteContext): Promise<string
   (child.stdin as Socket).unref();
   const socket = join(directory, 'agent');
   const until = clock.monotonicMs() + LISTEN_MS;
-  const isThere = (): Promise<boolean> =>
-    access(socket).then(
-      () => true,
-      () => false,
-    );
-  while (!(await isThere()) && clock.monotonicMs() < until) await clock.sleep(20, signal);
+  while (!(await exists(socket)) && clock.monotonicMs() < until) await clock.sleep(20, signal);
   return socket;
 }

@@ -18,7 +18,7 @@ import {
 import { type Dialled, dial, observeTls, type Place, secure, type Trust } from './dial.ts';
 import { exchange, plainHeaders, readBody } from './http.ts';
 import { type DialFailure, LostError } from './link.ts';
-import { probeUpgrade } from './upgrade.ts';
+import { blankUpgrade, probeUpgrade } from './upgrade.ts';
 
 /** One vantage: how to dial from it, and how a person would. */
 export interface NetworkVantage {
@@ -291,21 +291,10 @@ function unsent(of: Endpoint & { readonly path: string }, why: string): UpgradeO
     address: of.address,
     port: of.port,
     path: of.path,
-    reached: 'none',
+    ...blankUpgrade,
     ended: 'not-sent',
-    status: null,
-    headers: {},
     body: why,
-    acceptKeyOk: null,
-    challenged: null,
-    hello: 'not-sent',
-    refusalCode: null,
-    pongReceived: null,
-    closeCode: null,
-    tlsError: null,
-    milliseconds: { tcp: null, tls: null, response: null },
     attempts: 0,
-    failures: 0,
   };
 }
 

@@ -1,5 +1,6 @@
 // Pure parsers of `systemctl show`, of what the process section prints from /proc, and of the journal.
 
+import { parseProcStat } from '../../agents/runtime/index.ts';
 import type { LogLine, LogTail, ProcessState, UnitState } from '../engine/index.ts';
 import { epochMs } from './frames.ts';
 import { unitOfCgroupFile } from './socket-output.ts';
@@ -118,7 +119,7 @@ export function parseProcesses(
   const laterNow = Number(/--now ([\d.]+)/.exec(about.later)?.[1] ?? Number.NaN);
   return body.split(/^--pid /m).flatMap((block) => {
     const pid = Number.parseInt(block, 10);
-    const stat = statOf(/^stat (.*)$/m.exec(block)?.[1] ?? '');
+    const stat = parseProcStat(/^stat (.*)$/m.exec(block)?.[1] ?? '');
     if (!Number.isInteger(pid) || !stat) return [];
     const exe = /^exe (.*)$/m.exec(block)?.[1];
     const mtime = epochMs(/^mtime (\S+)$/m.exec(block)?.[1]);
@@ -126,7 +127,7 @@ export function parseProcesses(
     const fds = /^fds\s+(\d+)/m.exec(block)?.[1];
     const inner = /^NSpid:\s+(.*)$/m.exec(block)?.[1]?.trim().split(/\s+/).at(-1);
     const commandLine = (/^cmdline (.*)$/m.exec(block)?.[1] ?? '').trim();
-    const after = statOf(about.later.split('\n').find((line) => line.startsWith(`${pid} `)) ?? '');
+    const after = parseProcStat(about.later.split('\n').find((line) => line.startsWith(`${pid} `)) ?? '');
     const cpu = after && laterNow > now ? ((after.cpuTicks - stat.cpuTicks) / ticks / (laterNow - now)) * 100 : null;
     return [
       {
@@ -159,20 +160,6 @@ function nameOf(of: { commandLine: string; exe: string | undefined; comm: string
   if (of.comm !== 'MainThread') return of.comm;
   const first = of.commandLine.split(' ')[0] ?? '';
   return first.slice(first.lastIndexOf('/') + 1) || of.comm;
-}
-
-/** /proc/PID/stat; the name may hold blanks and brackets, so everything is counted from its last bracket. */
-export function statOf(line: string) {
-  const match = /^(\d+) \((.*)\) (\w) (.*)$/.exec(line);
-  if (!match) return undefined;
-  const rest = (match[4] ?? '').split(' ').map(Number);
-  // utime and stime are fields 14 and 15, starttime is field 22 of proc(5); `rest` begins at field 4.
-  return {
-    name: match[2] ?? '',
-    state: match[3] ?? '',
-    cpuTicks: (rest[10] ?? 0) + (rest[11] ?? 0),
-    startTicks: rest[18] ?? 0,
-  };
 }
 
 /**

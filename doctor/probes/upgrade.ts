@@ -4,7 +4,7 @@
 import type { Duplex } from 'node:stream';
 import { closeByCode, decodeFrame, encodeFrame, PROTOCOL_VERSION, SUBPROTOCOL } from '../../agents/protocol/index.ts';
 import { redactText } from '../../agents/runtime/index.ts';
-import type { UpgradeObservation, UpgradeStage } from '../engine/index.ts';
+import { type UpgradeObservation, type UpgradeStage, upgradeStages } from '../engine/index.ts';
 import { dial, type Place, secure, type Trust } from './dial.ts';
 import { exchange, plainHeaders, readBody } from './http.ts';
 import { acceptKey, closePayload, createFrameParser, encodeMasked, newKey, OPCODE } from './websocket.ts';
@@ -37,7 +37,7 @@ type Ended = UpgradeObservation['ended'];
 /** One upgrade. Only a stopped run and a lost vantage (LostError) throw. */
 export async function probeUpgrade(options: UpgradeOptions): Promise<UpgradeObservation> {
   const { place, address, port, path, trust } = options;
-  const seen: Seen = { ...blank, url: urlOf(options), address, port, path };
+  const seen: Seen = { ...blankUpgrade, url: urlOf(options), address, port, path };
   const dialled = await dial(place, address, port);
   const milliseconds = { tcp: null as number | null, tls: null as number | null, response: null as number | null };
   const finish = (ended: Ended): UpgradeObservation => ({
@@ -78,7 +78,7 @@ function urlOf({ trust, host, port, path }: UpgradeOptions): string {
   return `${trust ? 'wss' : 'ws'}://${name}${port === usual ? '' : `:${port}`}${path}`;
 }
 
-const blank: Omit<UpgradeObservation, 'url' | 'address' | 'port' | 'path'> = {
+export const blankUpgrade: Omit<UpgradeObservation, 'url' | 'address' | 'port' | 'path'> = {
   reached: 'none',
   ended: 'ok',
   status: null,
@@ -161,7 +161,7 @@ function talk(stream: Duplex, of: { place: Place; seen: Seen; first: Buffer }): 
       reject(signal.reason);
     };
     const raise = (stage: UpgradeStage): void => {
-      if (order.indexOf(stage) > order.indexOf(seen.reached)) seen.reached = stage;
+      if (upgradeStages.indexOf(stage) > upgradeStages.indexOf(seen.reached)) seen.reached = stage;
     };
     const bye = (): void => {
       if (closing) return;
@@ -233,18 +233,6 @@ function talk(stream: Duplex, of: { place: Place; seen: Seen; first: Buffer }): 
     if (of.first.length > 0) onData(of.first);
   });
 }
-
-const order: readonly UpgradeStage[] = [
-  'none',
-  'tcp',
-  'tls',
-  'response',
-  'accepted',
-  'challenge',
-  'hello',
-  'ping',
-  'closed',
-];
 
 /** A server of ours has answered our HELLO; one of another kind has answered our ping. */
 function goodEnd(seen: Seen): boolean {

@@ -1,8 +1,15 @@
 // Enrolment at the start of the agent: finds the one-time token, and tries until the backend has taken the key or said no.
-import { access } from 'node:fs/promises';
 import { join } from 'node:path';
 import { limits } from '../../protocol/index.ts';
-import { backoffMs, type Clock, fromUnknown, type Logger, readSecretFile, ViworksError } from '../../runtime/index.ts';
+import {
+  backoffMs,
+  type Clock,
+  exists,
+  fromUnknown,
+  type Logger,
+  readSecretFile,
+  ViworksError,
+} from '../../runtime/index.ts';
 import { gatewayErrors } from '../errors.ts';
 import { MESSAGES } from '../messages.ts';
 import { enrol } from './enrol.ts';
@@ -17,10 +24,7 @@ export async function findToken(
   if (options.configured !== undefined) return options.configured;
   if (options.credentialsDirectory === undefined) return undefined;
   const file = join(options.credentialsDirectory, 'enrolment-token');
-  return access(file).then(
-    () => file,
-    () => undefined,
-  );
+  return (await exists(file)) ? file : undefined;
 }
 
 /** What enrolment at the start needs. */

@@ -1,18 +1,10 @@
 // Who this gateway is: its Ed25519 key (made here, never sent), and what tells this machine from another one.
-import {
-  createHash,
-  createPrivateKey,
-  createPublicKey,
-  generateKeyPairSync,
-  type KeyObject,
-  randomBytes,
-  sign,
-} from 'node:crypto';
-import { mkdir, open, readFile, rename, stat } from 'node:fs/promises';
+import { createHash, createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject, sign } from 'node:crypto';
+import { mkdir, readFile, stat } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import * as z from 'zod';
-import { describe, errnoOf } from '../../runtime/index.ts';
+import { describe, errnoOf, replaceFile } from '../../runtime/index.ts';
 import { gatewayErrors } from '../errors.ts';
 
 const identityFile = z.strictObject({
@@ -91,21 +83,12 @@ function fromKey(key: KeyObject, gatewayId: string, enrolled: boolean): Identity
 
 // Mode from the first byte on, durable, whole or not at all.
 async function save(stateDir: string, content: z.infer<typeof identityFile>): Promise<void> {
-  const path = join(stateDir, FILE);
-  const part = `${path}.${randomBytes(4).toString('hex')}`;
   try {
     await mkdir(stateDir, { recursive: true, mode: 0o700 });
     const owner = await stat(stateDir);
-    const handle = await open(part, 'wx', 0o600);
-    try {
-      // Enrolled by hand as root, used by the agent's own user.
-      if (process.getuid?.() === 0) await handle.chown(owner.uid, owner.gid);
-      await handle.writeFile(`${JSON.stringify(content, undefined, 2)}\n`);
-      await handle.sync();
-    } finally {
-      await handle.close();
-    }
-    await rename(part, path);
+    // Enrolled by hand as root, used by the agent's own user.
+    const own = process.getuid?.() === 0 ? { owner } : {};
+    await replaceFile(join(stateDir, FILE), `${JSON.stringify(content, undefined, 2)}\n`, { mode: 0o600, ...own });
   } catch (error) {
     throw gatewayErrors.create('VW_GATEWAY_STATE_UNUSABLE', { dir: stateDir, reason: describe(error) }, error);
   }

@@ -1,7 +1,7 @@
 // The agent's durable memory: appended records, group-committed; segments; compaction; healing after a full disk.
 import { type FileHandle, mkdir, open, readdir, readFile, rename, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type Clock, describe, errnoOf, type Logger, type ViworksError } from '../../runtime/index.ts';
+import { type Clock, describe, errnoOf, type Logger, syncDirectory, type ViworksError } from '../../runtime/index.ts';
 import { gatewayErrors } from '../errors.ts';
 import { MESSAGES } from '../messages.ts';
 import { apply, emptyLedger, type Ledger, prune, snapshot } from './ledger.ts';
@@ -240,13 +240,4 @@ async function segments(dir: string): Promise<number[]> {
 
 function segmentName(number: number): string {
   return `${String(number).padStart(8, '0')}.log`;
-}
-
-async function syncDirectory(dir: string): Promise<void> {
-  const handle = await open(dir, 'r');
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
 }

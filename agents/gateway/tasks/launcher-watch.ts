@@ -1,6 +1,13 @@
 // Whether the launcher answers and its spool would take another task: asked now and then, kept for health, logged when it changes.
-import { getSystemErrorMap } from 'node:util';
-import { type Clock, describe, fromUnknown, isAbort, type Logger, type ViworksError } from '../../runtime/index.ts';
+import {
+  type Clock,
+  describe,
+  errnoText,
+  fromUnknown,
+  isAbort,
+  type Logger,
+  type ViworksError,
+} from '../../runtime/index.ts';
 import { gatewayErrors } from '../errors.ts';
 import { MESSAGES } from '../messages.ts';
 import type { Launcher } from './launcher-client.ts';
@@ -73,6 +80,5 @@ export function createLauncherWatch(deps: {
 
 /** What the launcher tells with the name of an error number, in full. */
 export function spoolFailure(dir: string, errno: string): ViworksError {
-  const words = [...getSystemErrorMap().values()].find(([name]) => name === errno)?.[1];
-  return gatewayErrors.create('VW_GATEWAY_SPOOL', { dir, reason: words === undefined ? errno : `${errno}: ${words}` });
+  return gatewayErrors.create('VW_GATEWAY_SPOOL', { dir, reason: errnoText(errno) });
 }

@@ -10,23 +10,12 @@ import {
   type Tri,
   type UpgradeObservation,
   type UpgradeStage,
+  upgradeStages,
   type View,
 } from '../vocabulary/index.ts';
 
-const stages: readonly UpgradeStage[] = [
-  'none',
-  'tcp',
-  'tls',
-  'response',
-  'accepted',
-  'challenge',
-  'hello',
-  'ping',
-  'closed',
-];
-
 function reached(seen: UpgradeObservation, stage: UpgradeStage): boolean {
-  return stages.indexOf(seen.reached) >= stages.indexOf(stage);
+  return upgradeStages.indexOf(seen.reached) >= upgradeStages.indexOf(stage);
 }
 
 /** A 101 whose accept key is right. */

@@ -77,7 +77,11 @@ export interface HttpObservation {
 }
 
 /** How far an upgrade came. Each stage includes those before it. `101` is reached at `accepted`. */
-export type UpgradeStage = 'none' | 'tcp' | 'tls' | 'response' | 'accepted' | 'challenge' | 'hello' | 'ping' | 'closed';
+export const upgradeStages = [
+  ...(['none', 'tcp', 'tls', 'response', 'accepted'] as const),
+  ...(['challenge', 'hello', 'ping', 'closed'] as const),
+];
+export type UpgradeStage = (typeof upgradeStages)[number];
 
 /** One raw WebSocket upgrade (HTTP/1.1, random key) and what the server said afterwards. */
 export interface UpgradeObservation {

@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { isAbsolute, join } from 'node:path';
-import { describe, errnoOf, operatorDirectory, ProbeCredential, parseToml } from '../../../agents/runtime/index.ts';
+import { operatorDirectory, ProbeCredential, parseToml, whyUnread } from '../../../agents/runtime/index.ts';
 import { type Inventory, loadInventory } from '../../../deploy/inventory/index.ts';
 import type { RemoteTarget } from '../../../deploy/remote/index.ts';
 import type { Topology } from '../../engine/index.ts';
@@ -199,7 +199,7 @@ async function readNamed(file: string): Promise<string> {
   try {
     return await readFile(file, 'utf8');
   } catch (error) {
-    throw doctorErrors.create('VW_DOCTOR_FILE_UNREADABLE', { file, reason: errnoOf(error) ?? describe(error) }, error);
+    throw doctorErrors.create('VW_DOCTOR_FILE_UNREADABLE', { file, reason: whyUnread(error) }, error);
   }
 }
 

@@ -1,6 +1,6 @@
 // One report to one place in one form. Writes nothing but the result.
 import { writeFile } from 'node:fs/promises';
-import { describe, errnoOf, type Invocation, terminalText } from '../../../agents/runtime/index.ts';
+import { type Invocation, systemText, terminalText } from '../../../agents/runtime/index.ts';
 import type { Report, RunEvent } from '../../engine/index.ts';
 import { doctorErrors } from '../../errors.ts';
 import { renderJson, renderPlain, renderShort, writeEvent } from '../../output/index.ts';
@@ -42,8 +42,7 @@ export function createPrinter({ terminal }: Invocation, options: DoctorOptions):
         return;
       }
       await writeFile(file, terminalText(text, false)).catch((error: unknown) => {
-        const reason = errnoOf(error) ?? describe(error);
-        throw doctorErrors.create('VW_DOCTOR_OUTPUT_UNWRITABLE', { file, reason }, error);
+        throw doctorErrors.create('VW_DOCTOR_OUTPUT_UNWRITABLE', { file, reason: systemText(error) }, error);
       });
     },
   };

@@ -2,7 +2,7 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { describe, errnoOf, visibleText } from '../../../agents/runtime/index.ts';
+import { systemText, visibleText, whyUnread } from '../../../agents/runtime/index.ts';
 import type { RunEvent } from '../../engine/index.ts';
 import { doctorErrors } from '../../errors.ts';
 import { type Recording, readRecording, writeEvent } from '../../output/index.ts';
@@ -30,14 +30,13 @@ export async function writeRecording(file: string, text: string): Promise<void> 
     await mkdir(dirname(file), { recursive: true, mode: 0o700 });
     await writeFile(file, text, { mode: 0o600 });
   } catch (error) {
-    const reason = errnoOf(error) ?? describe(error);
-    throw doctorErrors.create('VW_DOCTOR_RECORDING_UNWRITABLE', { file, reason }, error);
+    throw doctorErrors.create('VW_DOCTOR_RECORDING_UNWRITABLE', { file, reason: systemText(error) }, error);
   }
 }
 
 export async function loadRecording(file: string): Promise<Recording> {
   const text = await readFile(file, 'utf8').catch((error: unknown) => {
-    throw unreadable(file, errnoOf(error) ?? describe(error));
+    throw unreadable(file, whyUnread(error));
   });
   const result = readRecording(text.split('\n').map(withoutSteering).join('\n'));
   if (!result.ok) throw unreadable(file, `line ${result.line}: ${result.message}`);

@@ -1,7 +1,9 @@
 // Brings a lab up and down. Down needs no record: it ends what carries this lab's names, whoever left it there.
+
 import { mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import process from 'node:process';
+import { startTimeOf } from '../../../deploy/local/ledger.ts';
 import { ensureBase } from './base.ts';
 import { endGroup } from './cgroup.ts';
 import { bootHost, haltHost, leaderOf, makeDisk, removeDisk } from './host.ts';
@@ -147,13 +149,13 @@ async function takeAway(layout: Layout): Promise<void> {
 async function withLock<T>(layout: Layout, work: () => Promise<T>): Promise<T> {
   const { lock } = filesOf(layout);
   for (let round = 0; ; round += 1) {
-    const taken = await writeFile(lock, `${process.pid} ${await startTime(process.pid)}`, { flag: 'wx' }).then(
+    const taken = await writeFile(lock, `${process.pid} ${startTimeOf(process.pid) ?? ''}`, { flag: 'wx' }).then(
       () => true,
       () => false,
     );
     if (taken) break;
     const [pid = '0', started] = (await readFile(lock, 'utf8').catch(() => '')).split(' ');
-    const holderLives = started !== undefined && (await startTime(Number(pid))) === started;
+    const holderLives = started !== undefined && startTimeOf(Number(pid)) === started;
     if (holderLives) throw new Error(`process ${pid} is working on this lab (${path.relative(process.cwd(), lock)})`);
     if (round > 3) throw new Error(`cannot take ${lock}`);
     await rm(lock, { force: true });
@@ -163,12 +165,6 @@ async function withLock<T>(layout: Layout, work: () => Promise<T>): Promise<T> {
   } finally {
     await rm(lock, { force: true });
   }
-}
-
-/** The kernel's start time of a process, so that a reused number is not taken for the same process. */
-async function startTime(pid: number): Promise<string> {
-  const text = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => '');
-  return text.slice(text.lastIndexOf(')') + 2).split(' ')[19] ?? '';
 }
 
 /** The folder in which a host's disk is mounted, for tests that look at files from outside. */
