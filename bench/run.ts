@@ -36,7 +36,7 @@ if (wants('memory', 'echo', 'first-byte', 'stream', 'cli-run', 'cli-start')) {
     await system.close();
   }
 }
-if (wants('doctor', 'deploy')) keep(await hostRows(say));
+if (wants('doctor', 'doctor-first', 'doctor-dropped', 'deploy')) keep(await hostRows(say));
 
 mkdirSync(new URL('./results/', import.meta.url), { recursive: true });
 const file = new URL(`./results/${new Date().toISOString().slice(0, 10)}.json`, import.meta.url);

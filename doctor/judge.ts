@@ -1,7 +1,16 @@
 // Facts → Report with the whole catalogue: derives what follows from other facts, then lets the engine diagnose. Pure; used live and on replay.
 import { causes } from './causes/index.ts';
 import { checks } from './checks/index.ts';
-import { createFactStore, diagnose, type FactStore, type Report, type RunMeta, type Topology } from './engine/index.ts';
+import {
+  createFactStore,
+  diagnose,
+  type FactStore,
+  type Report,
+  type RunMeta,
+  type Topology,
+  type VerdictReport,
+  verdictsOf,
+} from './engine/index.ts';
 import { withFixes } from './fixes.ts';
 import { derivedProbe, deriveRoutes } from './nginx/index.ts';
 import type { Recording } from './output/index.ts';
@@ -12,6 +21,11 @@ export function judgeFacts(facts: FactStore, topology: Topology, meta: RunMeta):
   const store = createFactStore(observed);
   for (const item of deriveRoutes(store, topology)) store.add(item);
   return withFixes(diagnose({ store, topology }, { checks, causes }, meta), store, topology);
+}
+
+/** The checks that are decided so far, in a run that still goes on: they pass or fail by facts that are there. */
+export function decidedChecks(facts: FactStore, topology: Topology): readonly VerdictReport[] {
+  return verdictsOf({ store: facts, topology }, checks).filter(({ state }) => state === 'pass' || state === 'fail');
 }
 
 /** The diagnosis of a recorded run, offline: the same Report as then, if the rules are the same. */

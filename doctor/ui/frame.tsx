@@ -75,8 +75,17 @@ function header({ model, nowMs, columns, look }: FrameProps): Line {
   return gap >= 0 ? [...left, { text: ' '.repeat(gap) }, ...right] : left;
 }
 
-function verdict({ report, probesDone }: ScreenModel): Line {
-  if (!report) return [{ text: `checking, ${probesDone} probes done`, tone: 'warn' }, { text: ' ' }];
+function verdict({ report, probesDone, decided }: ScreenModel): Line {
+  if (!report) {
+    const passed = [...decided.values()].filter(Boolean).length;
+    const failed = decided.size - passed;
+    return [
+      { text: `checking, ${probesDone} probes done`, tone: 'warn' },
+      ...(passed > 0 ? [{ text: `, ${passed} ok`, tone: 'good' } as const] : []),
+      ...(failed > 0 ? [{ text: `, ${failed} failed`, tone: 'bad' } as const] : []),
+      { text: ' ' },
+    ];
+  }
   const word = verdictWords[report.verdict];
   if (report.verdict === 'healthy') {
     return [{ text: word, tone: 'good' }, { text: ` ${later(report.latent.length)} ` }];

@@ -15,10 +15,20 @@ export interface ScreenModel {
   readonly probesDone: number;
   /** Titles of the probes that are under way, oldest first. */
   readonly open: readonly { readonly key: string; readonly title: string; readonly sinceMs: number }[];
+  /** Checks that are decided while the run goes on, by check and gateway: whether each passes. */
+  readonly decided: ReadonlyMap<string, boolean>;
   readonly report: Report | null;
 }
 
-export const emptyModel: ScreenModel = { name: '', startedAtMs: 0, hosts: [], probesDone: 0, open: [], report: null };
+export const emptyModel: ScreenModel = {
+  name: '',
+  startedAtMs: 0,
+  hosts: [],
+  probesDone: 0,
+  open: [],
+  decided: new Map(),
+  report: null,
+};
 
 export function reduceModel(model: ScreenModel, event: RunEvent): ScreenModel {
   switch (event.type) {
@@ -39,6 +49,11 @@ export function reduceModel(model: ScreenModel, event: RunEvent): ScreenModel {
     case 'probe.end': {
       const key = `${event.probe} ${event.vantage}`;
       return { ...model, probesDone: model.probesDone + 1, open: model.open.filter((item) => item.key !== key) };
+    }
+    case 'verdict': {
+      const { check, gateway, state } = event.verdict;
+      if (state !== 'pass' && state !== 'fail') return model;
+      return { ...model, decided: new Map(model.decided).set(`${check} ${gateway}`, state === 'pass') };
     }
     case 'run.end':
       return { ...model, open: [], report: event.report };

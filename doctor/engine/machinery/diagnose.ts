@@ -9,6 +9,7 @@ import {
   type Report,
   type RunVerdict,
   type Topology,
+  type VerdictReport,
 } from '../vocabulary/index.ts';
 import { type Candidate, gradeAll, type Judged, type Scene } from './candidates.ts';
 import type { CauseRule } from './cause.ts';
@@ -35,6 +36,11 @@ export interface RunMeta {
 export interface Rules {
   readonly checks: readonly Check[];
   readonly causes: readonly CauseRule[];
+}
+
+/** What the checks say so far, while facts still arrive. */
+export function verdictsOf(scene: Scene, checks: readonly Check[]): readonly VerdictReport[] {
+  return judgeChecks(checks, scene).map((item) => verdictReport(item, scene));
 }
 
 /** The whole diagnosis. */

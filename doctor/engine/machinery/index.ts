@@ -4,4 +4,4 @@ export { causesOf } from './cause.ts';
 export type { Check, Verdict } from './check.ts';
 export { defineCheck } from './check.ts';
 export type { RunMeta } from './diagnose.ts';
-export { diagnose } from './diagnose.ts';
+export { diagnose, verdictsOf } from './diagnose.ts';

@@ -32,6 +32,8 @@ export interface CollectOptions {
   readonly early?: EarlyLinks | undefined;
   readonly store: FactStore;
   readonly log: RunLog;
+  /** A host was opened, or wholly looked at: there are new facts. */
+  advance(topology: Topology): void;
   /** After the probes: what to try on the backend's host. */
   propose(topology: Topology): readonly Proposal[];
   /** After the rounds: lets what was found out be added to what was told. */
@@ -55,7 +57,10 @@ export async function collect(options: CollectOptions): Promise<void> {
     const looks = opening.map(async (opened) => {
       const site = await opened;
       sites.push(site);
-      return await lookAtSite({ topology, hints, sudo, clock, signal, log, mute }, site);
+      options.advance(topology);
+      const view = await lookAtSite({ topology, hints, sudo, clock, signal, log, mute }, site);
+      options.advance(topology);
+      return view;
     });
     const views = (await Promise.all(looks)).filter((view) => view !== null);
     topology = options.refine(topology, views);

@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { BUILD, type Clock, interruptCode, isAbort } from '../../../agents/runtime/index.ts';
 import { createFactStore, type Report, type RunEvent, type RunMeta, type Topology } from '../../engine/index.ts';
 import { proposalsOf } from '../../fixes.ts';
-import { judgeFacts } from '../../judge.ts';
+import { decidedChecks, judgeFacts } from '../../judge.ts';
 import type { EarlyLinks } from '../collecting/index.ts';
 import { collect, createRunLog, refineTopology } from '../collecting/index.ts';
 import type { Installation } from './installation.ts';
@@ -54,6 +54,15 @@ export async function examine(options: ExamineOptions): Promise<Examined> {
     complete: !signal.aborted,
     ...(options.signal.aborted && isAbort(options.signal.reason) ? { interrupted: interruptCode(options.signal) } : {}),
   });
+  const shown = new Map<string, string>();
+  const show = (known: Topology): void => {
+    for (const verdict of decidedChecks(store, known)) {
+      const id = `${verdict.check} ${verdict.gateway}`;
+      if (shown.get(id) === verdict.state) continue;
+      shown.set(id, verdict.state);
+      log.emit({ type: 'verdict', verdict });
+    }
+  };
   start(topology);
   try {
     await collect({
@@ -67,6 +76,7 @@ export async function examine(options: ExamineOptions): Promise<Examined> {
       early: options.early,
       store,
       log,
+      advance: show,
       propose: (known) => proposalsOf(judgeFacts(store, known, metaNow()), store, known),
       refine: (known, views) => {
         topology = refineTopology(known, views);
