@@ -207,9 +207,11 @@ export const networkRuleCauses: readonly CauseRule[] = causesOf(
             (view) => `port ${innerRedirect(view)?.port ?? ''} itself has no LISTEN row`,
           ],
           (view) =>
-            judge(view, ['tcp.listeners', backend.backendSeat(view)], (rows) =>
-              rows.some((row) => row.port === innerRedirect(view)?.port),
-            ),
+            judge(view, ['tcp.listeners', backend.backendSeat(view)], (rows): Tri => {
+              const port = innerRedirect(view)?.port;
+              if (port === undefined) return 'unknown';
+              return rows.some((row) => row.port === port) ? 'yes' : 'no';
+            }),
         ),
       ],
       forbids: [nginx.publicUpgrades],
