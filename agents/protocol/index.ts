@@ -19,6 +19,7 @@ export {
   frame,
 } from './envelope.ts';
 export { CLOSE, type CloseName, closeByCode } from './errors.ts';
+export { createEventParser, readEventStream, type ServerEvent } from './event-stream.ts';
 export * as http from './http.ts';
 export * as limits from './limits.ts';
 export type { StreamName } from './parts.ts';

@@ -2,10 +2,10 @@
 // what was seen is never given again, and nothing is skipped without a gap saying so.
 import type { IncomingMessage } from 'node:http';
 import type { http, StreamName } from '../../agents/protocol/index.ts';
+import { createEventParser, type ServerEvent } from '../../agents/protocol/index.ts';
 import { backoffMs, type Clock, fromUnknown } from '../../agents/runtime/index.ts';
 import { cliErrors } from '../errors.ts';
 import { type ApiClient, connectionError } from './client.ts';
-import { createEventParser, type ServerEvent } from './sse.ts';
 
 /** What a viewer of a task is told. */
 export type TaskEvent =

@@ -3,6 +3,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { readEventStream } from '../../agents/protocol/index.ts';
 import { type PortOwner, ProbeCredential, replaceFile } from '../../agents/runtime/index.ts';
 import { deployErrors } from '../errors.ts';
 import { askBackend, type BackendQuestion } from '../peer.ts';
@@ -65,10 +66,7 @@ export async function runCanary(api: string, gateway: string): Promise<string> {
 export function judgeCanary(text: string): string {
   const streams = { out: [] as Buffer[], err: [] as Buffer[] };
   let end: { outcome?: string; code?: number | null; message?: string } | undefined;
-  for (const event of text.split(/\r?\n\r?\n/)) {
-    const name = /^event: ?(.*)$/m.exec(event)?.[1];
-    const data = /^data: ?(.*)$/m.exec(event)?.[1];
-    if (name === undefined || data === undefined) continue;
+  for (const { name, data } of readEventStream(text)) {
     const body = JSON.parse(data);
     if (name === 'output') streams[body.stream === 'err' ? 'err' : 'out'].push(Buffer.from(body.data, 'base64'));
     if (name === 'exit') end = body.task?.end;

@@ -1,6 +1,6 @@
 // What the backend's API and the gateway's own health page say: registry, canary, local health. Needs a token for the first two.
 import { createHash } from 'node:crypto';
-import { http as bodies } from '../../agents/protocol/index.ts';
+import { http as bodies, readEventStream } from '../../agents/protocol/index.ts';
 import { type PeerLook, ProbeCredential, VerifiedStream } from '../../agents/runtime/index.ts';
 import {
   type CanaryResult,
@@ -247,12 +247,13 @@ export function judgeCanary(status: number, text: string, milliseconds: number):
   const out: Buffer[] = [];
   const err: Buffer[] = [];
   let task: bodies.TaskBody | undefined;
-  for (const event of events(text)) {
+  for (const event of readEventStream(text)) {
+    const data = json(event.data);
     if (event.name === 'output') {
-      const output = bodies.outputEvents.output.safeParse(event.data);
+      const output = bodies.outputEvents.output.safeParse(data);
       if (output.success) (output.data.stream === 'out' ? out : err).push(Buffer.from(output.data.data, 'base64'));
     }
-    if (event.name === 'exit') task = bodies.outputEvents.exit.safeParse(event.data).data?.task ?? task;
+    if (event.name === 'exit') task = bodies.outputEvents.exit.safeParse(data).data?.task ?? task;
   }
   if (!task?.end) return end('timeout', null, 'the command did not end in time');
   if (task.end.outcome === 'refused') {
@@ -267,13 +268,6 @@ export function judgeCanary(status: number, text: string, milliseconds: number):
   const hash = createHash('sha256').update(Buffer.concat(out)).digest('hex');
   const same = Buffer.concat(err).toString('utf8').trim() === hash;
   return known({ outcome: same ? 'ok' : 'mismatch', code: null, message: '', exitCode, milliseconds });
-}
-
-function events(text: string): readonly { readonly name: string; readonly data: unknown }[] {
-  return text.split(/\r?\n\r?\n/).map((block) => ({
-    name: /^event: ?(.*)$/m.exec(block)?.[1] ?? '',
-    data: json([...block.matchAll(/^data: ?(.*)$/gm)].map((match) => match[1]).join('\n')),
-  }));
 }
 
 function json(text: string): unknown {

@@ -1,4 +1,6 @@
 // Reads server-sent events of the API, one after the other.
+import { createEventParser } from '../../agents/protocol/index.ts';
+
 export interface SseEvent {
   readonly event: string;
   readonly id: string | undefined;
@@ -8,27 +10,10 @@ export interface SseEvent {
 /** Events of a response body until it ends. */
 export async function* readEvents(response: Response): AsyncGenerator<SseEvent> {
   if (!response.body) throw new Error(`no body, status ${response.status}`);
-  const decoder = new TextDecoder();
-  let text = '';
-  for await (const bytes of response.body) {
-    text += decoder.decode(bytes as Uint8Array, { stream: true });
-    for (let end = text.indexOf('\n\n'); end >= 0; end = text.indexOf('\n\n')) {
-      const event = parseEvent(text.slice(0, end));
-      text = text.slice(end + 2);
-      if (event) yield event;
-    }
-  }
-}
-
-function parseEvent(block: string): SseEvent | undefined {
-  const fields = new Map<string, string>();
-  for (const line of block.split('\n')) {
-    const colon = line.indexOf(': ');
-    if (colon > 0) fields.set(line.slice(0, colon), line.slice(colon + 2));
-  }
-  const event = fields.get('event');
-  if (event === undefined) return undefined;
-  return { event, id: fields.get('id'), data: JSON.parse(fields.get('data') ?? '{}') as Record<string, unknown> };
+  const parser = createEventParser();
+  for await (const bytes of response.body)
+    for (const { name, id, data } of parser.push(bytes as Uint8Array))
+      yield { event: name, id, data: JSON.parse(data) };
 }
 
 /** Bytes of both streams and the final task, from events of one task; checks that offsets follow each other. */

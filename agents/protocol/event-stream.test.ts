@@ -1,7 +1,7 @@
 // Events survive any cut, any line ending, comments and multi-byte characters.
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { createEventParser, type ServerEvent } from './sse.ts';
+import { createEventParser, type ServerEvent } from './event-stream.ts';
 
 function parseAll(text: string, cuts: readonly number[] = []): ServerEvent[] {
   const bytes = Buffer.from(text);

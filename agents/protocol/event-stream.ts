@@ -1,5 +1,4 @@
 // Server-sent events out of byte chunks, cut anywhere. Pure.
-import { StringDecoder } from 'node:string_decoder';
 
 /** One event. Comments (keep-alives) give none. */
 export interface ServerEvent {
@@ -8,14 +7,17 @@ export interface ServerEvent {
   readonly id: string | undefined;
 }
 
-/** An incremental parser: feed it chunks, it gives the events that were completed by each. */
-export interface EventParser {
-  push(chunk: Uint8Array): ServerEvent[];
+/** The events of a whole response; one that was cut short gives none. */
+export function readEventStream(text: string): readonly ServerEvent[] {
+  return createEventParser().push(new TextEncoder().encode(text));
 }
 
-/** Starts a parser for one response. See the HTML standard, "Interpreting an event stream". */
-export function createEventParser(): EventParser {
-  const decoder = new StringDecoder('utf8');
+/**
+ * An incremental parser for one response: feed it chunks, it gives the events that were completed by each. See the HTML standard,
+ * "Interpreting an event stream".
+ */
+export function createEventParser(): { push(chunk: Uint8Array): ServerEvent[] } {
+  const decoder = new TextDecoder();
   let tail = '';
   let name = '';
   let id: string | undefined;
@@ -40,7 +42,7 @@ export function createEventParser(): EventParser {
   return {
     push(chunk) {
       const events: ServerEvent[] = [];
-      const text = decoder.write(chunk as Buffer);
+      const text = decoder.decode(chunk, { stream: true });
       let from = 0;
       for (let end = text.indexOf('\n'); end !== -1; end = text.indexOf('\n', from)) {
         const whole = tail + text.slice(from, end);
