@@ -1,56 +1,8 @@
 // Checks on the agents' own protocol: HELLO is answered, the link is held, the registry agrees, a command comes back.
-import { type Check, defineCheck, judge, negate, signs, type Tri, type Verdict, type View } from '../engine/index.ts';
+import { type Check, checksOf, judge, negate, signs, type Tri, type Verdict, type View } from '../engine/index.ts';
 import { expectSign, skipped, verdictOf } from './outcome.ts';
 
 const { gateway, parts } = signs;
-
-const hello = defineCheck({
-  id: 'agents.hello.answered',
-  title: 'the backend answers after the upgrade',
-  hop: 'hello',
-  per: 'site',
-  host: 'be',
-  needs: ['ws.upgrade'],
-  dependsOn: ['backend.agents.upgrades'],
-  outage: true,
-  evaluate: (view) => {
-    if (view.topology.kind !== 'viworks') return skipped('not a viworks installation');
-    const answered = judge(view, ['ws.upgrade', 'be', 'direct'], (seen): Tri => {
-      if (!signs.backend.upgraded(seen)) return 'unknown';
-      if (seen.hello === 'silent' || seen.challenged === false) return 'no';
-      return seen.challenged === true || seen.hello !== 'not-sent' ? 'yes' : 'unknown';
-    });
-    return verdictOf(view, answered, { fail: () => 'connected, and nothing comes' });
-  },
-});
-
-const link = defineCheck({
-  id: 'agents.link.up',
-  title: 'the gateway holds a live link to the backend',
-  hop: 'heartbeat',
-  per: 'gateway',
-  host: 'gw',
-  needs: ['gateway.health', 'registry.entry', 'tcp.connections'],
-  dependsOn: [
-    'gateway.process.running',
-    'network.name.resolves',
-    'network.public.connects',
-    'network.tls.verifies',
-    'network.agents.upgrades',
-    'nginx.agents.upgrades',
-    'gateway.url.upgrades',
-    'agents.hello.answered',
-    // Where nothing was dialled, so that nothing would be started, the backend's own state has to speak.
-    'backend.process.running',
-  ],
-  outage: true,
-  required: true,
-  evaluate: (view) => {
-    const up = gateway.linkUp.holds(view);
-    if (up === 'no' && justStarted(view)) return { state: 'info', detail: 'the agent was started seconds ago' };
-    return verdictOf(view, up, { fail: (at) => `${at.gateway?.id ?? 'gateway'} has no link` });
-  },
-});
 
 /** Within its first seconds an agent may still be dialling; calling that an outage would be a false alarm. */
 function justStarted(view: View): boolean {
@@ -58,83 +10,113 @@ function justStarted(view: View): boolean {
   return running && parts.startedWithin(parts.gatewayPart, 10).holds(view) === 'yes';
 }
 
-const steady = defineCheck({
-  id: 'agents.link.steady',
-  title: 'the link stays up',
-  hop: 'heartbeat',
-  per: 'gateway',
-  host: 'gw',
-  needs: ['log.tail'],
-  dependsOn: ['gateway.process.running', 'backend.process.running', 'nginx.process.running'],
-  outage: true,
-  evaluate: (view) =>
-    verdictOf(view, negate(signs.sessions.flapping.holds(view)), {
-      fail: (at) => `flapping: ${signs.sessions.rateText(at)}`,
-    }),
-});
-
-const registry = defineCheck({
-  id: 'agents.registry.online',
-  title: 'the backend lists the gateway as online',
-  hop: 'registry',
-  per: 'gateway',
-  host: 'be',
-  needs: ['registry.entry'],
-  dependsOn: ['agents.link.up', 'gateway.process.running', 'backend.api.answers'],
-  outage: true,
-  required: true,
-  evaluate: (view) => {
-    const reading = view.gateway ? view.read('registry.entry', 'op', view.gateway.id) : null;
-    if (!reading || reading.status === 'not-applicable') return skipped('this installation has no registry');
-    if (reading.status === 'unknown' && reading.reason === 'no-token') return withoutToken(reading.detail);
-    if (gateway.registryOffline.holds(view) === 'yes' && justStarted(view)) {
-      return { state: 'info', detail: 'the agent was started seconds ago' };
-    }
-    return expectSign(gateway.registryOnline, {
-      fail: () => (reading.status === 'known' && reading.value.listed ? reading.value.state : 'not listed'),
-    })(view);
-  },
-});
-
-const canary = defineCheck({
-  id: 'agents.canary.returns',
-  title: "a canary command's exit code and bytes come back",
-  hop: 'canary',
-  per: 'gateway',
-  host: 'gw',
-  needs: ['canary'],
-  dependsOn: [
-    'agents.registry.online',
-    'agents.link.up',
-    'gateway.launcher.running',
-    // Its bytes take the same way; a link that is just being cut may still be listed.
-    'nginx.agents.upgrades',
-    'network.agents.upgrades',
-    'backend.api.answers',
-  ],
-  outage: true,
-  required: true,
-  evaluate: (view) => {
-    const reading = view.gateway ? view.read('canary', 'op', view.gateway.id) : null;
-    if (!reading || reading.status === 'not-applicable') return skipped('not a viworks installation');
-    if (reading.status === 'unknown') {
-      return reading.reason === 'no-token'
-        ? withoutToken(reading.detail)
-        : { state: 'unknown', detail: reading.detail };
-    }
-    const { outcome, code, message } = reading.value;
-    if (outcome === 'offline' && justStarted(view)) {
-      return { state: 'info', detail: 'the agent was started seconds ago' };
-    }
-    return verdictOf(view, outcome === 'ok' ? 'yes' : 'no', {
-      fail: () => [code ?? outcome, message].filter(Boolean).join(': '),
-    });
-  },
-});
-
-export const agentChecks: readonly Check[] = [hello, link, steady, registry, canary];
-
 /** Who gave no token did not ask. One that was refused (token-refused) is another thing: it was asked, and there is no answer. */
 function withoutToken(detail: string): Verdict {
   return skipped(detail || 'no token');
 }
+
+export const agentChecks: readonly Check[] = checksOf({
+  'agents.hello.answered': {
+    title: 'the backend answers after the upgrade',
+    hop: 'hello',
+    host: 'be',
+    needs: ['ws.upgrade'],
+    dependsOn: ['backend.agents.upgrades'],
+    evaluate: (view) => {
+      if (view.topology.kind !== 'viworks') return skipped('not a viworks installation');
+      const answered = judge(view, ['ws.upgrade', 'be', 'direct'], (seen): Tri => {
+        if (!signs.backend.upgraded(seen)) return 'unknown';
+        if (seen.hello === 'silent' || seen.challenged === false) return 'no';
+        return seen.challenged === true || seen.hello !== 'not-sent' ? 'yes' : 'unknown';
+      });
+      return verdictOf(view, answered, { fail: () => 'connected, and nothing comes' });
+    },
+  },
+  'agents.link.up': {
+    title: 'the gateway holds a live link to the backend',
+    hop: 'heartbeat',
+    host: 'gw',
+    needs: ['gateway.health', 'registry.entry', 'tcp.connections'],
+    dependsOn: [
+      'gateway.process.running',
+      'network.name.resolves',
+      'network.public.connects',
+      'network.tls.verifies',
+      'network.agents.upgrades',
+      'nginx.agents.upgrades',
+      'gateway.url.upgrades',
+      'agents.hello.answered',
+      // Where nothing was dialled, so that nothing would be started, the backend's own state has to speak.
+      'backend.process.running',
+    ],
+    required: true,
+    evaluate: (view) => {
+      const up = gateway.linkUp.holds(view);
+      if (up === 'no' && justStarted(view)) return { state: 'info', detail: 'the agent was started seconds ago' };
+      return verdictOf(view, up, { fail: (at) => `${at.gateway?.id ?? 'gateway'} has no link` });
+    },
+  },
+  'agents.link.steady': {
+    title: 'the link stays up',
+    hop: 'heartbeat',
+    host: 'gw',
+    needs: ['log.tail'],
+    dependsOn: ['gateway.process.running', 'backend.process.running', 'nginx.process.running'],
+    evaluate: (view) =>
+      verdictOf(view, negate(signs.sessions.flapping.holds(view)), {
+        fail: (at) => `flapping: ${signs.sessions.rateText(at)}`,
+      }),
+  },
+  'agents.registry.online': {
+    title: 'the backend lists the gateway as online',
+    hop: 'registry',
+    per: 'gateway',
+    host: 'be',
+    needs: ['registry.entry'],
+    dependsOn: ['agents.link.up', 'gateway.process.running', 'backend.api.answers'],
+    required: true,
+    evaluate: (view) => {
+      const reading = view.gateway ? view.read('registry.entry', 'op', view.gateway.id) : null;
+      if (!reading || reading.status === 'not-applicable') return skipped('this installation has no registry');
+      if (reading.status === 'unknown' && reading.reason === 'no-token') return withoutToken(reading.detail);
+      if (gateway.registryOffline.holds(view) === 'yes' && justStarted(view)) {
+        return { state: 'info', detail: 'the agent was started seconds ago' };
+      }
+      return expectSign(gateway.registryOnline, {
+        fail: () => (reading.status === 'known' && reading.value.listed ? reading.value.state : 'not listed'),
+      })(view);
+    },
+  },
+  'agents.canary.returns': {
+    title: "a canary command's exit code and bytes come back",
+    hop: 'canary',
+    host: 'gw',
+    needs: ['canary'],
+    dependsOn: [
+      'agents.registry.online',
+      'agents.link.up',
+      'gateway.launcher.running',
+      // Its bytes take the same way; a link that is just being cut may still be listed.
+      'nginx.agents.upgrades',
+      'network.agents.upgrades',
+      'backend.api.answers',
+    ],
+    required: true,
+    evaluate: (view) => {
+      const reading = view.gateway ? view.read('canary', 'op', view.gateway.id) : null;
+      if (!reading || reading.status === 'not-applicable') return skipped('not a viworks installation');
+      if (reading.status === 'unknown') {
+        return reading.reason === 'no-token'
+          ? withoutToken(reading.detail)
+          : { state: 'unknown', detail: reading.detail };
+      }
+      const { outcome, code, message } = reading.value;
+      if (outcome === 'offline' && justStarted(view)) {
+        return { state: 'info', detail: 'the agent was started seconds ago' };
+      }
+      return verdictOf(view, outcome === 'ok' ? 'yes' : 'no', {
+        fail: () => [code ?? outcome, message].filter(Boolean).join(': '),
+      });
+    },
+  },
+});

@@ -4,7 +4,6 @@ import { emptyWorld, gw, meta, topology, type World } from '../../test/support/d
 import {
   type CauseRule,
   type Check,
-  defineCheck,
   diagnose,
   type HopId,
   judge,
@@ -56,19 +55,18 @@ const cause = (parts: CauseParts): CauseRule => ({
   ...parts,
 });
 
-const check = (id: string, state: Verdict['state'], parts: Partial<Check> = {}): Check =>
-  defineCheck({
-    id,
-    title: id,
-    hop: 'route',
-    per: 'site',
-    host: 'be',
-    needs: [],
-    dependsOn: [],
-    outage: true,
-    evaluate: () => ({ state, detail: '' }),
-    ...parts,
-  });
+const check = (id: string, state: Verdict['state'], parts: Partial<Check> = {}): Check => ({
+  id,
+  title: id,
+  hop: 'route',
+  per: 'site',
+  host: 'be',
+  needs: [],
+  dependsOn: [],
+  outage: true,
+  evaluate: () => ({ state, detail: '' }),
+  ...parts,
+});
 
 const failing = check('x.one.fails', 'fail');
 

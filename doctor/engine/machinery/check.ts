@@ -25,6 +25,14 @@ export interface Check {
   readonly evaluate: (view: View) => Verdict;
 }
 
-export function defineCheck(check: Check): Check {
-  return check;
+/** A check as it is written under its id. What is left out: one for each gateway where it is about one, after no other, an outage when it fails. */
+export type CheckRow = Omit<Check, 'id' | 'per' | 'dependsOn' | 'outage'> &
+  Partial<Pick<Check, 'per' | 'dependsOn' | 'outage'>>;
+
+/** Declares the checks of one file, in the order in which they are judged. */
+export function checksOf(rows: Readonly<Record<string, CheckRow>>): readonly Check[] {
+  return Object.entries(rows).map(([id, row]) => {
+    const per = row.host === 'gw' ? 'gateway' : 'site';
+    return { per, dependsOn: [], outage: true, ...row, id };
+  });
 }

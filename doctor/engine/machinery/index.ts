@@ -2,6 +2,6 @@
 export type { CauseDefaults, CauseRow, CauseRule } from './cause.ts';
 export { causesOf } from './cause.ts';
 export type { Check, Verdict } from './check.ts';
-export { defineCheck } from './check.ts';
+export { checksOf } from './check.ts';
 export type { RunMeta } from './diagnose.ts';
 export { diagnose, verdictsOf } from './diagnose.ts';
