@@ -1,7 +1,7 @@
 // Takes secrets out of text of others before it is kept, logged or shown. Lines keep their number and order, so that a line number still
 // points to the right place. Pure; the work grows with the text.
-import { namedCuts } from './secret-names.ts';
-import { type Cut, prefixedCuts, programCuts, schemeCuts, urlCuts } from './secret-shapes.ts';
+import { named } from './secret-names.ts';
+import { accounts, type Cut, prefixed, programs, type Shape, schemes, urls } from './secret-shapes.ts';
 
 const REDACTED = '[redacted]';
 
@@ -24,37 +24,86 @@ const keyRest = /^\s*(?:[A-Za-z0-9+/=]{1,76}|(?:Proc-Type|DEK-Info|Comment|Versi
 export function redactText(text: string): RemoteText {
   if (text.length < 4) return text as RemoteText;
   const lines = text.split('\n');
-  withoutKeys(lines, text);
+  const whole = withoutKeys(lines, text);
+  const gates = shapes.map((shape) => new Gate(shape, whole));
+  const ahead = new Ahead(lines);
   let open: Cut['open'];
   let left = 0;
   /** Blanks before the line in which the open value began. */
   let indent = 0;
-  for (const [index, line] of lines.entries()) {
+  let start = 0;
+  for (let index = 0; index < lines.length; index += 1) {
+    const line = lines[index] as string;
+    const next = start + line.length + 1;
     let from = 0;
     if (open !== undefined) {
       const end = endOf(line, open, indent);
       left -= 1;
       if (end === undefined && left > 0) {
         lines[index] = line === '' ? '' : REDACTED;
+        start = next;
         continue;
       }
       open = undefined;
       from = end ?? 0;
     }
     const rest = from === 0 ? line : line.slice(from);
-    const cuts = cutsOf(rest);
-    lines[index] = (from === 0 ? '' : REDACTED) + applied(rest, cuts);
-    open = goesOn(lines, index, cuts.at(-1)?.open);
-    indent = line.length - line.trimStart().length;
+    const cuts = cutsOf(rest, gates, { from: start + from, to: next });
+    if (from > 0 || cuts.length > 0) lines[index] = (from === 0 ? '' : REDACTED) + applied(rest, cuts);
+    open = cuts.at(-1)?.open;
+    // A quote that is never closed hides nothing of what follows.
+    if (open !== undefined && 'until' in open && !ahead.holds(open.until, index + 1)) open = undefined;
+    if (open !== undefined) indent = line.length - line.trimStart().length;
     left = VALUE_LINES;
+    start = next;
   }
   return lines.join('\n') as RemoteText;
 }
 
-// A quote that is never closed hides nothing of what follows.
-function goesOn(lines: readonly string[], index: number, open: Cut['open']): Cut['open'] {
-  if (open === undefined || !('until' in open)) return open;
-  return lines.slice(index + 1, index + VALUE_LINES).some((line) => line.includes(open.until)) ? open : undefined;
+const shapes: readonly Shape[] = [prefixed, schemes, urls, ...programs, accounts, named];
+
+/** Says in which lines a shape may be, by one search through the whole text: a line that cannot hold it costs nothing. */
+class Gate {
+  readonly shape: Shape;
+  readonly #text: string;
+  #next = -1;
+
+  constructor(shape: Shape, text: string) {
+    this.shape = shape;
+    this.#text = text;
+  }
+
+  isOpen({ from, to }: { readonly from: number; readonly to: number }): boolean {
+    if (this.#next < from) {
+      const { may } = this.shape;
+      may.lastIndex = from;
+      this.#next = may.exec(this.#text)?.index ?? Number.POSITIVE_INFINITY;
+    }
+    return this.#next < to;
+  }
+}
+
+/** Looks for the end of a value in the lines below; each line is looked at once for each kind of end. */
+class Ahead {
+  readonly #lines: readonly string[];
+  readonly #seen = new Map<string, { readonly at: number; readonly found: boolean }>();
+
+  constructor(lines: readonly string[]) {
+    this.#lines = lines;
+  }
+
+  holds(mark: string, from: number): boolean {
+    const to = Math.min(from + VALUE_LINES - 1, this.#lines.length);
+    const seen = this.#seen.get(mark) ?? { at: -1, found: false };
+    if (seen.found && seen.at >= from) return seen.at < to;
+    for (let at = Math.max(from, seen.at + 1); at < to; at += 1) {
+      if (!this.#lines[at]?.includes(mark)) continue;
+      this.#seen.set(mark, { at, found: true });
+      return true;
+    }
+    this.#seen.set(mark, { at: Math.max(to - 1, seen.at), found: false });
+    return false;
+  }
 }
 
 /** Where the value that began above ends in this line; undefined when all of the line is of it. */
@@ -72,19 +121,10 @@ function endOf(line: string, open: NonNullable<Cut['open']>, indent: number): nu
   return /^\s/.test(rest) ? undefined : 0;
 }
 
-// Whatever is looked for has one of these in it; most lines have none.
-const hint =
-  /pass|pwd|secret|token|credential|key|auth|cookie|jwt|psk|seed|otp|sig|code|:\/\/|basic|bearer|negotiate|eyJ|[A-Za-z\d]_|[a-z]-|A[KSR][IO]A|AIza|ya29|hv[sbr]\.|SG\.|AGE-|hooks|webhook|LS0t|b3Bl|M[HIC][IGQc4]|ATBB|ATATT|\$[\w]{1,10}\$|\$argon|\$pbkdf|\{[A-Z\d]{3,7}\}|curl|wget|mysql|maria|sshpass|docker|podman|redis-cli|ldap|smbc|rpcc|:\d{0,6}:|^[\w.-]{1,64}:[./\w]{13}$/i;
-
-function cutsOf(line: string): readonly Cut[] {
+function cutsOf(line: string, gates: readonly Gate[], place: { readonly from: number; readonly to: number }): Cut[] {
   const cuts: Cut[] = [];
-  if (line.length < 4 || !hint.test(line)) return cuts;
-  prefixedCuts(line, cuts);
-  schemeCuts(line, cuts);
-  urlCuts(line, cuts);
-  programCuts(line, cuts);
-  namedCuts(line, cuts);
-  return cuts.sort((a, b) => a.from - b.from || b.to - a.to);
+  for (const gate of gates) if (gate.isOpen(place)) gate.shape.find(line, cuts);
+  return cuts.length < 2 ? cuts : cuts.sort((a, b) => a.from - b.from || b.to - a.to);
 }
 
 function applied(line: string, cuts: readonly Cut[]): string {
@@ -99,9 +139,9 @@ function applied(line: string, cuts: readonly Cut[]): string {
   return out + line.slice(at);
 }
 
-/** Private keys, whole or cut off at either end, also where every line has the log's own words before it. */
-function withoutKeys(lines: string[], text: string): void {
-  if (!/PRIVATE KEY|Private-Lines:/.test(text)) return;
+/** Takes out private keys, whole or cut off at either end, also where every line has the log's own words before it; gives the text that is left. */
+function withoutKeys(lines: string[], text: string): string {
+  if (!/PRIVATE KEY|Private-Lines:/.test(text)) return text;
   const ends = lines.flatMap((line, index) => (keyEnds.test(line) ? [index] : []));
   let next = 0;
   let done = -1;
@@ -126,6 +166,7 @@ function withoutKeys(lines: string[], text: string): void {
     done = last;
     index = last;
   }
+  return lines.join('\n');
 }
 
 /** A key in one line: what stands behind its end stays. */

@@ -1,5 +1,5 @@
 // Values by the name that stands before them: TOML, INI, YAML, JSON, XML, environment, headers, queries, options, nginx directives. Pure.
-import type { Cut } from './secret-shapes.ts';
+import type { Cut, Shape } from './secret-shapes.ts';
 
 // The last part of a name. Those of the second group are also ordinary words, so their values have to look like secrets.
 const strong =
@@ -32,15 +32,19 @@ interface Found {
 }
 
 /** Values behind names. */
-export function namedCuts(line: string, cuts: Cut[]): void {
+export const named: Shape = { may: new RegExp(word), find: namedCuts };
+
+function namedCuts(line: string, cuts: Cut[]): void {
   word.lastIndex = 0;
   for (let hit = word.exec(line); hit; hit = word.exec(line)) {
-    const found = { line, at: hit.index, strong: (hit[1] ?? '').toLowerCase(), weak: (hit[2] ?? '').toLowerCase() };
+    const found = { line, at: hit.index, strong: lower(hit[1]), weak: lower(hit[2]) };
     const cut = valueAfter(found, word.lastIndex);
     if (cut) cuts.push(cut);
     if (cut) word.lastIndex = Math.max(cut.to, word.lastIndex);
   }
 }
+
+const lower = (text: string | undefined): string => (text === undefined ? '' : text.toLowerCase());
 
 function valueAfter(found: Found, end: number): Cut | undefined {
   const { line } = found;
@@ -49,8 +53,8 @@ function valueAfter(found: Found, end: number): Cut | undefined {
   const nameEnd = suffix.lastIndex;
   separator.lastIndex = nameEnd;
   const sep = separator.exec(line);
-  const start = nameStart(line, found.at);
   if (sep) {
+    const start = nameStart(line, found.at);
     if (sep[2] === '>' && line[start - 1] !== '<' && line[start - 1] !== ':') return undefined;
     if (sep[2] === ':' && line.startsWith('//', separator.lastIndex)) return undefined;
     return cutOf(found, { start, from: separator.lastIndex, sep: sep[2] ?? '', closed: sep[1] !== undefined });
@@ -58,16 +62,21 @@ function valueAfter(found: Found, end: number): Cut | undefined {
   blank.lastIndex = nameEnd;
   if (!blank.test(line)) return undefined;
   const from = blank.lastIndex;
+  const start = nameStart(line, found.at);
   const option = line[start - 1] === '-' || (line[start] === '-' && start < found.at);
   const before = line.slice(Math.max(0, start - 64), start);
   if (!option && !directive.test(before)) return undefined;
   return cutOf(found, { start, from, sep: ' ', closed: false });
 }
 
+const inName: ReadonlySet<number> = new Set(
+  [...'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.$-'].map((letter) => letter.charCodeAt(0)),
+);
+
 /** Where the name begins; a longer one is none. */
 function nameStart(line: string, at: number): number {
   let start = at;
-  while (start > 0 && at - start < 64 && /[\w.$-]/.test(line[start - 1] ?? '')) start -= 1;
+  while (start > 0 && at - start < 64 && inName.has(line.charCodeAt(start - 1))) start -= 1;
   return start;
 }
 
@@ -88,17 +97,22 @@ function cutOf(found: Found, place: Place): Cut | undefined {
       ? { from, to: from, open: { deeper: 'bare', column: place.start } }
       : undefined;
   if (found.weak !== '' && !weakMayBe(found, place)) return undefined;
-  blockScalar.lastIndex = from;
-  const below = { from: line.length, to: line.length };
-  if (place.sep === ':' && blockScalar.test(line)) return { ...below, open: { deeper: 'all', column: place.start } };
-  opening.lastIndex = from;
-  const quote = opening.exec(line)?.[0];
-  if (quote !== undefined) return quoted(found, from + quote.length, quote);
-  if (line[from] === '[' && !line.startsWith('[redacted]', from)) {
+  const first = line[from] ?? '';
+  if (place.sep === ':' && (first === '|' || first === '>' || first === '!')) {
+    blockScalar.lastIndex = from;
+    const below = { from: line.length, to: line.length };
+    if (blockScalar.test(line)) return { ...below, open: { deeper: 'all', column: place.start } };
+  }
+  if (first === '"' || first === "'" || first === '`' || first === '\\') {
+    opening.lastIndex = from;
+    const quote = opening.exec(line)?.[0];
+    if (quote !== undefined) return quoted(found, from + quote.length, quote);
+  }
+  if (first === '[' && !line.startsWith('[redacted]', from)) {
     const end = line.indexOf(']', from);
     return end < 0 ? { from, to: line.length, open: { until: ']' } } : judged(found, { from: from + 1, to: end });
   }
-  if (line[from] === '{' || line[from] === '(') return undefined;
+  if (first === '{' || first === '(') return undefined;
   const to = bareEnd(found, place);
   const cut = judged(found, { from, to, sep: place.sep });
   return cut && line.endsWith('\\') && cut.to >= line.length - 1
@@ -109,15 +123,18 @@ function cutOf(found: Found, place: Place): Cut | undefined {
 /** The name is an ordinary word: only where it is a key for certain, and the value looks like no word. */
 function weakMayBe(found: Found, place: Place): boolean {
   const { line, weak: name } = found;
-  const value = line.slice(place.from, place.from + 64).replace(/^[\\"'`]+/, '');
-  const inQuery = /[?&]/.test(line[place.start - 1] ?? '');
-  if (/^(?:key|sig|signature|code)$/.test(name)) return inQuery && place.sep === '=';
-  const random = /^[^\s"'\\,;&]{6,}/.exec(value)?.[0];
-  if (name === 'otp' || name === 'totp')
-    return /^\d{6,8}\b/.test(value) || (random !== undefined && looksRandom.test(random));
-  if (name === 'pass') return place.sep !== ' ' && value !== '';
-  return random !== undefined && looksRandom.test(random);
+  if (name === 'key' || name === 'code' || name === 'sig' || name === 'signature') {
+    const before = line[place.start - 1];
+    return place.sep === '=' && (before === '?' || before === '&');
+  }
+  if (name === 'pass') return place.sep !== ' ';
+  weakValue.lastIndex = place.from;
+  const value = weakValue.exec(line)?.[1] ?? '';
+  if ((name === 'otp' || name === 'totp') && /^\d{6,8}\b/.test(value)) return true;
+  return value.length >= 6 && looksRandom.test(value);
 }
+
+const weakValue = /[\\"'`]*([^\s"'\\,;&]{6,32})/y;
 
 function quoted(found: Found, from: number, quote: string): Cut | undefined {
   const { line } = found;
@@ -135,14 +152,14 @@ function isEscaped(line: string, at: number, from: number): boolean {
 
 // Ends of an unquoted value in the middle of a line; a mark that no other field follows belongs to the value.
 const wordEnd = /[\s;]/g;
-const fieldEnd = /\s|[;,&})]+(?=\s|$|["'\\]|[\w.-]{1,64}\s{0,4}[=:])|["'`<]/g;
+const fieldEnd = /\s|(?<![;,&})])[;,&})]+(?=\s|$|["'\\]|[\w.-]{1,64}\s{0,4}[=:])|["'`<]/g;
 
 function bareEnd(found: Found, place: Place): number {
   const { line, strong: name } = found;
   const { start, from } = place;
   // `"KEY=some value"`, `-H 'Cookie: a=b'`: the quote opened before the name.
-  const mark = /["'`]/.exec(line[start - 1] ?? '')?.[0];
-  if (mark !== undefined && !place.closed) return endAt(line, mark, from);
+  const mark = line[start - 1];
+  if (!place.closed && (mark === '"' || mark === "'" || mark === '`')) return endAt(line, mark, from);
   if (place.sep === '>') return endAt(line, '<', from);
   if (/authorization|cookie/.test(name)) return line.length;
   // A file of settings: the line is the value's. `Environment=A=1 B=2` holds several.
@@ -166,7 +183,8 @@ function judged(
   const { from, to } = place;
   const value = found.line.slice(from, Math.min(to, from + 512)).trim();
   const bare = value.replace(/[;,]$/, '');
-  if (bare === '' || harmless.test(bare) || value.startsWith('[redacted]')) return undefined;
+  // Nothing harmless is long, and whatever were let go at that length would be searched again from each name in it.
+  if (bare === '' || (to - from <= 512 && harmless.test(bare)) || value.startsWith('[redacted]')) return undefined;
   if (/^token/.test(found.strong) && /^\d{1,6}$/.test(bare)) return undefined;
   if (place.sep === ':' && !/authorization|cookie/.test(found.strong) && prose.test(bare)) return undefined;
   return { from, to };

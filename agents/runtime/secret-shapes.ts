@@ -12,6 +12,14 @@ export interface Cut {
     | { readonly next: true };
 }
 
+/** One kind of secret. */
+export interface Shape {
+  /** Matches wherever a line may hold one; global. */
+  readonly may: RegExp;
+  /** Adds what one line holds. */
+  find(line: string, cuts: Cut[]): void;
+}
+
 interface Prefix {
   readonly text: string;
   /** Characters that must follow at least. */
@@ -64,8 +72,7 @@ function runEnd(line: string, from: number): number {
   return Math.max(from, run.lastIndex);
 }
 
-/** Tokens by their prefix. */
-export function prefixedCuts(line: string, cuts: Cut[]): void {
+function prefixedCuts(line: string, cuts: Cut[]): void {
   prefixPattern.lastIndex = 0;
   for (let hit = prefixPattern.exec(line); hit; hit = prefixPattern.exec(line)) {
     const [prefix] = hit;
@@ -78,6 +85,9 @@ export function prefixedCuts(line: string, cuts: Cut[]): void {
     prefixPattern.lastIndex = Math.max(to, from + prefix.length);
   }
 }
+
+/** Tokens by their prefix. */
+export const prefixed: Shape = { may: new RegExp(prefixPattern), find: prefixedCuts };
 
 /** Ends in a colour or in an escape: its last letter is no letter of a word. */
 const escaped = /(?:\u001b\[[\d;]{0,8}m|\\[nrtbf]|%[\dA-Fa-f]{2}|\\u[\da-fA-F]{4})$/;
@@ -94,7 +104,9 @@ function plausible(token: string, prefix: string): boolean {
 const scheme = /\b(basic|bearer|negotiate)[ \t]{1,8}/gi;
 
 /** `Basic dXNlcjpwdw==`, `Bearer …` wherever they stand. */
-export function schemeCuts(line: string, cuts: Cut[]): void {
+export const schemes: Shape = { may: new RegExp(scheme), find: schemeCuts };
+
+function schemeCuts(line: string, cuts: Cut[]): void {
   scheme.lastIndex = 0;
   for (let hit = scheme.exec(line); hit; hit = scheme.exec(line)) {
     const from = scheme.lastIndex;
@@ -108,15 +120,20 @@ export function schemeCuts(line: string, cuts: Cut[]): void {
 const urlEnd = /[^\s"'<>`\\]*/y;
 
 /** User and password in a URL, also where the password holds `/` or `@`, and in the address that another one's query holds. */
-export function urlCuts(line: string, cuts: Cut[]): void {
+export const urls: Shape = { may: /:\/\//g, find: urlCuts };
+
+function urlCuts(line: string, cuts: Cut[]): void {
   for (let at = line.indexOf('://'); at >= 0; ) {
     urlEnd.lastIndex = at + 3;
     urlEnd.test(line);
     const to = Math.max(at + 3, urlEnd.lastIndex);
-    const host = line.lastIndexOf('@', to - 1);
-    for (const from of host < at ? [] : new Set([at + 3, line.lastIndexOf('://', host) + 3])) {
-      if (!holdsSecret(line.slice(from, host))) continue;
-      cuts.push({ from, to: host });
+    // Within the address only: a search through the line for each address would be quadratic.
+    const address = line.slice(at + 3, to);
+    const host = address.lastIndexOf('@');
+    const inner = host < 0 ? -1 : address.lastIndexOf('://', host);
+    for (const from of host < 0 ? [] : inner < 0 ? [0] : [0, inner + 3]) {
+      if (!holdsSecret(address.slice(from, host))) continue;
+      cuts.push({ from: at + 3 + from, to: at + 3 + host });
       break;
     }
     at = line.indexOf('://', to);
@@ -129,8 +146,8 @@ function holdsSecret(user: string): boolean {
   return !/^[\w.-]{1,255}:\d{1,5}[/?#]/.test(user) && !/^[^:/]{0,4096}\//.test(user);
 }
 
-/** user:password as a program takes it, and passwords that follow a short option of a program that is known for it. */
-const programs: readonly (readonly [RegExp, RegExp])[] = [
+// user:password as a program takes it, and passwords that follow a short option of a program that is known for it.
+const commands: readonly (readonly [RegExp, RegExp])[] = [
   [
     /\b(?:curl|wget|https?|xh)\b/,
     /\s(?:-[a-zA-Z]{0,8}[uU][ =]?|--(?:proxy-)?user[ =])["']?[^\s:"']{0,128}:([^\s"']{1,512})/g,
@@ -143,18 +160,32 @@ const programs: readonly (readonly [RegExp, RegExp])[] = [
   [/\bhtpasswd\b/, /\s-[a-zA-Z]{0,8}b[a-zA-Z]{0,8} \S{1,256} \S{1,256} ["']?([^\s"']{1,512})/g],
   [/\bpass:/, /\bpass:([^\s"']{1,512})/g],
   [/\bpassword\b/, /\blogin \S{1,128} password (\S{1,512})/g],
-  // /etc/shadow, and htpasswd with the old crypt.
-  [/^[\w.-]{1,64}:/, /^[\w.-]{1,64}:([^:*!\s][^:\s]{1,256}):\d{0,6}:\d{0,6}:\d{0,6}:/g],
-  [/^[\w.-]{1,64}:/, /^[\w.-]{1,64}:([./\dA-Za-z]{13})$/g],
 ];
 
-export function programCuts(line: string, cuts: Cut[]): void {
-  for (const [program, pattern] of programs) {
-    if (!program.test(line)) continue;
-    for (const hit of line.matchAll(pattern)) {
-      const value = hit[1] ?? '';
-      const to = hit.index + hit[0].length - (/:\d{0,6}:\d{0,6}:\d{0,6}:$/.exec(hit[0])?.[0].length ?? 0);
-      if (value !== '') cuts.push({ from: to - value.length, to });
-    }
+/** Passwords on command lines. */
+export const programs: readonly Shape[] = commands.map(([program, pattern]) => ({
+  may: new RegExp(program, 'g'),
+  find: (line, cuts) => valuesOf(pattern, line, cuts),
+}));
+
+// /etc/shadow, and htpasswd with the old crypt.
+const shadow = /^[\w.-]{1,64}:([^:*!\s][^:\s]{1,256})(?=:\d{0,6}:\d{0,6}:\d{0,6}:)/g;
+const oldCrypt = /^[\w.-]{1,64}:([./\dA-Za-z]{13})$/g;
+
+/** Lines of files of accounts. */
+export const accounts: Shape = {
+  may: /^[\w.-]{1,64}:[^:*!\s]/gm,
+  find(line, cuts) {
+    valuesOf(shadow, line, cuts);
+    valuesOf(oldCrypt, line, cuts);
+  },
+};
+
+/** The last group of each match, with which it ends. */
+function valuesOf(pattern: RegExp, line: string, cuts: Cut[]): void {
+  pattern.lastIndex = 0;
+  for (let hit = pattern.exec(line); hit; hit = pattern.exec(line)) {
+    const to = hit.index + hit[0].length;
+    cuts.push({ from: to - (hit[1] ?? '').length, to });
   }
 }
