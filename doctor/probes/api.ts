@@ -5,7 +5,7 @@ import { type PeerLook, ProbeCredential, VerifiedStream } from '../../agents/run
 import {
   type CanaryResult,
   type Fact,
-  fact,
+  type FactTypes,
   type GatewayHealth,
   known,
   type Reading,
@@ -14,7 +14,7 @@ import {
   unknown,
 } from '../engine/index.ts';
 import { exchangeBy, type NoAnswer, readBody } from './http.ts';
-import { type Endpoint, get, type NetworkVantage, unlessLost } from './network.ts';
+import { type Endpoint, factFrom, get, type NetworkVantage, unlessLost } from './network.ts';
 import { dialBackend, type NoCredential } from './peer.ts';
 
 /** A canary brings back this many random bytes: many packets of full size, as real commands do, and less than a credit. */
@@ -35,20 +35,13 @@ export async function gatewayHealthFact(from: NetworkVantage, endpoint: Endpoint
     value = unknown('unreachable', `port ${endpoint.port}: ${reading.value.outcome}`);
   else value = healthOf(reading.value.status ?? 0, reading.value.body);
   const seen = value.status === 'known' ? value.value : null;
-  return fact({
+  return factFrom(from, {
     key: 'gateway.health',
-    vantage: from.vantage,
-    probe: 'gateway.health',
     reading: value,
-    evidence: {
-      host: from.host,
-      atMs: from.place.clock.now(),
-      command: `${from.via} curl -s http://${endpoint.address}:${endpoint.port}${path}`.trim(),
-      lines: seen
-        ? [`health ${seen.status}: link ${seen.link ?? '?'}, launcher ${seen.launcher ?? '?'}`, ...(seen.storage ?? [])]
-        : [],
-      sha256: '',
-    },
+    command: `curl -s http://${endpoint.address}:${endpoint.port}${path}`,
+    lines: seen
+      ? [`health ${seen.status}: link ${seen.link ?? '?'}, launcher ${seen.launcher ?? '?'}`, ...(seen.storage ?? [])]
+      : [],
   });
 }
 
@@ -278,17 +271,11 @@ function json(text: string): unknown {
   }
 }
 
+/** What the API says is told as seen from here, whichever way it was asked. */
 function apiFact<K extends 'registry.entry' | 'canary'>(
   from: NetworkVantage,
   key: K,
-  of: { subject: string; reading: Extract<Fact, { key: K }>['reading']; command: string; lines: readonly string[] },
+  of: { subject: string; reading: Reading<FactTypes[K]>; command: string; lines: readonly string[] },
 ): Fact {
-  return fact({
-    key,
-    vantage: 'op',
-    subject: of.subject,
-    probe: key,
-    reading: of.reading,
-    evidence: { host: from.host, atMs: from.place.clock.now(), command: of.command, lines: of.lines, sha256: '' },
-  } as Parameters<typeof fact<K>>[0]);
+  return factFrom({ ...from, vantage: 'op', via: '' }, { key, probe: key, ...of });
 }

@@ -2,14 +2,17 @@
 import { quoteWord, redactText } from '../../agents/runtime/index.ts';
 import {
   type Culprit,
-  type Evidence,
   type Fact,
+  type FactKey,
+  type FactTypes,
   fact,
   type HttpObservation,
   type HttpTarget,
   known,
   type Reading,
   type Target,
+  type TcpConnect,
+  type TlsObservation,
   type UpgradeObservation,
   type UpgradeTarget,
   unknown,
@@ -58,15 +61,14 @@ export async function reachFacts(from: NetworkVantage, target: Target, endpoint:
   const dialled = dialling.value;
   const where = hostPort(endpoint);
   const facts: Fact[] = [
-    fact({
+    factFrom(from, {
       key: 'tcp.connect',
-      vantage: from.vantage,
       subject: target,
-      probe: `tcp.connect.${target}`,
       reading: connectReading(dialled, endpoint),
-      evidence: evidence(from, `nc -vz ${endpoint.address} ${endpoint.port}`, [
+      command: `nc -vz ${endpoint.address} ${endpoint.port}`,
+      lines: [
         `connect ${where}: ${dialled.ok ? `connected in ${dialled.milliseconds} ms` : `${dialled.failure} (${dialled.message})`}`,
-      ]),
+      ],
     }),
   ];
   if (endpoint.trust === undefined) {
@@ -74,16 +76,11 @@ export async function reachFacts(from: NetworkVantage, target: Target, endpoint:
     return facts;
   }
   const command = `openssl s_client -connect ${where} -servername ${endpoint.name} </dev/null`;
-  if (!dialled.ok) {
-    facts.push(tlsFact(from, unknown(unknownReason(dialled.failure), dialled.message), evidence(from, command, [])));
-    return facts;
-  }
+  if (!dialled.ok)
+    return [...facts, tlsFact(from, unknown(unknownReason(dialled.failure), dialled.message), { command })];
   const { name: serverName, trust, address, port } = endpoint;
   const shaken = await unlessLost(secure(from.place, dialled.stream, { serverName, trust }).then(known));
-  if (shaken.status !== 'known') {
-    facts.push(tlsFact(from, shaken, evidence(from, command, [])));
-    return facts;
-  }
+  if (shaken.status !== 'known') return [...facts, tlsFact(from, shaken, { command })];
   const secured = shaken.value;
   const seen = observeTls(secured, { address, port, serverName, trust, nowMs: from.place.clock.now() });
   if (secured.ok) secured.stream.destroy();
@@ -99,8 +96,7 @@ export async function reachFacts(from: NetworkVantage, target: Target, endpoint:
         ]
       : []),
   ];
-  facts.push(tlsFact(from, known(seen), evidence(from, command, lines)));
-  return facts;
+  return [...facts, tlsFact(from, known(seen), { command, lines })];
 }
 
 function notReached(
@@ -109,16 +105,9 @@ function notReached(
   of: { readonly endpoint: Endpoint; readonly reading: Exclude<Reading<never>, { status: 'known' }> },
 ): readonly Fact[] {
   const { endpoint, reading } = of;
-  const seen = evidence(from, `nc -vz ${endpoint.address} ${endpoint.port}`, []);
-  const dialled = fact({
-    key: 'tcp.connect',
-    vantage: from.vantage,
-    subject: target,
-    probe: `tcp.connect.${target}`,
-    reading,
-    evidence: seen,
-  });
-  return endpoint.trust === undefined ? [dialled] : [dialled, tlsFact(from, reading, seen)];
+  const command = `nc -vz ${endpoint.address} ${endpoint.port}`;
+  const dialled = factFrom(from, { key: 'tcp.connect', subject: target, reading, command });
+  return endpoint.trust === undefined ? [dialled] : [dialled, tlsFact(from, reading, { command })];
 }
 
 function culpritLine({ depth, place, certificate }: Culprit, served: number): string {
@@ -129,23 +118,13 @@ function culpritLine({ depth, place, certificate }: Culprit, served: number): st
 
 function tlsFact(
   from: NetworkVantage,
-  reading: Extract<Fact, { key: 'tls.certificate' }>['reading'],
-  seen: Evidence,
+  reading: Reading<TlsObservation>,
+  seen: { readonly command: string; readonly lines?: readonly string[] },
 ): Fact {
-  return fact({
-    key: 'tls.certificate',
-    vantage: from.vantage,
-    subject: 'public',
-    probe: 'tls.certificate.public',
-    reading,
-    evidence: seen,
-  });
+  return factFrom(from, { key: 'tls.certificate', subject: 'public', reading, ...seen });
 }
 
-function connectReading(
-  dialled: Dialled,
-  { address, port }: Endpoint,
-): Extract<Fact, { key: 'tcp.connect' }>['reading'] {
+function connectReading(dialled: Dialled, { address, port }: Endpoint): Reading<TcpConnect> {
   const { milliseconds } = dialled;
   if (dialled.ok) return known({ address, port, outcome: 'connected', milliseconds });
   const { failure, message } = dialled;
@@ -168,15 +147,12 @@ export async function getFact(
   const reading = await get(from, of);
   const url = `${of.trust ? 'https' : 'http'}://${of.name}:${of.port}${of.path}`;
   const seen = reading.status === 'known' ? reading.value : null;
-  return fact({
+  return factFrom(from, {
     key: 'http.response',
-    vantage: from.vantage,
     subject: target,
-    probe: `http.response.${target}`,
     reading,
-    evidence: evidence(from, `curl --http1.1 -sS -i -m 3 --connect-to ::${of.address}: ${url}`, [
-      `GET ${of.path} on ${hostPort(of)} → ${seen?.status ?? seen?.outcome ?? 'not sent'}`,
-    ]),
+    command: `curl --http1.1 -sS -i -m 3 --connect-to ::${of.address}: ${url}`,
+    lines: [`GET ${of.path} on ${hostPort(of)} → ${seen?.status ?? seen?.outcome ?? 'not sent'}`],
   });
 }
 
@@ -307,17 +283,12 @@ function upgradeFactOf(
   const scheme = seen.url.startsWith('wss') ? 'https' : 'http';
   // What a configuration names need not be a name at all.
   const name = URL.parse(seen.url)?.hostname ?? seen.address;
-  return fact({
+  return factFrom(from, {
     key: 'ws.upgrade',
-    vantage: from.vantage,
     subject: target,
-    probe: `ws.upgrade.${target}`,
     reading,
-    evidence: evidence(
-      from,
-      `curl --http1.1 -sS -i -N -m 3 -H "Connection: Upgrade" -H "Upgrade: websocket" -H "Sec-WebSocket-Version: 13" -H "Sec-WebSocket-Key: $(head -c 16 /dev/urandom | base64)" --connect-to ::${seen.address}: ${scheme}://${name}:${seen.port}${seen.path}`,
-      upgradeLines(seen),
-    ),
+    command: `curl --http1.1 -sS -i -N -m 3 -H "Connection: Upgrade" -H "Upgrade: websocket" -H "Sec-WebSocket-Version: 13" -H "Sec-WebSocket-Key: $(head -c 16 /dev/urandom | base64)" --connect-to ::${seen.address}: ${scheme}://${name}:${seen.port}${seen.path}`,
+    lines: upgradeLines(seen),
   });
 }
 
@@ -344,15 +315,22 @@ function upgradeLines(seen: UpgradeObservation): readonly string[] {
   return lines;
 }
 
-function evidence(from: NetworkVantage, command: string, lines: readonly string[]): Evidence {
-  const { place, host, via } = from;
-  return {
-    host: host,
-    atMs: place.clock.now(),
-    command: via ? `${via} ${quoteWord(command)}` : command,
-    lines,
-    sha256: '',
-  };
+/** One fact from a vantage; its probe is called by key and subject unless it says otherwise. The way to the host comes before the command. */
+export function factFrom<K extends FactKey>(
+  { vantage, host, via, place }: NetworkVantage,
+  of: {
+    readonly key: K;
+    readonly subject?: string;
+    readonly probe?: string;
+    readonly reading: Reading<FactTypes[K]>;
+    readonly command: string;
+    readonly lines?: readonly string[];
+  },
+): Fact {
+  const { key, subject, reading, lines = [], probe = subject === undefined ? key : `${key}.${subject}` } = of;
+  const command = via ? `${via} ${quoteWord(of.command)}` : of.command;
+  const evidence = { host, atMs: place.clock.now(), command, lines, sha256: '' };
+  return fact({ key, vantage, ...(subject === undefined ? {} : { subject }), probe, reading, evidence });
 }
 
 function hostPort({ address, port }: { readonly address: string; readonly port: number }): string {

@@ -1,37 +1,15 @@
 // One run from the outside in: open the hosts, one round each, then the live probes. Gives what is known when it ends, however it ends.
-import type { Clock, ProbeCredential } from '../../../agents/runtime/index.ts';
-import type { RemoteTarget } from '../../../deploy/remote/index.ts';
-import type { FactStore, Topology } from '../../engine/index.ts';
+import type { Topology } from '../../engine/index.ts';
 import type { Proposal } from '../../fixes.ts';
-import type { Trust } from '../../probes/dial.ts';
-import type { NoCredential } from '../../probes/peer.ts';
-import type { EarlyLinks } from './early.ts';
-import type { Hints } from './hints.ts';
+import type { RunContext } from './context.ts';
 import { probeNetwork } from './network.ts';
 import type { NetworkContext } from './network-context.ts';
 import { lookAtSite, type SiteView } from './rounds.ts';
-import type { RunLog } from './run-log.ts';
 import { lookAgain } from './second-look.ts';
-import { broke, openSites, type Site, toldNothing } from './sites.ts';
+import { broke, openSites, type Site, type SiteContext, toldNothing } from './sites.ts';
 import { tryEdits } from './trial.ts';
 
-export interface CollectOptions {
-  readonly topology: Topology;
-  readonly hints: Hints;
-  readonly targets: ReadonlyMap<string, RemoteTarget>;
-  readonly keyPlaces: ReadonlyMap<string, string>;
-  readonly operatorTrust: Trust;
-  readonly credential: ProbeCredential | NoCredential;
-  readonly sudo: boolean;
-  readonly run: string;
-  readonly version: string;
-  readonly clock: Clock;
-  /** Aborted by the operator or by the deadline of the run. */
-  readonly signal: AbortSignal;
-  readonly env: Readonly<Record<string, string | undefined>>;
-  readonly early?: EarlyLinks | undefined;
-  readonly store: FactStore;
-  readonly log: RunLog;
+export interface CollectOptions extends Omit<NetworkContext, 'views'>, Omit<SiteContext, keyof RunContext> {
   /** A host was opened, or wholly looked at: there are new facts. */
   advance(topology: Topology): void;
   /** After the probes: what to try on the backend's host. */
@@ -42,14 +20,12 @@ export interface CollectOptions {
 
 /** Facts go to the store as they come, so that a run which is stopped still has what was seen. */
 export async function collect(options: CollectOptions): Promise<void> {
-  const { clock, signal, log, env } = options;
+  const { clock, signal, log } = options;
   let { topology } = options;
-  const { targets, keyPlaces, early } = options;
-  const opening = openSites({ topology, targets, keyPlaces, clock, signal, env, log, early });
+  const opening = openSites(options);
   const sites: Site[] = [];
   const unseen = new Set<string>();
   try {
-    const { hints, sudo } = options;
     const mute = (site: Site, said: string, why: string): void => {
       unseen.add(site.id);
       toldNothing({ clock, log }, site, { said, why });
@@ -58,21 +34,17 @@ export async function collect(options: CollectOptions): Promise<void> {
       const site = await opened;
       sites.push(site);
       options.advance(topology);
-      const view = await lookAtSite({ topology, hints, sudo, clock, signal, log, mute }, site);
+      const view = await lookAtSite({ ...options, mute }, site);
       options.advance(topology);
       return view;
     });
     const views = (await Promise.all(looks)).filter((view) => view !== null);
     topology = options.refine(topology, views);
-    if (!signal.aborted) {
-      const network: NetworkContext = { ...options, topology, views };
-      await probeNetwork(network);
-    }
+    const context: NetworkContext = { ...options, topology, views };
+    if (!signal.aborted) await probeNetwork(context);
     const backend = views.find((view) => view.site.id === 'be');
-    if (!signal.aborted) await lookAgain({ topology, sudo, store: options.store, clock, signal, log }, backend);
-    if (!signal.aborted) {
-      await tryEdits({ topology, hints, sudo, clock, signal, log }, backend, options.propose(topology));
-    }
+    if (!signal.aborted) await lookAgain(context, backend);
+    if (!signal.aborted) await tryEdits(context, backend, options.propose(topology));
     // What a stopped run takes down with it did not break.
     for (const site of signal.aborted ? [] : sites) {
       const at = site.link?.brokeAtMs ?? null;

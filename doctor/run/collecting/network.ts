@@ -5,7 +5,6 @@ import {
   apiPath,
   type DnsAnswer,
   type Fact,
-  fact,
   known,
   type Listener,
   partsOfUrl,
@@ -19,6 +18,7 @@ import { dial, type Trust } from '../../probes/dial.ts';
 import { dialFromHere, nothingBetween } from '../../probes/link.ts';
 import {
   type Endpoint,
+  factFrom,
   getFact,
   type NetworkVantage,
   reachFacts,
@@ -109,12 +109,12 @@ async function publicProbes(context: NetworkContext, from: NetworkVantage, endpo
     log.fact(upgradeNotSent(from, 'public', { ...endpoint, path, why: DORMANT }));
   } else {
     jobs.push(
-      log.probe(about('ws.upgrade.public', 'upgrade through nginx'), async () => [
-        await upgradeFact(from, 'public', { ...endpoint, path }),
-      ]),
-      log.probe(about('http.response.public-api', `GET ${apiPath(topology)} through nginx`), async () => [
-        await getFact(from, 'public-api', { ...endpoint, path: apiPath(topology) }),
-      ]),
+      log.probe(about('ws.upgrade.public', 'upgrade through nginx'), () =>
+        upgradeFact(from, 'public', { ...endpoint, path }),
+      ),
+      log.probe(about('http.response.public-api', `GET ${apiPath(topology)} through nginx`), () =>
+        getFact(from, 'public-api', { ...endpoint, path: apiPath(topology) }),
+      ),
     );
   }
   await Promise.all(jobs);
@@ -128,14 +128,8 @@ async function fromOperator(context: NetworkContext, backend: SiteView | undefin
     const answer = await resolveHere(topology.serverName);
     const value = { ...answer, milliseconds: Math.round(clock.monotonicMs() - began) };
     const lines = [`${topology.serverName}: ${value.addresses.join(', ') || value.error}`];
-    const evidence = {
-      host: 'here',
-      atMs: clock.now(),
-      command: `getent ahosts ${topology.serverName}`,
-      lines,
-      sha256: '',
-    };
-    return [fact({ key: 'dns.answer', vantage: 'op', probe: 'dns.answer', reading: known(value), evidence })];
+    const command = `getent ahosts ${topology.serverName}`;
+    return factFrom(from, { key: 'dns.answer', reading: known(value), command, lines });
   });
   // By address: the public name of a lab or of a private network need not resolve here.
   const address = backend?.site.ref.address ?? topology.backend.host.address;
@@ -148,29 +142,15 @@ async function whyUnresolved(
   from: NetworkVantage,
   answer: DnsAnswer,
 ): Promise<readonly Fact[]> {
-  const { topology, clock } = context;
+  const { topology } = context;
   const dialled = await dial(from.place, topology.serverName, topology.publicPort);
   if (dialled.ok) dialled.stream.destroy();
   const message = dialled.ok ? '' : dialled.message;
   const error = /not known|no address/i.test(message) ? 'nxdomain' : /temporary/i.test(message) ? 'temporary' : null;
   if (error === null) return [];
-  const command = `${from.via} getent ahosts ${topology.serverName}`.trim();
-  const evidence = {
-    host: from.host,
-    atMs: clock.now(),
-    command,
-    lines: [`${topology.serverName}: ${message}`],
-    sha256: '',
-  };
-  return [
-    fact({
-      key: 'dns.answer',
-      vantage: from.vantage,
-      probe: 'dns.answer',
-      reading: known({ ...answer, error }),
-      evidence,
-    }),
-  ];
+  const command = `getent ahosts ${topology.serverName}`;
+  const lines = [`${topology.serverName}: ${message}`];
+  return [factFrom(from, { key: 'dns.answer', reading: known({ ...answer, error }), command, lines })];
 }
 
 async function resolveHere(name: string): Promise<DnsAnswer> {
@@ -192,7 +172,7 @@ async function fromBackend(context: NetworkContext, view: SiteView): Promise<voi
     log
       .probe({ probe: 'http.response.api-health', vantage: 'be', title: 'GET /health on the API port' }, async () => {
         if (dormant(context, 'api')) return [];
-        return [await getFact(from, 'api-health', { ...apiEndpoint(context, view), path: '/health' })];
+        return await getFact(from, 'api-health', { ...apiEndpoint(context, view), path: '/health' });
       })
       // Beside the other probes: a command to a gateway that is cut off takes as long as a dial that is dropped.
       .then(() => throughApi(context, view)),
@@ -213,19 +193,19 @@ async function directProbes(context: NetworkContext, from: NetworkVantage, view:
     log.probe({ probe: 'tcp.connect.agents', vantage: 'be', title: title('dial') }, () =>
       reachFacts(from, 'agents', endpoint),
     ),
-    log.probe({ probe: 'ws.upgrade.direct', vantage: 'be', title: title('upgrade') }, async () => [
-      await upgradeFact(from, 'direct', { ...endpoint, path: topology.path, onStall }),
-    ]),
+    log.probe({ probe: 'ws.upgrade.direct', vantage: 'be', title: title('upgrade') }, () =>
+      upgradeFact(from, 'direct', { ...endpoint, path: topology.path, onStall }),
+    ),
   ]);
   const seen = store.get('ws.upgrade', 'be', 'direct');
   if (seen.status !== 'known' || seen.value.reached === 'none' || seen.value.status === null) return;
-  await log.probe({ probe: 'http.response.agents-health', vantage: 'be', title: title('GET /health') }, async () => [
-    await getFact(from, 'agents-health', { ...endpoint, path: '/health' }),
-  ]);
+  await log.probe({ probe: 'http.response.agents-health', vantage: 'be', title: title('GET /health') }, () =>
+    getFact(from, 'agents-health', { ...endpoint, path: '/health' }),
+  );
   if (seen.value.status === 101) return;
-  await log.probe({ probe: 'ws.upgrade.direct-root', vantage: 'be', title: title('upgrade /') }, async () => [
-    await upgradeFact(from, 'direct-root', { ...endpoint, path: '/' }),
-  ]);
+  await log.probe({ probe: 'ws.upgrade.direct-root', vantage: 'be', title: title('upgrade /') }, () =>
+    upgradeFact(from, 'direct-root', { ...endpoint, path: '/' }),
+  );
 }
 
 async function fromGateway(context: NetworkContext, view: SiteView, backend: SiteView | undefined): Promise<void> {
@@ -251,9 +231,9 @@ async function fromGateway(context: NetworkContext, view: SiteView, backend: Sit
   }
   if (topology.kind === 'viworks') {
     jobs.push(
-      log.probe({ probe: 'gateway.health', vantage: id, title: "the gateway's own health" }, async () => [
-        await gatewayHealthFact(from, local),
-      ]),
+      log.probe({ probe: 'gateway.health', vantage: id, title: "the gateway's own health" }, () =>
+        gatewayHealthFact(from, local),
+      ),
     );
   }
   if (backend && isOpenToOthers(context) && !dormant(context, 'agents')) {
@@ -267,17 +247,16 @@ async function fromGateway(context: NetworkContext, view: SiteView, backend: Sit
     const title = `upgrade at ${own.host}:${own.port}, as the gateway is configured`;
     const place: Endpoint = { address: own.host, port: own.port, name: own.host, trust: endpoint.trust };
     jobs.push(
-      log.probe({ probe: 'ws.upgrade.agent-url', vantage: id, title }, async () => [
-        await upgradeFact(from, 'agent-url', { ...place, path: own.path }),
-      ]),
+      log.probe({ probe: 'ws.upgrade.agent-url', vantage: id, title }, () =>
+        upgradeFact(from, 'agent-url', { ...place, path: own.path }),
+      ),
     );
   }
   const path = elsewhere ? null : (own?.path ?? null);
   if (path !== null && path !== topology.path && !dormant(context)) {
     jobs.push(
-      log.probe(
-        { probe: 'ws.upgrade.public-agent-path', vantage: id, title: `upgrade ${path} through nginx` },
-        async () => [await upgradeFact(from, 'public-agent-path', { ...endpoint, path })],
+      log.probe({ probe: 'ws.upgrade.public-agent-path', vantage: id, title: `upgrade ${path} through nginx` }, () =>
+        upgradeFact(from, 'public-agent-path', { ...endpoint, path }),
       ),
     );
     if (backend) {
@@ -285,12 +264,11 @@ async function fromGateway(context: NetworkContext, view: SiteView, backend: Sit
       jobs.push(
         log.probe(
           { probe: 'ws.upgrade.direct-agent-path', vantage: 'be', title: `upgrade ${path} on the agents port` },
-          async () => [
-            await upgradeFact(be, 'direct-agent-path', {
+          () =>
+            upgradeFact(be, 'direct-agent-path', {
               ...agentsEndpoint(context, backend),
               path,
             }),
-          ],
         ),
       );
     }
@@ -328,18 +306,18 @@ async function throughApi(context: NetworkContext, backend: SiteView): Promise<v
   const look = watchPeer(context, backend);
   await Promise.all(
     topology.gateways.map(async ({ id: gateway }) => {
-      await log.probe({ probe: 'registry.entry', vantage: 'op', title: `registry entry of ${gateway}` }, async () => [
-        await registryFact(from, { endpoint, gateway, credential, look }),
-      ]);
+      await log.probe({ probe: 'registry.entry', vantage: 'op', title: `registry entry of ${gateway}` }, () =>
+        registryFact(from, { endpoint, gateway, credential, look }),
+      );
       // To a gateway that is not there a command would only wait for its expiry.
       const entry = store.get('registry.entry', 'op', gateway);
       if (entry.status === 'known' && !entry.value.online) {
         log.fact(canaryNotSent(from, gateway, entry.value.listed ? entry.value.state : 'not listed'));
         return;
       }
-      await log.probe({ probe: 'canary', vantage: 'op', title: `canary on ${gateway}` }, async () => [
-        await canaryFact(from, { endpoint, gateway, credential, look }),
-      ]);
+      await log.probe({ probe: 'canary', vantage: 'op', title: `canary on ${gateway}` }, () =>
+        canaryFact(from, { endpoint, gateway, credential, look }),
+      );
     }),
   );
 }

@@ -1,6 +1,5 @@
 // What is asked of each host in its one round, and the facts that come out of it. Composition only: scripts and parsers are the probes'.
-import type { Clock } from '../../../agents/runtime/index.ts';
-import type { Container, Topology } from '../../engine/index.ts';
+import type { Container } from '../../engine/index.ts';
 import { trustOf } from '../../probes/agents.ts';
 import type { Ask, PartContainer, PartUnit } from '../../probes/ask.ts';
 import type { Pace } from '../../probes/deadlines.ts';
@@ -9,20 +8,13 @@ import { probesOf, sectionsOf } from '../../probes/host-probes.ts';
 import type { HostRound } from '../../probes/probe.ts';
 import { runRound } from '../../probes/round.ts';
 import { type SeenUnits, seenUnits } from '../../probes/services.ts';
-import type { Hints } from './hints.ts';
-import type { RunLog } from './run-log.ts';
+import type { RunContext } from './context.ts';
 import type { Site } from './sites.ts';
 
 /** The whole bundle of one host, in ms: a busy host still answers, and a stuck one leaves time for the network probes. */
 const ROUND_MS = 12_000;
 
-export interface RoundContext {
-  readonly topology: Topology;
-  readonly hints: Hints;
-  readonly sudo: boolean;
-  readonly clock: Clock;
-  readonly signal: AbortSignal;
-  readonly log: RunLog;
+export interface RoundContext extends Omit<RunContext, 'store'> {
   /** Called for a host that was logged in to and on which none of our commands ran. */
   mute(site: Site, said: string, why: string): void;
 }

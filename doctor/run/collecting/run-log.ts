@@ -8,7 +8,7 @@ export interface RunLog {
   fact(fact: Fact): void;
   facts(facts: readonly Fact[]): void;
   /** A network probe: start, facts, end. A probe that breaks is an ended probe, not an ended run. */
-  probe(of: ProbeTitle, work: () => Promise<readonly Fact[]>): Promise<void>;
+  probe(of: ProbeTitle, work: () => Promise<Fact | readonly Fact[]>): Promise<void>;
   /** A section of a round that came in. */
   section(of: ProbeTitle & { readonly raw: string; readonly rc: number; readonly milliseconds: number }): void;
   readonly probes: number;
@@ -64,7 +64,7 @@ export function createRunLog(options: {
         emit({ type: 'probe.end', probe, vantage, outcome, detail, atMs: clock.now(), milliseconds, raw: null });
       };
       try {
-        const facts = await work();
+        const facts = [await work()].flat();
         facts.forEach(addFact);
         end('ok', facts.at(-1)?.evidence.lines[0] ?? '');
       } catch (error) {

@@ -1,24 +1,13 @@
 // After the live dials, where one of them went wrong at nginx: what it wrote meanwhile in its error log, which names the reason of this very dial.
-import type { Clock } from '../../../agents/runtime/index.ts';
-import type { FactStore, Topology } from '../../engine/index.ts';
 import { errorLogAgain, errorLogOfBoth } from '../../probes/nginx.ts';
 import { runRound } from '../../probes/round.ts';
+import type { RunContext } from './context.ts';
 import type { SiteView } from './rounds.ts';
-import type { RunLog } from './run-log.ts';
 
 /** Reading the end of a file takes milliseconds; a host that takes longer than this keeps nobody waiting, in ms. */
 const AGAIN_MS = 4_000;
 
-interface AgainContext {
-  readonly topology: Topology;
-  readonly sudo: boolean;
-  readonly store: FactStore;
-  readonly clock: Clock;
-  readonly signal: AbortSignal;
-  readonly log: RunLog;
-}
-
-export async function lookAgain(context: AgainContext, view: SiteView | undefined): Promise<void> {
+export async function lookAgain(context: RunContext, view: SiteView | undefined): Promise<void> {
   const { topology, sudo, store, clock, signal, log } = context;
   const link = view?.site.link;
   const before = store.get('log.tail', 'be', 'nginx-error');
@@ -34,7 +23,7 @@ export async function lookAgain(context: AgainContext, view: SiteView | undefine
 }
 
 /** A dial that nginx had to do with did not get what it asked for: only then its log is of interest, and a healthy run stays short. */
-function somethingFailed({ store, topology }: AgainContext): boolean {
+function somethingFailed({ store, topology }: RunContext): boolean {
   const seats = ['op', 'be', ...topology.gateways.map(({ id }) => `gw:${id}` as const)] as const;
   return seats.some((seat) => {
     const upgrades = (['public', 'public-agent-path'] as const).map((subject) =>

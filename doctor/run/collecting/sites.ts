@@ -1,5 +1,5 @@
 // The hosts of a run: one connection each, opened in parallel; a host that cannot be seen is a fact, and the run goes on without it.
-import { type Clock, ViworksError } from '../../../agents/runtime/index.ts';
+import { ViworksError } from '../../../agents/runtime/index.ts';
 import { endOf, openRemote, type RemoteTarget } from '../../../deploy/remote/index.ts';
 import {
   type Fact,
@@ -9,12 +9,11 @@ import {
   known,
   notApplicable,
   type Reading,
-  type Topology,
 } from '../../engine/index.ts';
 import { DIAL_MS } from '../../probes/deadlines.ts';
 import { type HostLink, localLink, sshLink } from '../../probes/link.ts';
+import type { RunContext } from './context.ts';
 import type { EarlyLinks } from './early.ts';
-import type { RunLog } from './run-log.ts';
 
 /** A vantage that lies on a host: the backend's, or a gateway's. */
 export type SiteId = 'be' | `gw:${string}`;
@@ -28,16 +27,12 @@ export interface Site {
   readonly login: { readonly access: HostAccess; readonly atMs: number; readonly command: string } | null;
 }
 
-export interface SiteContext {
-  readonly topology: Topology;
+export interface SiteContext extends Pick<RunContext, 'topology' | 'clock' | 'signal' | 'log'> {
   /** By host name; hosts of transport `local` need none. */
   readonly targets: ReadonlyMap<string, RemoteTarget>;
   /** Where the key of a host is named, `file:line:column`. */
   readonly keyPlaces: ReadonlyMap<string, string>;
-  readonly clock: Clock;
-  readonly signal: AbortSignal;
   readonly env: Readonly<Record<string, string | undefined>>;
-  readonly log: RunLog;
   /** Connections that were opened before the run, where ssh may have had a question. */
   readonly early?: EarlyLinks | undefined;
 }

@@ -1,30 +1,19 @@
 // After the probes: every edit that a remedy proposes is tried on a private copy of the host's files, before anybody is shown it.
-import type { Clock } from '../../../agents/runtime/index.ts';
-import { fact, type Topology, unknown } from '../../engine/index.ts';
+import { fact, unknown } from '../../engine/index.ts';
 import type { Proposal } from '../../fixes.ts';
 import { changesOf } from '../../nginx/index.ts';
 import { parseNginxTest } from '../../probes/nginx-output.ts';
 import { trialSection } from '../../probes/nginx-trial.ts';
 import { type HostRound, look, read } from '../../probes/probe.ts';
 import { runRound } from '../../probes/round.ts';
-import type { Hints } from './hints.ts';
+import type { RunContext } from './context.ts';
 import type { SiteView } from './rounds.ts';
-import type { RunLog } from './run-log.ts';
 
 /** `nginx -t` takes a tenth of a second; what takes longer is left untried, in ms. */
 const TRIAL_MS = 4_000;
 
-interface TrialContext {
-  readonly hints: Hints;
-  readonly topology: Topology;
-  readonly sudo: boolean;
-  readonly clock: Clock;
-  readonly signal: AbortSignal;
-  readonly log: RunLog;
-}
-
 export async function tryEdits(
-  context: TrialContext,
+  context: RunContext,
   view: SiteView | undefined,
   proposals: readonly Proposal[],
 ): Promise<void> {
