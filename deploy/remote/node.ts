@@ -154,6 +154,8 @@ function createRemote(parts: {
   const { target, context } = parts.attempt;
   const abort = (): void => void socket.destroy();
   context.signal.addEventListener('abort', abort, { once: true });
+  // Every request that waits for its channel listens for the end of the connection, and many may wait at a time.
+  socket.setMaxListeners(0);
   const door = { target, client, socket, context };
   let closing: Promise<void> | undefined;
   const ended = new Promise<Error | undefined>((resolve) => {

@@ -1,6 +1,17 @@
 // Causes in the backend's process and its ports: the rows BE-01 to BE-10 of the catalogue.
 import { MESSAGES } from '../../agents/backend/messages.ts';
-import { anyOf, type CauseRule, causesOf, judge, not, sign, signs, type Tri, type View } from '../engine/index.ts';
+import {
+  anyOf,
+  type CauseRule,
+  causesOf,
+  judge,
+  not,
+  sharers,
+  sign,
+  signs,
+  type Tri,
+  type View,
+} from '../engine/index.ts';
 import { backendCommand, backendUnit, deployAgain, on, remedy } from './texts.ts';
 import { bringBack, downSign, downWord, neverRan, unitDown } from './unit-words.ts';
 
@@ -84,6 +95,11 @@ const stopped = downSign(
       .holds(view),
 );
 
+/** Then a dial that hangs may hang at the other one. */
+const sharedByOthers = sign('several processes hold the port', (view) =>
+  judge(view, ['tcp.listeners', backend.backendSeat(view)], (rows) => sharers(rows, port(view)).length > 1),
+);
+
 /** A look at the stranger, and its end; a unit is stopped as such, else it would come back. */
 function stopStranger(view: View): readonly string[] {
   const row = backend.foreignHolder(view);
@@ -145,7 +161,7 @@ Fix the build: the server loop has to run, and failing to bind has to end the pr
         ),
       ],
       supports: [parts.processIn(parts.backendPart, 'SD', 'sleeps (state S)')],
-      forbids: [parts.processIn(parts.backendPart, 'T', 'is stopped (state T)'), directAnswered],
+      forbids: [parts.processIn(parts.backendPart, 'T', 'is stopped (state T)'), directAnswered, sharedByOthers],
       lookalikes: {
         'BE-03': backend.apiAnswers,
         'BE-04': backend.apiAnswers,

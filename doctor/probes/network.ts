@@ -21,6 +21,7 @@ import {
 import { type Dialled, dial, observeTls, type Place, secure, type Trust } from './dial.ts';
 import { exchange, plainHeaders, readBody } from './http.ts';
 import { type DialFailure, LostError } from './link.ts';
+import { rate, several } from './several.ts';
 import { blankUpgrade, probeUpgrade } from './upgrade.ts';
 
 /** One vantage: how to dial from it, and how a person would. */
@@ -138,13 +139,14 @@ function unknownReason(failure: DialFailure): 'forward-forbidden' | 'unreachable
   return failure === 'forbidden' ? 'forward-forbidden' : 'unreachable';
 }
 
-/** One GET. */
+/** One GET, or several. */
 export async function getFact(
   from: NetworkVantage,
   target: HttpTarget,
-  of: Endpoint & { readonly path: string },
+  of: Endpoint & { readonly path: string; readonly times?: number },
 ): Promise<Fact> {
-  const reading = await get(from, of);
+  const isGood = ({ outcome }: HttpObservation): boolean => outcome === 'response';
+  const reading = await several(of.times ?? 1, () => get(from, of), isGood);
   const url = `${of.trust ? 'https' : 'http'}://${of.name}:${of.port}${of.path}`;
   const seen = reading.status === 'known' ? reading.value : null;
   return factFrom(from, {
@@ -152,7 +154,7 @@ export async function getFact(
     subject: target,
     reading,
     command: `curl --http1.1 -sS -i -m 3 --connect-to ::${of.address}: ${url}`,
-    lines: [`GET ${of.path} on ${hostPort(of)} → ${seen?.status ?? seen?.outcome ?? 'not sent'}`],
+    lines: [`${rate(seen ?? {})}GET ${of.path} on ${hostPort(of)} → ${seen?.status ?? seen?.outcome ?? 'not sent'}`],
   });
 }
 
@@ -221,11 +223,24 @@ async function ask(from: NetworkVantage, of: Get): Promise<Reading<HttpObservati
 export interface UpgradeRequest extends Endpoint {
   readonly path: string;
   readonly onStall?: (() => Promise<void>) | undefined;
+  /** How many are sent at once. */
+  readonly times?: number;
 }
 
-/** One upgrade with everything that may follow it. */
+/** One upgrade with everything that may follow it, or several. */
 export async function upgradeFact(from: NetworkVantage, target: UpgradeTarget, of: UpgradeRequest): Promise<Fact> {
-  const reading = await unlessLost(sendUpgrade(from, target, of));
+  let isWatched = false;
+  // The queue is read again once, whichever of them hangs first.
+  const onStall = async (): Promise<void> => {
+    if (isWatched) return;
+    isWatched = true;
+    await of.onStall?.();
+  };
+  const reading = await several(
+    of.times ?? 1,
+    () => unlessLost(sendUpgrade(from, target, { ...of, onStall: of.onStall && onStall })),
+    ({ ended }) => ended === 'ok',
+  );
   const seen =
     reading.status === 'known' ? reading.value : unsent(of, reading.status === 'unknown' ? reading.detail : '');
   return upgradeFactOf(from, target, { seen, reading });
@@ -294,6 +309,11 @@ function upgradeFactOf(
 
 function upgradeLines(seen: UpgradeObservation): readonly string[] {
   const target = `${seen.address}:${seen.port}${seen.path}`;
+  const [first = '', ...more] = linesOfOne(seen, target);
+  return [rate(seen) + first, ...more];
+}
+
+function linesOfOne(seen: UpgradeObservation, target: string): readonly string[] {
   if (seen.ended === 'not-sent') return [`upgrade ${target}: not sent; ${seen.body}`];
   if (seen.reached === 'none') return [`upgrade ${target}: ${seen.ended}`];
   if (seen.status === null)

@@ -55,6 +55,7 @@ export function nginxProcesses(seen: readonly SeenProcess[], version: string | n
       pid: item.pid,
       startedAtMs: item.startedAtMs,
       shuttingDown: item.commandLine.includes('shutting down'),
+      state: item.state,
     })),
   };
 }

@@ -178,10 +178,15 @@ export function seenUnits(round: HostRound, ask: Ask): SeenUnits {
 }
 
 /** pid → command name and unit, as far as the round saw them: ss calls a node process `MainThread`. */
-export type Owners = ReadonlyMap<number, { readonly process: string; readonly unit: string | null }>;
+export type Owners = ReadonlyMap<
+  number,
+  { readonly process: string; readonly unit: string | null; readonly state: string }
+>;
 
 export function ownersOf(round: HostRound): Owners {
-  return new Map((processesOf(round) ?? []).map((seen) => [seen.pid, { process: seen.name, unit: seen.unit }]));
+  return new Map(
+    (processesOf(round) ?? []).map((seen) => [seen.pid, { process: seen.name, unit: seen.unit, state: seen.state }]),
+  );
 }
 
 // The expected name, else a viworks unit of the same role under another name that is really running: a name is no fault.

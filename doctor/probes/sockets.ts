@@ -18,7 +18,9 @@ export const listenersProbe = defineProbe({
   script: listing,
   key: 'tcp.listeners',
   command: 'ss -ltnpe',
-  lines: (rows) => rows.map(rowText),
+  // Those that matter first: few lines are kept.
+  lines: (rows, { ports }) =>
+    [...rows].sort((a, b) => Number(ports.includes(b.port)) - Number(ports.includes(a.port))).map(rowText),
   reading: (round) => read(look(round, 'tcp.listeners'), (text) => listenersOf(text, ownersOf(round))),
 });
 
@@ -88,6 +90,7 @@ export function listenersOf(text: string, owners: Owners): readonly Listener[] {
         process: owner?.process ?? socket.process,
         unit: owner?.unit ?? socket.unit,
         ownership: socket.pid !== null || socket.unit !== null ? 'observed' : 'unknown',
+        ...(owner ? { state: owner.state } : {}),
       };
     });
 }
@@ -105,5 +108,5 @@ function socketsOf(text: string): readonly Socket[] {
 function rowText(row: Listener): string {
   const owner = row.process === null ? '' : ` ${row.process}${row.pid === null ? '' : ` (pid ${row.pid})`}`;
   const host = row.address.includes(':') ? `[${row.address}]` : row.address;
-  return `LISTEN ${host}:${row.port} Recv-Q ${row.recvQ} Send-Q ${row.sendQ}${owner}${row.unit ? ` ${row.unit}` : ''}`;
+  return `LISTEN ${host}:${row.port} Recv-Q ${row.recvQ} Send-Q ${row.sendQ}${owner}${row.unit ? ` ${row.unit}` : ''}${row.state === 'T' ? ', stopped (state T)' : ''}`;
 }

@@ -24,12 +24,17 @@ const viewpoints: readonly Seat[] = ['be', 'gw', 'op'];
  */
 function publicSeat(view: View): Seat | null {
   const known = viewpoints.filter((seat) => view.value('ws.upgrade', seat, 'public') !== null);
-  const answered = known.filter((seat) => view.value('ws.upgrade', seat, 'public')?.status !== null);
+  const answered = known.filter((seat) => isAnswer(view.value('ws.upgrade', seat, 'public')));
   const [nearest] = answered;
   if (nearest === undefined) return known[0] ?? null;
   if (!refusedByAddress(view, nearest)) return nearest;
   if (answered.includes('gw')) return 'gw';
   return answered.find((seat) => !refusedByAddress(view, seat)) ?? nearest;
+}
+
+/** Of several dials some may hang: then the others were answered. */
+function isAnswer(seen: UpgradeObservation | null): boolean {
+  return seen !== null && (seen.status !== null || (seen.failures > 0 && seen.failures < seen.attempts));
 }
 
 const accessRules = ['allow', 'deny'];

@@ -74,6 +74,9 @@ export interface HttpObservation {
   /** First 2000 characters. */
   readonly body: string;
   readonly milliseconds: number;
+  /** Requests sent and failed, where it was repeated. */
+  readonly attempts?: number;
+  readonly failures?: number;
 }
 
 /** How far an upgrade came. Each stage includes those before it. `101` is reached at `accepted`. */
@@ -119,7 +122,7 @@ export interface UpgradeObservation {
   readonly closeCode: number | null;
   readonly tlsError: string | null;
   readonly milliseconds: { readonly tcp: number | null; readonly tls: number | null; readonly response: number | null };
-  /** Attempts made and failed, when repeated: flapping is evidence. */
+  /** Attempts made and failed; of several that end differently this is one that failed. */
   readonly attempts: number;
   readonly failures: number;
 }
@@ -154,6 +157,8 @@ export interface NginxProcesses {
     readonly pid: number;
     readonly startedAtMs: number | null;
     readonly shuttingDown: boolean;
+    /** As in /proc/PID/status; left out by recordings that are older than this field. */
+    readonly state?: string;
   }[];
 }
 

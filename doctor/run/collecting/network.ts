@@ -29,6 +29,7 @@ import type { NetworkContext } from './network-context.ts';
 import { watchPeer } from './peer.ts';
 import { watchQueue } from './queue.ts';
 import type { SiteView } from './rounds.ts';
+import { timesOf } from './times.ts';
 
 const DORMANT = 'its service is inactive behind a socket unit: a dial would start it';
 
@@ -102,6 +103,7 @@ async function publicProbes(context: NetworkContext, from: NetworkVantage, endpo
   const title = (what: string): string => `${what} from ${from.host}`;
   const about = (probe: string, what: string) => ({ probe, vantage: from.vantage, title: title(what) });
   const { path } = topology;
+  const times = from.vantage === 'be' ? timesOf(context, 'public') : 1;
   const jobs = [
     log.probe(about('tcp.connect.public', 'dial the public port'), () => reachFacts(from, 'public', endpoint)),
   ];
@@ -110,7 +112,7 @@ async function publicProbes(context: NetworkContext, from: NetworkVantage, endpo
   } else {
     jobs.push(
       log.probe(about('ws.upgrade.public', 'upgrade through nginx'), () =>
-        upgradeFact(from, 'public', { ...endpoint, path }),
+        upgradeFact(from, 'public', { ...endpoint, path, times }),
       ),
       log.probe(about('http.response.public-api', `GET ${apiPath(topology)} through nginx`), () =>
         getFact(from, 'public-api', { ...endpoint, path: apiPath(topology) }),
@@ -172,7 +174,8 @@ async function fromBackend(context: NetworkContext, view: SiteView): Promise<voi
     log
       .probe({ probe: 'http.response.api-health', vantage: 'be', title: 'GET /health on the API port' }, async () => {
         if (dormant(context, 'api')) return [];
-        return await getFact(from, 'api-health', { ...apiEndpoint(context, view), path: '/health' });
+        const times = timesOf(context, 'api');
+        return await getFact(from, 'api-health', { ...apiEndpoint(context, view), path: '/health', times });
       })
       // Beside the other probes: a command to a gateway that is cut off takes as long as a dial that is dropped.
       .then(() => throughApi(context, view)),
@@ -189,12 +192,13 @@ async function directProbes(context: NetworkContext, from: NetworkVantage, view:
     return;
   }
   const onStall = watchQueue(context, view, endpoint);
+  const times = timesOf(context, 'agents');
   await Promise.all([
     log.probe({ probe: 'tcp.connect.agents', vantage: 'be', title: title('dial') }, () =>
       reachFacts(from, 'agents', endpoint),
     ),
     log.probe({ probe: 'ws.upgrade.direct', vantage: 'be', title: title('upgrade') }, () =>
-      upgradeFact(from, 'direct', { ...endpoint, path: topology.path, onStall }),
+      upgradeFact(from, 'direct', { ...endpoint, path: topology.path, onStall, times }),
     ),
   ]);
   const seen = store.get('ws.upgrade', 'be', 'direct');

@@ -7,6 +7,7 @@ import { networkBreaks } from './network.ts';
 import { networkRuleBreaks } from './network-rules.ts';
 import { routeBreaks, runtimeBreaks } from './nginx.ts';
 import { frontBreaks } from './nginx-front.ts';
+import { rateBreaks } from './rates.ts';
 import { sshBreaks } from './sight.ts';
 import { tlsBreaks, tlsTraps } from './tls.ts';
 import { nginxTraps, noiseTraps } from './traps.ts';
@@ -23,6 +24,7 @@ export const breaks: readonly Break[] = [
   ...unitSetupBreaks,
   ...networkBreaks,
   ...networkRuleBreaks,
+  ...rateBreaks,
   ...tlsBreaks,
   ...sshBreaks,
   ...nginxTraps,
