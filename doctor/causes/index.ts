@@ -19,7 +19,7 @@ import { nginxLimitCauses } from './nginx-limits.ts';
 import { nginxRuntimeCauses } from './nginx-runtime.ts';
 import { nginxTargetCauses } from './nginx-target.ts';
 import { ownWordsCauses } from './own-words.ts';
-import { sharedCauses } from './shared.ts';
+import { portSharerCauses } from './port-sharers.ts';
 import { tlsCauses } from './tls.ts';
 import { unitHeldCauses } from './unit-held.ts';
 import { unitResultCauses } from './unit-results.ts';
@@ -36,7 +36,7 @@ export const causes: readonly CauseRule[] = [
   ...nginxAnswersCauses,
   ...nginxFrontCauses,
   ...nginxRuntimeCauses,
-  ...sharedCauses,
+  ...portSharerCauses,
   ...tlsCauses,
   ...nameCauses,
   ...networkCauses,

@@ -146,7 +146,7 @@ export async function getFact(
   of: Endpoint & { readonly path: string; readonly times?: number },
 ): Promise<Fact> {
   const isGood = ({ outcome }: HttpObservation): boolean => outcome === 'response';
-  const reading = await several(of.times ?? 1, () => get(from, of), isGood);
+  const reading = await several({ times: of.times ?? 1, signal: from.place.signal }, () => get(from, of), isGood);
   const url = `${of.trust ? 'https' : 'http'}://${of.name}:${of.port}${of.path}`;
   const seen = reading.status === 'known' ? reading.value : null;
   return factFrom(from, {
@@ -237,7 +237,7 @@ export async function upgradeFact(from: NetworkVantage, target: UpgradeTarget, o
     await of.onStall?.();
   };
   const reading = await several(
-    of.times ?? 1,
+    { times: of.times ?? 1, signal: from.place.signal },
     () => unlessLost(sendUpgrade(from, target, { ...of, onStall: of.onStall && onStall })),
     ({ ended }) => ended === 'ok',
   );

@@ -6,10 +6,11 @@ export const DIALS = 6;
 
 /** Several tries as one observation: one that failed where one did, and how many did; unknown where one of them is. */
 export async function several<T extends object>(
-  times: number,
+  { times, signal }: { readonly times: number; readonly signal: AbortSignal },
   dial: () => Promise<Reading<T>>,
   isGood: (seen: T) => boolean,
 ): Promise<Reading<T & { readonly attempts?: number; readonly failures?: number }>> {
+  signal.throwIfAborted();
   if (times === 1) return await dial();
   const readings = await Promise.all(Array.from({ length: times }, dial));
   const unseen = readings.find((reading) => reading.status !== 'known');

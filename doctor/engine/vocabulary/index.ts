@@ -8,7 +8,7 @@ export * from './observations.ts';
 export * from './path.ts';
 export * from './report.ts';
 export * from './route.ts';
-export * from './shared.ts';
+export * from './sharers.ts';
 export * from './sign.ts';
 export * from './store.ts';
 export * from './topology.ts';

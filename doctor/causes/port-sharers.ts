@@ -136,7 +136,7 @@ const letGoOn = (view: View) =>
 
 const backendStopped = parts.processIn(parts.backendPart, 'T', 'is stopped (state T)');
 
-export const sharedCauses: readonly CauseRule[] = causesOf(
+export const portSharerCauses: readonly CauseRule[] = causesOf(
   { layer: 'backend', hop: 'ws-port', host: 'be' },
   {
     'BE-21': [
