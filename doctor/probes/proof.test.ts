@@ -4,6 +4,7 @@ import {
   appendFileSync,
   chmodSync,
   chownSync,
+  lchownSync,
   mkdirSync,
   mkdtempSync,
   rmSync,
@@ -82,6 +83,46 @@ test.runIf(root)('a file of a stranger, or in his directory, is not read', () =>
   writeFileSync(join(dir, 'a.conf'), 'x');
   chownSync(dir, stranger, stranger);
   expect(take(join(dir, 'a.conf'))).toBe(`!refused it lies in the hands of uid ${stranger}\n`);
+});
+
+test('links to links lead to the file, and links without an end to nothing', () => {
+  const dir = scratch();
+  const real = join(dir, 'real');
+  mkdirSync(real);
+  writeFileSync(join(real, 'a.conf'), 'text\n');
+  symlinkSync('real', join(dir, 'one'));
+  symlinkSync('./one/../one', join(dir, 'two'));
+  symlinkSync('../two//a.conf', join(real, 'link.conf'));
+  expect(take(join(dir, 'two', 'link.conf'))).toMatch(/\ntext\n$/);
+  symlinkSync('loop.conf', join(dir, 'loop.conf'));
+  expect(take(join(dir, 'loop.conf'))).toMatch(/^!refused/);
+});
+
+test.runIf(root)('a stranger anywhere in a chain of links decides where it leads', () => {
+  const [dir, his, end] = [scratch(), scratch(), scratch()];
+  writeFileSync(join(end, 'a.conf'), 'text\n');
+  // In the middle: the name and what is opened both lie in directories of root.
+  symlinkSync(end, join(his, 'there'));
+  symlinkSync(join(his, 'there'), join(dir, 'dir'));
+  symlinkSync(join(his, 'there', 'a.conf'), join(dir, 'a.conf'));
+  for (const name of ['dir/a.conf', 'a.conf']) expect(take(join(dir, name))).toMatch(/\ntext\n$/);
+  chownSync(his, stranger, stranger);
+  for (const name of ['dir/a.conf', 'a.conf'])
+    expect(take(join(dir, name))).toBe(`!refused it lies in the hands of uid ${stranger}\n`);
+  // For the service's own user it is read as far as he could read it himself.
+  expect(take(join(dir, 'a.conf'), `${stranger}`)).toMatch(/^!refused who put it there could not reach it/);
+  for (const open of [dir, end]) chmodSync(open, 0o755);
+  expect(take(join(dir, 'a.conf'), `${stranger}`)).toMatch(/\ntext\n$/);
+  // A link of his in a directory where everybody has names, and a directory that his group may write.
+  const shared = scratch();
+  chmodSync(shared, 0o1777);
+  symlinkSync(join(end, 'a.conf'), join(shared, 'a.conf'));
+  expect(take(join(shared, 'a.conf'))).toMatch(/\ntext\n$/);
+  lchownSync(join(shared, 'a.conf'), stranger, stranger);
+  expect(take(join(shared, 'a.conf'))).toBe(`!refused it lies in the hands of uid ${stranger}\n`);
+  chownSync(end, 0, stranger);
+  chmodSync(end, 0o775);
+  expect(take(join(end, 'a.conf'))).toBe(`!refused the group ${stranger} may write a directory on its way\n`);
 });
 
 test.runIf(root)('for the service user only what he could read himself, wherever he leads', () => {

@@ -52,15 +52,16 @@ const FILE_BYTES = 256 * 1024;
 
 /**
  * Opens a file once and judges what is open, so that nothing can be swapped in between; prints `+MTIME UID` and the content, or
- * `!refused WHY`. Arguments: file, service's user, pid of the container ('' = the host), what of it (all, certs, tail), bytes of the
- * tail, and `by` when somebody other than root named the file. A tail's first line is `+MTIME UID INODE SIZE`; with `BYTES INODE SIZE` of an
+ * `!refused WHY`. Arguments: file, service's user, pid of the container ('' = the host), what of it (all, certs, tail, or part: of which
+ * the caller lets nothing secret leave the host), bytes of the tail, and `by` when somebody other than root named the file. A tail's first line is `+MTIME UID INODE SIZE`; with `BYTES INODE SIZE` of an
  * earlier look for its bytes it is only what was written since.
- * On the host every directory on the way belongs to root, the service's user or ourselves. Where it is not root alone who decides what
- * lies there, the service's user must be able to read it himself. In a container the open file must lie on one of its own mounts.
+ * On the host every directory and every link on the way, also of links to links, belongs to root, the service's user or ourselves, and no group
+ * of people may write there: whoever may is who decides. Where it is not root alone, the service's user must be able to read it himself. In a
+ * container the open file must lie on one of its own mounts.
  */
 const JUDGE = `f=$1 who=$2 P=$3 how=$4 n=$5 by=$6
 no() { echo "!refused $1"; exit 3; }
-store() { [ "$how" != certs ] || return 0; case $1 in ${SECRET_STORES.join('|')}) no "secrets are kept there";; esac; }
+store() { case $how in certs|part) return 0;; esac; case $1 in ${SECRET_STORES.join('|')}) no "secrets are kept there";; esac; }
 case $f in /*) ;; *) no "its name is relative";; esac
 store "\${f#"/proc/$P/root"}"
 [ -f "$f" ] || no "it is not a regular file"
@@ -90,22 +91,52 @@ else
   }
   ours "$u"
   if [ $((0$a & 16)) != 0 ] && [ "$g" -ge 1000 ]; then case " $sg $(id -G) " in *" $g "*) ;; *) no "the group $g may write it";; esac; fi
-  ways() { d=\${1%/*}; while [ -n "$d" ]; do echo "$d"; d=\${d%/*}; done; }
-  IFS="
+  people() { case " $sg $(id -G) " in *" $1 "*) return 1;; esac; [ "$1" -ge 1000 ]; }
+  if [ $((0$a & 16)) != 0 ] && people "$g"; then no "the group $g may write it"; fi
+  NL="
 "
+  # As the kernel goes it: every directory that is passed, and every link that is followed.
+  dirs=/ links= cur= rest=\${f#/} hops=0
+  while [ -n "$rest" ]; do
+    c=\${rest%%/*}
+    case $rest in *"$NL"*) no "its name has two lines";; */*) rest=\${rest#*/};; *) rest=;; esac
+    case $c in ""|.) continue;; ..) cur=\${cur%/*}; continue;; esac
+    if [ -L "$cur/$c" ]; then
+      hops=$((hops + 1))
+      [ "$hops" -le 40 ] || no "its links have no end"
+      l=$(readlink "$cur/$c") || no "a link on its way cannot be read"
+      links="$links$cur/$c$NL"
+      case $l in /*) cur=;; esac
+      rest=$l/$rest
+    else
+      cur=$cur/$c
+      [ -z "$rest" ] || dirs="$dirs$NL$cur"
+    fi
+  done
+  [ "$cur" = "$real" ] || no "it was replaced while it was looked at"
+  IFS=$NL
   set -f
-  set -- $(ways "$f") $(ways "$real") /
+  set -- $dirs
   all=$(stat -L -c "%u %g %a" "$@" 2>/dev/null) || no "a directory on its way cannot be seen"
+  set -- $links
+  of=$([ $# = 0 ] || stat -c "%u" "$@" 2>/dev/null) || no "a link on its way cannot be seen"
+  ways() { d=\${1%/*}; while [ -n "$d" ]; do echo "$d"; d=\${d%/*}; done; }
   set -- $(ways "$real") /
   to=$(stat -L -c "%u %g %a" "$@" 2>/dev/null)
-  IFS="
- "
+  IFS=" $NL"
   [ "$u" = 0 ] || by=by
+  for o in $of; do
+    ours "$o"
+    [ "$o" = 0 ] || by=by
+  done
   set -- $all
   while [ $# -ge 3 ]; do
     ours "$1"
     [ "$1" = 0 ] || by=by
-    [ $((0$3 & 2)) = 0 ] || [ $((0$3 & 512)) != 0 ] || no "anybody may write a directory on its way"
+    if [ $((0$3 & 512)) = 0 ]; then
+      [ $((0$3 & 2)) = 0 ] || no "anybody may write a directory on its way"
+      if [ $((0$3 & 16)) != 0 ] && people "$2"; then no "the group $2 may write a directory on its way"; fi
+    fi
     shift 3
   done
   if [ -n "$by" ] && [ "$me" = 0 ] && [ "$su" != 0 ]; then

@@ -51,7 +51,7 @@ function relatedOf(text: string): ReadonlyMap<string, Related> {
 }
 
 function setupOf(block: string, units: ReadonlyMap<string, Related>): UnitSetup {
-  const [shown = '', ...files] = block.split(/^(?=--(?:file|env|gone|unreadable) )/m);
+  const [shown = '', ...files] = block.split(/^(?=--(?:file|env|gone|matched|unreadable) )/m);
   const fields = fieldsOf(shown);
   const lines = shown.split('\n');
   const values = (name: string) =>
@@ -79,11 +79,12 @@ function setupOf(block: string, units: ReadonlyMap<string, Related>): UnitSetup 
       const [, path, optional] = /^(.*) \(ignore_errors=(yes|no)\)$/.exec(value) ?? [];
       if (path === undefined) return [];
       const exists =
-        of('env').some((part) => part.path === path) || (of('gone').some((part) => part.path === path) ? false : null);
+        [...of('env'), ...of('matched')].some((part) => part.path === path) ||
+        (of('gone').some((part) => part.path === path) ? false : null);
       return [{ path, optional: optional === 'yes', exists }];
     }),
     settings,
-    unreadable: of('unreadable').map((part) => part.path),
+    unreadable: of('unreadable').map((part) => ({ path: part.path, why: part.text.trim() })),
     variables: [
       ...settings.flatMap(variablesOf),
       ...of('env').flatMap((part) => variablesOfFile(part.path, part.text)),

@@ -3,6 +3,7 @@ import { quoteWord } from '../../agents/runtime/index.ts';
 import { type Fact, known, notApplicable, type UnitSetup, unknown } from '../engine/index.ts';
 import type { PartUnit } from './ask.ts';
 import { defineProbe } from './define-probe.ts';
+import { ENVIRONMENT, STEERING } from './environment-files.ts';
 import { type HostRound, look, say } from './probe.ts';
 import { notSystemd } from './services.ts';
 import { parseSetups } from './unit-setup-output.ts';
@@ -14,6 +15,7 @@ const properties = [
   'AssertResult',
   'ConditionTimestamp',
   'AssertTimestamp',
+  'User',
   'FragmentPath',
   'DropInPaths',
   'StatusErrno',
@@ -36,12 +38,8 @@ const properties = [
 const relatedProperties = 'Id,Names,LoadState,ActiveState,SubState,Result,ActiveEnterTimestamp,InactiveEnterTimestamp';
 const relations = 'Requires|Requisite|BindsTo|PartOf|Conflicts|ConflictedBy|WantedBy|RequiredBy';
 
-/** Variables that decide whether a runtime starts at all; the values of all others stay on the host. */
-const steering =
-  '^(NODE_[A-Z_]*|UV_[A-Z_]*|LD_[A-Z_]*|PERL5[A-Z_]*|PERLLIB|PATH|HOME|TMPDIR|MALLOC_[A-Z_]*|GLIBC_TUNABLES|SSL_CERT_[A-Z]*|OPENSSL_[A-Z_]*|JAVA_TOOL_OPTIONS|PYTHON[A-Z]*)$';
-
 // Lines keep their numbers. Only assignments are printed; of variables that steer no runtime only the name.
-const lister = `list() { awk -v keep='${steering}' '
+const lister = `list() { awk -v keep='${STEERING}' '
   function shown(word,  at, name, mark) {
     mark = ""
     if (word ~ /^["\\047]/) { mark = substr(word, 1, 1); word = substr(word, 2) }
@@ -62,7 +60,7 @@ const lister = `list() { awk -v keep='${steering}' '
     }
     print NR ": " body
     more = line ~ /\\\\$/
-  }' "$1" 2>/dev/null; }`;
+  }' 2>/dev/null; }`;
 
 /** One section for all units that can have a cause of their own, and one fact for each of them. */
 export const setupProbe = defineProbe({
@@ -78,6 +76,7 @@ function setupScript(units: readonly PartUnit[]): string {
   const names = units.flatMap(({ part, unit }) => (unit === null || part === 'docker' ? [] : [quoteWord(unit)]));
   return `[ -d /run/systemd/system ] || { echo '!absent this host does not run systemd'; return; }
 ${lister}
+${ENVIRONMENT}
 TZ=UTC; export TZ
 all=
 for u in ${names.join(' ')}; do
@@ -89,14 +88,11 @@ for u in ${names.join(' ')}; do
   $T systemctl status --no-pager -l -n 0 "$u" 2>/dev/null | sed -n -E 's/^[^A-Za-z]*((Condition|Assert)[A-Za-z]*=.*) was not met$/Unmet=\\1/p'
   for f in $(printf '%s\\n' "$shown" | sed -n 's/^\\(FragmentPath\\|DropInPaths\\)=//p'); do
     [ -e "$f" ] || continue
-    if [ -r "$f" ]; then echo "--file $f"; list "$f"; else echo "--unreadable $f"; fi
+    b=$(take "$f" '' '' part)
+    case $b in +*) echo "--file $f"; printf '%s\\n' "$b" | sed 1d | list;; *) refused "$f";; esac
   done
-  printf '%s\\n' "$shown" | sed -n 's/^EnvironmentFiles=\\(.*\\) (ignore_errors=.*/\\1/p' | while read -r f; do
-    if [ -f "$f" ] && [ -r "$f" ]; then echo "--env $f"; $T grep -nE '^[[:space:]]*(export )?[A-Z_0-9]+=' "$f" | while IFS= read -r l; do
-      n=\${l#*:}; n=\${n#export }; printf '%s\\n' "\${n%%=*}" | grep -qE '${steering}' && printf '%s\\n' "$l"; done
-    elif [ -d "\${f%/*}" ] && [ -x "\${f%/*}" ] && ! [ -e "$f" ]; then echo "--gone $f"
-    elif ! [ -e "\${f%/*}" ] && [ "$(id -u)" = 0 ]; then echo "--gone $f"; fi
-  done
+  w=$(printf '%s\\n' "$shown" | sed -n 's/^User=//p')
+  printf '%s\\n' "$shown" | sed -n 's/^EnvironmentFiles=\\(.*\\) (ignore_errors=.*/\\1/p' | while read -r f; do environment "$f"; done
   all="$all $(printf '%s\\n' "$shown" | sed -n -E 's/^(${relations})=//p' | tr '\\n' ' ')"
 done
 echo "--related"
@@ -135,5 +131,6 @@ function linesOf(setup: UnitSetup): readonly string[] {
     ...setup.unmet.map((item) => `${item} was not met`),
     ...setup.failedCommands.map((item) => `${item.setting}=${item.command}: status ${item.status}`),
     ...setup.dropIns.map((file) => `drop-in ${file}`),
+    ...setup.unreadable.map(({ path, why }) => `${path} was not read: ${why}`),
   ];
 }

@@ -57,8 +57,8 @@ export interface UnitSetup {
     readonly exists: boolean | null;
   }[];
   readonly settings: readonly UnitSetting[];
-  /** Files of the unit that this user may not read: a setting that is not listed may be in one of them. */
-  readonly unreadable: readonly string[];
+  /** Its files that were not read, because this user may not or because others decide what they hold; a setting that is not listed may be in one. */
+  readonly unreadable: readonly { readonly path: string; readonly why: string }[];
   readonly variables: readonly RuntimeVariable[];
   readonly related: readonly RelatedUnit[];
 }
