@@ -99,6 +99,42 @@ function addresses(view: View): readonly string[] {
   );
 }
 
+const networksOf = (view: View, part: typeof place) =>
+  parts.containerOf(view, part)?.networks.map((network) => network.name) ?? [];
+/** Both run in containers, and there is a network that has both; one on the host's own network reaches every container. */
+const sharesNetwork = sign(
+  [
+    (view) =>
+      `nginx and the backend share the network ${networksOf(view, place).find((name) => networksOf(view, parts.nginxPart).includes(name)) ?? ''}`,
+    (view) =>
+      `container ${container(view)} is on ${networksOf(view, place).join(', ') || 'no network'}, container ${view.topology.nginx.container ?? 'nginx'} on ${networksOf(view, parts.nginxPart).join(', ') || 'none'}`,
+  ],
+  (view) =>
+    judge(view, ['docker.containers', 'be'], () => {
+      const both = [parts.containerOf(view, place), parts.containerOf(view, parts.nginxPart)];
+      if (both.some((item) => item === null)) return 'unknown';
+      if (both.some((item) => item?.networkMode === 'host')) return 'yes';
+      return networksOf(view, place).some((name) => networksOf(view, parts.nginxPart).includes(name));
+    }),
+);
+/** It is dialled inside: by the container's name or alias, or at an address of a container's. */
+const dialledInside = nginx.routeIs(
+  [
+    (route) => `nginx dials it as ${route.target?.text ?? ''} (${nginx.placeText(route.target?.place ?? null)})`,
+    (route) => `nginx does not dial it by its container: ${route.target?.text ?? 'no target'}`,
+  ],
+  (route, view) => {
+    const own = parts.containerOf(view, place);
+    const names = [own?.name, ...(own?.networks.flatMap((network) => [network.address, ...network.aliases]) ?? [])];
+    return route.target?.addresses.some((item) => names.includes(item.host)) ?? false;
+  },
+);
+/** The files of nginx that its container has from before they were replaced on the host. */
+const replacedFiles = (view: View) => {
+  const pid = parts.containerOf(view, parts.nginxPart)?.pid ?? null;
+  return (view.value('docker.replaced', 'be') ?? []).filter((file) => file.pid === pid);
+};
+
 export const dockerCauses: readonly CauseRule[] = causesOf(
   { layer: 'docker', hop: 'ws-port', host: 'be' },
   {
@@ -138,10 +174,64 @@ It is BE-01 inside a container.`,
         ),
       ],
       signature: [addressMoved],
-      lookalikes: { 'NGX-23': nginx.routeToAgents, 'BE-08': backend.directUpgrades },
+      lookalikes: { 'DOC-06': sharesNetwork, 'NGX-23': nginx.routeToAgents, 'BE-08': backend.directUpgrades },
       predicts: ['nginx.agents.upgrades', 'nginx.api.answers'],
       remedy: (view) => remedy('let nginx resolve the name again', on(view, 'be', nginxCommand(view, 'reload'))),
       help: `nginx resolves the names in its configuration when it loads it. A container that is recreated gets another address; nginx goes on dialling the old one, where nobody or somebody else answers. The backend is fine: dialled directly it gives 101.`,
+    },
+    'DOC-06': {
+      name: 'containers without a common network',
+      hop: 'route',
+      title: (view) =>
+        `containers ${container(view)} and ${view.topology.nginx.container ?? 'nginx'} have no network in common`,
+      necessary: [
+        parts.runs(place),
+        not(sharesNetwork),
+        dialledInside,
+        anyOf(
+          (view) => (nginx.nginxFailed.holds(view) === 'yes' ? nginx.nginxFailed : nginx.publicFails).claim(view),
+          nginx.publicFails,
+          nginx.nginxFailed,
+        ),
+      ],
+      forbids: [nginx.publicUpgrades],
+      lookalikes: { 'BE-08': not(sharesNetwork), 'NGX-21': not(sharesNetwork) },
+      predicts: ['nginx.agents.upgrades', 'nginx.api.answers', 'nginx.process.running', 'network.public.connects'],
+      remedy: (view) =>
+        remedy('put the backend back on the network of nginx, and let nginx resolve its name again', [
+          ...on(
+            view,
+            'be',
+            `docker network connect ${networksOf(view, parts.nginxPart)[0] ?? 'NETWORK'} ${container(view)}`,
+            nginxCommand(view, nginx.nginxFailed.holds(view) === 'yes' ? 'start' : 'reload'),
+          ),
+          'networks: [the same in both services of the compose file]',
+        ]),
+      help: `Containers find each other by name only on a network that both are on. A container that was recreated by hand, or from another compose file, lands on another one: its published port works from the host, and nginx gets no answer, or does not even start (host not found in upstream).`,
+    },
+    'DOC-07': {
+      name: 'file in the container is not the file on the host',
+      hop: 'vhost',
+      scope: 'latent',
+      title: (view) =>
+        `the container of nginx still has ${replacedFiles(view)[0]?.destination ?? 'a file'} from before it was replaced on the host (${replacedFiles(view)[0]?.source ?? ''})`,
+      necessary: [
+        sign(
+          [
+            (view) =>
+              `mounted into the container and replaced since: ${replacedFiles(view)
+                .map((file) => `${file.source} → ${file.destination}`)
+                .join(', ')}`,
+            'every file that is mounted into the container of nginx is the one on the host',
+          ],
+          (view) => judge(view, ['docker.replaced', 'be'], () => replacedFiles(view).length > 0),
+        ),
+      ],
+      remedy: (view) =>
+        remedy('restart the container, and mount the directory instead of the single file', [
+          ...on(view, 'be', `docker restart ${view.topology.nginx.container ?? 'nginx'}`),
+        ]),
+      help: `A single file that is mounted into a container is that very file, not its name. Editors and deployments replace a file by renaming a new one over it: the host has the new text, the container keeps the old one, and a reload of nginx changes nothing. Whatever is said about nginx's configuration speaks of the old file, which is the one that nginx runs with.`,
     },
     'DOC-05': {
       name: 'container not restarted',

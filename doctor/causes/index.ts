@@ -9,6 +9,7 @@ import { gatewayDownCauses } from './gateway-down.ts';
 import { gatewayUnitCauses } from './gateway-unit.ts';
 import { gatewayUrlCauses } from './gateway-url.ts';
 import { hostCauses } from './host.ts';
+import { listeningCauses } from './listening.ts';
 import { nameCauses } from './names.ts';
 import { networkCauses } from './network.ts';
 import { networkRuleCauses } from './network-rules.ts';
@@ -20,6 +21,7 @@ import { nginxRuntimeCauses } from './nginx-runtime.ts';
 import { nginxTargetCauses } from './nginx-target.ts';
 import { ownWordsCauses } from './own-words.ts';
 import { portSharerCauses } from './port-sharers.ts';
+import { rightsCauses } from './rights.ts';
 import { tlsCauses } from './tls.ts';
 import { unitHeldCauses } from './unit-held.ts';
 import { unitResultCauses } from './unit-results.ts';
@@ -40,6 +42,7 @@ export const causes: readonly CauseRule[] = [
   ...tlsCauses,
   ...nameCauses,
   ...networkCauses,
+  ...listeningCauses,
   ...networkRuleCauses,
   ...gatewayDownCauses,
   ...gatewayUnitCauses,
@@ -50,6 +53,7 @@ export const causes: readonly CauseRule[] = [
   ...gatewayConfigCauses,
   ...gatewayUrlCauses,
   ...ownWordsCauses,
+  ...rightsCauses,
   ...commandCauses,
   ...accessCauses,
 ];

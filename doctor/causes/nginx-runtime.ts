@@ -123,6 +123,7 @@ export const nginxRuntimeCauses: readonly CauseRule[] = causesOf(
       necessary: [nginx.nginxFailed, nginx.saysEmergency(hostNotFound)],
       signature: [nginx.publicPortClosed],
       forbids: [nginx.publicUpgrades],
+      followsFrom: ['DOC-06'],
       lookalikes: {
         'NET-14': nginx.nginxFailed,
         'NGR-03': nginx.saysEmergency(hostNotFound),

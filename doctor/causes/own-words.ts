@@ -23,7 +23,7 @@ const { gateway, logs, parts } = signs;
 type Place = typeof parts.gatewayPart;
 
 /** The last words of a program of ours: its code, why, and what its own catalogue says to do. */
-interface LastWords {
+export interface LastWords {
   readonly code: string;
   readonly reason: string;
   readonly hint: string;
@@ -36,7 +36,7 @@ const text = (value: unknown): string => (typeof value === 'string' ? value : ''
 /** Codes that have causes of their own: the configuration (CFG-02, CFG-03, BE-06) and the port (BE-07). */
 const toldElsewhere = /^VW_(RUNTIME_CONFIG|BACKEND_BIND)\b/;
 
-function lastWords(view: View, place: Place): LastWords | null {
+export function lastWords(view: View, place: Place): LastWords | null {
   const lines = view.value('log.tail', place.seat, place.part)?.lines ?? [];
   for (const [index, line] of [...lines.entries()].reverse()) {
     const spoken = logs.spokenBy(line);
@@ -62,7 +62,7 @@ function printed(code: string, before: readonly LogLine[]): LastWords {
 }
 
 /** Its words count inside the window of the log only, as any line does. */
-function ends(place: Place, test: (words: LastWords) => boolean): Sign {
+export function ends(place: Place, test: (words: LastWords) => boolean): Sign {
   const text = (view: View) => {
     const words = lastWords(view, place);
     return words
@@ -82,9 +82,12 @@ function ends(place: Place, test: (words: LastWords) => boolean): Sign {
 const gatewayPlace = parts.gatewayPart;
 const backendPlace = parts.backendPart;
 const isIdentity = (words: LastWords) => words.code === 'VW_GATEWAY_IDENTITY_MISMATCH';
-const isPlain = (words: LastWords) => !toldElsewhere.test(words.code);
+/** The system did not let it: rights.ts. */
+export const isForbidden = (words: LastWords) =>
+  /^(EACCES|EPERM)$/.test(words.errno) || /\b(EACCES|EPERM)\b/.test(words.reason);
+const isPlain = (words: LastWords) => !toldElsewhere.test(words.code) && !isForbidden(words);
 /** What the program was doing when it ended for a reason that systemd has its own word for is of no account. */
-const notRun = (place: Place) => parts.unitIs(place, 'cannot be run by systemd', neverRan);
+export const notRun = (place: Place) => parts.unitIs(place, 'cannot be run by systemd', neverRan);
 
 /** What to do about it. The hint of the error speaks of the usual reason; the sentence before it may name another one. */
 function adviceOn(words: LastWords | null): string {

@@ -254,6 +254,8 @@ const rows: Readonly<Record<string, Row>> = {
     title: 'it never says that it is ready',
     claim: 'was ended because it did not report readiness in time',
     test: (unit) => unit.result === 'timeout' && unit.type === 'notify',
+    // It says itself what it waits for: CMD-07.
+    unless: /GW_LAUNCHER_AWAITED/,
     asks: (view, place) => setup.settingOf(view, place, ['Type', 'TimeoutStartSec']),
     fix: 'look at what it waits for; Type=notify needs READY=1 from the main process',
     help: 'With Type=notify systemd waits for READY=1 and ends the service when it does not come.',

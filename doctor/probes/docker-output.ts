@@ -1,5 +1,5 @@
 // Pure parsers of `docker inspect`, `docker logs -t` and of the sockets inside containers.
-import type { Container, LogLine, LogTail } from '../engine/index.ts';
+import type { Container, LogLine, LogTail, ReplacedFile } from '../engine/index.ts';
 
 interface Bag {
   readonly [name: string]: unknown;
@@ -41,6 +41,17 @@ export function parseContainers(text: string): readonly Container[] {
         ),
       },
     ];
+  });
+}
+
+/** `pid`, then a line of mountinfo: id, parent, device, root, mount point. Spaces in paths are octal there. */
+export function parseReplaced(text: string): readonly ReplacedFile[] {
+  return text.split('\n').flatMap((line): ReplacedFile[] => {
+    const [pid, , , , root = '', destination = ''] = line.split(' ');
+    if (!root.endsWith('//deleted')) return [];
+    const plain = (path: string) =>
+      path.replace(/\\(\d{3})/g, (_, code) => String.fromCharCode(Number.parseInt(code, 8)));
+    return [{ pid: Number(pid), source: plain(root.slice(0, -'//deleted'.length)), destination: plain(destination) }];
   });
 }
 

@@ -13,7 +13,7 @@ import {
 } from '../engine/index.ts';
 import type { Ask, ContainerRef, PartContainer } from './ask.ts';
 import { defineProbe } from './define-probe.ts';
-import { innerProcesses, parseContainers, parseDockerLog, parseInnerSockets } from './docker-output.ts';
+import { innerProcesses, parseContainers, parseDockerLog, parseInnerSockets, parseReplaced } from './docker-output.ts';
 import { bootMs } from './host.ts';
 import { type HostRound, look, lookAtTail, read, readTail, say } from './probe.ts';
 import type { Section } from './script.ts';
@@ -42,6 +42,22 @@ $T docker inspect -f '[${template}]' $(echo "$i" | first 40)`,
   lines: (rows) => rows.map(rowText),
   reading: (round, { containers }) =>
     containers.length === 0 ? notApplicable('no part runs in a container') : containerReading(round),
+});
+
+/** The kernel marks a mount whose file is no longer there under its name. */
+export const replacedProbe = defineProbe({
+  id: 'docker.replaced',
+  title: 'files in containers that were replaced on the host',
+  seats: ['be'],
+  absent: unlessDocker,
+  script: `${guard}
+for p in $($T docker ps -q 2>/dev/null | first 40 | xargs -r docker inspect -f '{{.State.Pid}}' 2>/dev/null); do
+  [ -r /proc/$p/mountinfo ] || { echo '!permission the mounts of a container need root'; return; }
+  grep -F '//deleted ' /proc/$p/mountinfo | sed "s/^/$p /"
+done; true`,
+  key: 'docker.replaced',
+  command: 'grep -H //deleted /proc/[0-9]*/mountinfo',
+  parse: parseReplaced,
 });
 
 /** Who listens inside, and the main processes of the containers, as the host sees them. */

@@ -2,7 +2,7 @@
 import { configProbes, trustProbe } from './agents.ts';
 import type { Ask } from './ask.ts';
 import type { Probe } from './define-probe.ts';
-import { containerLogsProbe, containersProbe, insideProbe } from './docker.ts';
+import { containerLogsProbe, containersProbe, insideProbe, replacedProbe } from './docker.ts';
 import {
   addressesProbe,
   clockProbe,
@@ -12,6 +12,7 @@ import {
   mountsProbe,
   nameProbe,
 } from './host.ts';
+import { loopbackProbe } from './loopback.ts';
 import { nginxProbes } from './nginx.ts';
 import { cpuProbe, logsProbe, processesProbe, unitsProbe } from './services.ts';
 import { connectionsProbe, countersProbe, listenersProbe } from './sockets.ts';
@@ -21,6 +22,7 @@ export const hostProbes: readonly Probe[] = [
   clockProbe,
   identityProbe,
   addressesProbe,
+  loopbackProbe,
   hostsFileProbe,
   nameProbe,
   mountsProbe,
@@ -34,6 +36,7 @@ export const hostProbes: readonly Probe[] = [
   logsProbe,
   containersProbe,
   insideProbe,
+  replacedProbe,
   containerLogsProbe,
   ...nginxProbes,
   ...configProbes,

@@ -114,7 +114,7 @@ nginx_conf() {
   S=; nginx_root; W=$(nginx_user); nginx_entry
   if [ -n "$C" ] && [ -z "$R" ]; then
     P=
-    $T docker inspect -f '{{range .Mounts}}{{.Source}} {{.Destination}}{{println}}{{end}}' "$C" 2>/dev/null | while read -r s d; do
+    $T docker inspect -f '{{range .Mounts}}{{.Source}}{{"\\t"}}{{.Destination}}{{println}}{{end}}' "$C" 2>/dev/null | while IFS="$(printf '\\t')" read -r s d; do
       case $d in /etc/nginx*) for f in "$s" "$s"/*.conf; do [ -f "$f" ] && nginx_show "$d\${f#"$s"}" "$f"; done;; esac
     done
     return 0

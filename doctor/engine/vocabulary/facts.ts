@@ -26,9 +26,11 @@ import type {
   ListenCounters,
   Listener,
   LogTail,
+  Loopback,
   Mount,
   ProcessState,
   QueueSamples,
+  ReplacedFile,
   UnitState,
 } from './observations.ts';
 import type { RouteFact } from './route.ts';
@@ -89,6 +91,8 @@ export interface FactTypes {
   readonly 'host.mounts': readonly Mount[];
   /** be, gw:ID · '' · ip -o addr | /proc/net/fib_trie: all own addresses, loopback left out. */
   readonly 'host.addresses': readonly string[];
+  /** be, gw:ID · '' · the interface lo: whether it is up, and its addresses. */
+  readonly 'host.loopback': Loopback;
   /** gw:ID, be · '' · cat /etc/hosts: the lines that name the server name (all lines are fine). */
   readonly 'host.hosts-file': readonly HostsLine[];
 
@@ -148,6 +152,8 @@ export interface FactTypes {
 
   /** be, gw:ID · '' · docker ps -a + inspect. Not applicable without Docker in the topology. */
   readonly 'docker.containers': readonly Container[];
+  /** be · '' · /proc/PID/mountinfo of the containers: files that were put into them and are no longer the host's. */
+  readonly 'docker.replaced': readonly ReplacedFile[];
   /** be, gw:ID · '' · iptables-save -c / nft -j list ruleset (root). */
   readonly 'firewall.rules': readonly FirewallRule[];
 }
@@ -161,6 +167,7 @@ export const factNames: Readonly<Record<FactKey, string>> = {
   'host.clock': "the host's clock beside ours",
   'host.mounts': 'the file systems and the room on them',
   'host.addresses': 'the addresses of the host',
+  'host.loopback': 'the loopback interface',
   'host.hosts-file': '/etc/hosts',
   'tcp.listeners': "the kernel's table of listeners",
   'tcp.listen-counters': "the kernel's counters of dropped connections",
@@ -186,6 +193,7 @@ export const factNames: Readonly<Record<FactKey, string>> = {
   'registry.entry': "the backend's list of gateways",
   canary: 'a harmless command sent to the gateway',
   'docker.containers': 'the containers',
+  'docker.replaced': 'files of the host that a container has from before they were replaced',
   'firewall.rules': 'the rules of the packet filter',
 };
 

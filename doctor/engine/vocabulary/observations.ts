@@ -70,6 +70,12 @@ export interface Mount {
   readonly readOnly: boolean;
 }
 
+/** The interface lo. */
+export interface Loopback {
+  readonly up: boolean;
+  readonly addresses: readonly string[];
+}
+
 /** A name line of /etc/hosts (comments left out). */
 export interface HostsLine {
   readonly line: number;
@@ -232,6 +238,15 @@ export interface Container {
     readonly hostPort: number;
     readonly containerPort: number;
   }[];
+}
+
+/** A single file that is mounted into a container, and that somebody replaced on the host since: the container keeps the old one. */
+export interface ReplacedFile {
+  /** Host pid of the container's main process. */
+  readonly pid: number;
+  /** As the kernel has it: the path within its file system. */
+  readonly source: string;
+  readonly destination: string;
 }
 
 /**

@@ -40,6 +40,7 @@ export function healthy(from: Topology = w.topology): w.World {
   world.put('host.access', 'op', 'be', access).put('host.access', 'op', w.gw, access);
   for (const seat of ['be', w.gw] as const) {
     world.put('host.clock', seat, '', clock).put('host.mounts', seat, '', [root]).put('firewall.rules', seat, '', []);
+    world.put('host.loopback', seat, '', { up: true, addresses: ['127.0.0.1', '::1'] });
     world.put('host.hosts-file', seat, '', [
       { line: 1, address: '127.0.0.1', names: ['localhost'], text: '127.0.0.1 localhost' },
     ]);

@@ -10,6 +10,7 @@ import { nginxAnswersCases } from './nginx-answers.ts';
 import { nginxFrontCases } from './nginx-front.ts';
 import { ownWordsCases } from './own-words.ts';
 import { rateCases } from './rates.ts';
+import { rightsCases } from './rights.ts';
 import { strangerCases } from './strangers.ts';
 import { telltaleCases } from './telltale.ts';
 import { unitSetupCases } from './unit-setup.ts';
@@ -24,6 +25,7 @@ export const cases: readonly Case[] = [
   ...networkCases,
   ...networkRuleCases,
   ...rateCases,
+  ...rightsCases,
   ...telltaleCases,
   ...unitSetupCases,
   ...combinedCases,

@@ -241,8 +241,8 @@ export const ownWordsCases: readonly Case[] = [
       gatewayEnds(lastWords('VW_GATEWAY_TRUST_UNREADABLE', 'cannot read the trusted certificates ca.pem', 'ls -l')),
   },
   {
-    name: 'SYS-24 the configuration may not be read: told as on a terminal',
-    causes: ['SYS-24'],
+    name: 'SYS-17 the configuration may not be read: told as on a terminal',
+    causes: ['SYS-17'],
     proven: true,
     world: () =>
       gatewayEnds(

@@ -68,6 +68,48 @@ export const dockerBreaks: readonly Break[] = [
     },
   },
   {
+    id: 'DOC-06',
+    what: 'the backend container is on another network than nginx',
+    form: 'docker',
+    inject: async (bench) => {
+      await bench.run(
+        'be1',
+        `docker network create other >/dev/null; docker network connect other ${backendContainer}; docker network disconnect ${dockerNetwork} ${backendContainer}`,
+      );
+      await restartGateway(bench);
+    },
+    witness: async (bench) => {
+      const through = await upgradeThroughNginx(bench);
+      return through !== 101 && (await upgradeDirect(bench)) === 101
+        ? `the published port gives 101, nginx ${through}`
+        : undefined;
+    },
+    mend: async (bench) => {
+      await back(bench);
+      await bench.attempt('be1', 'docker network rm other >/dev/null');
+    },
+  },
+  {
+    id: 'DOC-07',
+    what: 'the vhost file on the host was replaced by a rename; the container keeps the old one',
+    form: 'docker',
+    answer: { kind: 'latent', code: 'DOC-07' },
+    inject: async (bench) => {
+      await bench.run(
+        'be1',
+        `cp -p ${dockerVhostFile} ${dockerVhostFile}.new; mv ${dockerVhostFile}.new ${dockerVhostFile}`,
+      );
+    },
+    witness: async (bench) => {
+      const pid = (await bench.run('be1', `docker inspect -f '{{.State.Pid}}' ${nginxContainer}`)).trim();
+      const marked = await bench.run('be1', `grep -c //deleted /proc/${pid}/mountinfo; true`);
+      return marked.trim() === '1' && (await healthy(bench)) ? 'the kernel marks the mount as deleted' : undefined;
+    },
+    mend: async (bench) => {
+      await bench.run('be1', `docker restart -t 1 ${nginxContainer} >/dev/null`);
+    },
+  },
+  {
     id: 'DOC-05',
     what: 'the backend container has no restart policy, and stayed down',
     form: 'docker',

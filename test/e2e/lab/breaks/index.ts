@@ -3,6 +3,7 @@ import { backendBreaks } from './backend.ts';
 import type { Break } from './break.ts';
 import { dockerBreaks } from './docker.ts';
 import { gatewayBreaks } from './gateway.ts';
+import { listeningBreaks } from './listening.ts';
 import { networkBreaks } from './network.ts';
 import { networkRuleBreaks } from './network-rules.ts';
 import { routeBreaks, runtimeBreaks } from './nginx.ts';
@@ -25,6 +26,7 @@ export const breaks: readonly Break[] = [
   ...networkBreaks,
   ...networkRuleBreaks,
   ...rateBreaks,
+  ...listeningBreaks,
   ...tlsBreaks,
   ...sshBreaks,
   ...nginxTraps,
