@@ -99,18 +99,19 @@ export function strangerText(view: View, program: Program): string {
  * Somebody else holds a port of the backend where it was said which unit that is: then nothing that is answered there is the backend's word,
  * since a 101 and a CHALLENGE are easily made.
  */
-function isSquatted(view: View): boolean {
-  if (startedByRoot(view)) return false;
-  if (view.topology.inferred.includes('backend.unit')) return false;
-  const seen = view.read('process.state', 'be', 'backend').status === 'known';
-  return seen && backendSigns.portsForeign.holds(view) === 'yes';
+function isSquatted(view: View): Tri {
+  if (view.topology.inferred.includes('backend.unit')) return 'no';
+  const seen: Tri = view.read('process.state', 'be', 'backend').status === 'known' ? 'yes' : 'unknown';
+  return every([backendSigns.portsForeign.holds(view), seen, negate(startedByRoot(view))]);
 }
 
 /** Root started it from a login session, and the gateway holds its link through it: that is whoever runs this host, not a stranger. */
-function startedByRoot(view: View): boolean {
-  const holder = backendSigns.foreignHolder(view);
-  if (holder?.uid !== 0 || !/^session-.*\.scope$/.test(holder?.unit ?? '')) return false;
-  return backendSigns.directUpgrades.holds(view) === 'yes' && gatewaySigns.linkUp.holds(view) === 'yes';
+function startedByRoot(view: View): Tri {
+  const inSession = judge(view, ['tcp.listeners', 'be'], () => {
+    const holder = backendSigns.foreignHolder(view);
+    return holder?.uid === 0 && /^session-.*\.scope$/.test(holder.unit ?? '');
+  });
+  return every([inSession, backendSigns.directUpgrades.holds(view), gatewaySigns.linkUp.holds(view)]);
 }
 
 /** It upgrades and is not the backend: by its owner, or since no challenge comes, whatever else it says. */
@@ -121,23 +122,27 @@ const answersAsStranger = sign(
   ],
   (view) => {
     if (view.topology.kind !== 'viworks') return 'no';
-    if (isSquatted(view)) return 'yes';
-    return judge(
+    const isSilent = judge(
       view,
       ['ws.upgrade', 'be', 'direct'],
       (seen) => backendSigns.upgraded(seen) && seen.challenged !== true && seen.hello !== 'accepted',
     );
+    return some([isSquatted(view), isSilent]);
   },
 );
 
 /** The backend serves its ports although its unit does not run it: its process holds them, or it speaks as only a backend does. */
 const servedByHand = sign('the backend itself serves the port, outside of its unit', (view) => {
-  if (startedByRoot(view)) return 'yes';
-  if (isSquatted(view)) return 'no';
+  const byRoot = startedByRoot(view);
+  if (byRoot === 'yes') return 'yes';
   const otherwise: Tri = view.topology.kind === 'viworks' ? 'no' : 'unknown';
   const speaks = judge(view, ['ws.upgrade', 'be', 'direct'], (seen) => (seen.challenged === true ? 'yes' : otherwise));
   const named = isItself(view, 'backend');
-  return every([backendSigns.directUpgrades.holds(view), named === 'no' ? speaks : some([speaks, named])]);
+  return every([
+    negate(isSquatted(view)),
+    backendSigns.directUpgrades.holds(view),
+    named === 'no' ? speaks : some([speaks, named]),
+  ]);
 });
 
 /** What rules and checks take from here. */
