@@ -81,3 +81,86 @@ test.each([
 ])('%s', (_name, text, proven) => {
   expect(judgePeers(text, at).proven).toBe(proven);
 });
+
+/** What an ordinary user is shown: no open files of the process, but the unit, its sockets, and the kernel's uid and cgroup of each socket. */
+const asUser = (of: {
+  listener?: string;
+  far?: string;
+  rows?: readonly string[];
+  listen?: string;
+  state?: string;
+}): string => {
+  const service = '/system.slice/viworks-backend-agent.service';
+  const cgroups = [
+    `LISTEN    0 511 127.0.0.1:8080 0.0.0.0:*       ino:11 sk:1 cgroup:${of.listener ?? '/init.scope'} <->`,
+    `ESTAB     0 0   127.0.0.1:8080 127.0.0.1:40961 uid:997 ino:12 sk:2 cgroup:${of.far ?? '/init.scope'} <->   `,
+    'LISTEN    0 511 127.0.0.1:8080 0.0.0.0:*       ino:66 sk:3 cgroup:/init.scope <->',
+    'TIME-WAIT 0 0   127.0.0.1:8080 127.0.0.1:40963 timer:(timewait,40sec,0) ino:0 sk:4',
+  ];
+  return [
+    ...[
+      '--main 77',
+      '--denied',
+      '--unit',
+      'UID=997',
+      `ControlGroup=${service}`,
+      '--sockets',
+      'ActiveState=inactive',
+      'Accept=no',
+    ],
+    ...['Listen=127.0.0.1:8081 (Stream)', '', `ActiveState=${of.state ?? 'active'}`, 'Accept=no'],
+    ...[
+      `Listen=${of.listen ?? '127.0.0.1:8080 (Stream)'}`,
+      '--cgroups',
+      ...cgroups,
+      '--tcp',
+      ...(of.rows ?? kept),
+      '--held',
+      '--main 77',
+    ],
+  ].join('\n');
+};
+const keptBy = (uid: number): string =>
+  row({ local: '0100007F:1F90', remote: '00000000:0000', state: '0A', inode: 11, uid });
+const kept = [keptBy(0), near('A001'), far('A001', 12)];
+const service = '/system.slice/viworks-backend-agent.service';
+
+test.each([
+  ['a socket that systemd keeps for the unit, taken from by its user', asUser({}), true],
+  [
+    'a socket of the unit itself',
+    asUser({ listener: service, far: service, rows: [keptBy(997), near('A001'), far('A001', 12)] }),
+    true,
+  ],
+  ['a connection that nobody took yet', asUser({ rows: [keptBy(0), near('A001'), far('A001', 0)] }), true],
+  ['systemd listens, but for no unit of ours', asUser({ listen: '127.0.0.1:9090 (Stream)' }), false],
+  ['a socket unit that is not active', asUser({ state: 'inactive' }), false],
+  ['a listener of somebody else', asUser({ rows: [keptBy(65534), near('A001'), far('A001', 12)] }), false],
+  [
+    'a second listener',
+    asUser({
+      rows: [...kept, row({ local: '0100007F:1F90', remote: '00000000:0000', state: '0A', inode: 66, uid: 65534 })],
+    }),
+    false,
+  ],
+  [
+    'the unit’s cgroup, another user',
+    asUser({ listener: service, far: service, rows: [keptBy(65534), near('A001'), far('A001', 12)] }),
+    false,
+  ],
+  ['a cgroup with our words in its name', asUser({ listener: `/user.slice/x cgroup:${service}` }), false],
+  [
+    'a connection that another user took',
+    asUser({
+      rows: [
+        keptBy(0),
+        near('A001'),
+        row({ local: '0100007F:1F90', remote: '0100007F:A001', state: '01', inode: 12, uid: 65534 }),
+      ],
+    }),
+    false,
+  ],
+  ['a kernel that notes no cgroups', asUser({}).replaceAll(/ cgroup:.*/g, ''), false],
+])('as an ordinary user: %s', (_name, text, proven) => {
+  expect(judgePeers(text, at).proven).toBe(proven);
+});

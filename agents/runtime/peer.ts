@@ -34,9 +34,19 @@ export function peerScript(owner: PortOwner, port: number): string {
   return `main() { ${main}; }
 held() { ls -l /proc/$1/fd 2>/dev/null | sed -n 's/^[^>]*[0-9] -> socket:\\[\\([0-9]*\\)\\]$/\\1/p'; }
 p=$(main); p=\${p:-0}; echo "--main $p"; held $p
-[ $p = 0 ] || ls /proc/$p/fd >/dev/null 2>&1 || echo '--denied'
+[ $p = 0 ] || ls /proc/$p/fd >/dev/null 2>&1 || { echo '--denied'; ${owner.kind === 'unit' ? unitScript(owner.unit, port) : ':'}; }
 echo '--tcp'; cat /proc/net/tcp /proc/net/tcp6 2>/dev/null | grep -E ':${hex} '
 echo '--held'; held $p; echo "--main $(main)"`;
+}
+
+/**
+ * What anybody may know of a unit and of the sockets of a port: its user and cgroup, the sockets that systemd keeps for it, and the uid and
+ * cgroup that the kernel notes for each socket (`ss -e`, kernel 5.7 and iproute2 5.8 on).
+ */
+function unitScript(unit: string, port: number): string {
+  return `echo '--unit'; $T systemctl show -p UID,ControlGroup ${quoteWord(unit)} 2>/dev/null
+s=$($T systemctl show -P TriggeredBy ${quoteWord(unit)} 2>/dev/null); [ -z "$s" ] || { echo '--sockets'; $T systemctl show -p ActiveState,Accept,Listen $s 2>/dev/null; }
+echo '--cgroups'; $T ss -Htane '( sport = :${port} or dport = :${port} )' 2>/dev/null`;
 }
 
 /** Which end is meant: what was dialled. */
@@ -54,14 +64,14 @@ export function judgePeers(text: string, dialled: Dialled): PeerJudgement {
   const [main = 0, again] = mains;
   if (main === 0) return unproven('the process of the backend could not be found');
   if (again !== main) return unproven('the backend was being restarted');
-  if (/^--denied$/m.test(text))
-    return { ...unproven('the sockets of the backend can only be seen by root'), permission: true };
-  const own = new Set([...text.matchAll(/^(\d+)$/gm)].map((match) => Number(match[1])));
+  const isDenied = /^--denied$/m.test(text);
   const rows = kernelSockets(text);
-  const holds = (socket: KernelSocket): boolean => own.has(socket.inode);
+  const holds = isDenied ? heldByUnit(text) : heldByProcess(text);
   const listeners = rows.filter((row) => row.state === 'LISTEN' && row.localPort === dialled.port);
   if (listeners.length === 0) return unproven(`nothing was seen listening on port ${dialled.port}`);
   const others = listeners.filter((row) => !holds(row));
+  if (others.length > 0 && isDenied)
+    return { ...unproven('which process holds its port can only be seen by root'), permission: true };
   if (others.length > 0)
     return unproven(
       `the process that holds port ${dialled.port} is not the backend`,
@@ -76,6 +86,57 @@ export function judgePeers(text: string, dialled: Dialled): PeerJudgement {
       return unproven(`the other end of a connection to port ${dialled.port} is not the backend`);
   }
   return { proven: true };
+}
+
+type Holds = (socket: KernelSocket) => boolean;
+
+/** The process has the socket open. */
+function heldByProcess(text: string): Holds {
+  const own = new Set([...text.matchAll(/^(\d+)$/gm)].map((match) => Number(match[1])));
+  return (socket) => own.has(socket.inode);
+}
+
+/**
+ * What an ordinary user can prove: the socket has the uid and the cgroup of the unit, which only root can give; or systemd made it for a socket
+ * unit of this unit, which systemd hands to nobody else, and who took a connection from it runs as the unit's user.
+ */
+function heldByUnit(text: string): Holds {
+  const uid = Number(/^UID=(\d+)$/m.exec(text)?.[1] ?? 0);
+  const group = /^ControlGroup=(\/.+)$/m.exec(text)?.[1];
+  const kept = /^--sockets$([\s\S]*?)^--cgroups$/m.exec(text)?.[1] ?? '';
+  const addresses = new Set(
+    kept
+      .split(/\n\n+/)
+      .flatMap((unit) =>
+        /^ActiveState=active$/m.test(unit) && /^Accept=no$/m.test(unit)
+          ? [...unit.matchAll(/^Listen=\[?([0-9a-fA-F.:]+?)\]?:(\d+) \(Stream\)$/gm)].map(
+              ([, host, port]) => `${host} ${port}`,
+            )
+          : [],
+      ),
+  );
+  // The first cgroup of a line is the kernel's; a path may have any words in it.
+  const groups = new Map(
+    [...text.matchAll(/^[A-Z].*? ino:(\d+) sk:\S+ cgroup:(.*?)(?: <->)?\s*$/gm)].map(
+      (row) => [Number(row[1]), row[2]] as const,
+    ),
+  );
+  const isKept = (address: string, port: number) =>
+    addresses.has(`${address} ${port}`) || addresses.has(`${anyOf(address)} ${port}`);
+  return (socket) => {
+    const at = groups.get(socket.inode);
+    if (at === undefined || group === undefined) return false;
+    if (at === group) return socket.uid === uid;
+    if (at !== '/init.scope') return false;
+    return socket.state === 'LISTEN'
+      ? socket.uid === 0 && addresses.has(`${socket.localAddress} ${socket.localPort}`)
+      : socket.uid === uid && isKept(socket.localAddress, socket.localPort);
+  };
+}
+
+/** The address that stands for every one of this family. */
+function anyOf(address: string): string {
+  return address.includes(':') ? '::' : '0.0.0.0';
 }
 
 /** Our end, or one like it; the ends that are closing cannot be written from. */
