@@ -103,6 +103,42 @@ const cases: readonly (readonly [name: string, code: string, http: string])[] = 
       server('    return 404;\n', '_', 'listen 443 default_server;'),
   ],
   [
+    'a name that an older block wins',
+    'NGX-09',
+    map +
+      server('    return 404;\n', 'old.example.test agents.example.test') +
+      server(agents(`${pass}\n${headers}`) + api),
+  ],
+  [
+    'a name that an older block wins, and its only one',
+    'NGX-09',
+    map + server('    return 404;\n') + server(agents(`${pass}\n${headers}`) + api),
+  ],
+  ['a rule in the location', 'NGX-10', map + server(agents(`deny all;\n${pass}\n${headers}`) + api)],
+  [
+    'rules of the whole server',
+    'NGX-10',
+    map + server(`    allow 10.0.0.0/8;\n    deny all;\n${agents(`${pass}\n${headers}`)}${api}`),
+  ],
+  [
+    'a limit in the location',
+    'NGX-11',
+    `limit_conn_zone $binary_remote_addr zone=a:1m;\nlimit_req_zone $binary_remote_addr zone=r:1m rate=1r/m;\n${map}` +
+      server(agents(`limit_conn a 1;\nlimit_req zone=r;\n${pass}\n${headers}`) + api),
+  ],
+  [
+    'a limit of the whole server',
+    'NGX-11',
+    `limit_conn_zone $binary_remote_addr zone=a:1m;\n${map}` +
+      server(`    limit_conn a 1;\n${agents(`${pass}\n${headers}`)}${api}`),
+  ],
+  ['Host not forwarded', 'NGX-13', map + server(agents(`${pass}\n${headers}`) + api)],
+  [
+    'another Host forwarded',
+    'NGX-13',
+    map + server(agents(`${pass}\n${headers}\nproxy_set_header Host backend.internal;`) + api),
+  ],
+  [
     'the PROXY protocol',
     'NGX-31',
     map + server(agents(`${pass}\n${headers}`) + api, undefined, 'listen 443 proxy_protocol;'),

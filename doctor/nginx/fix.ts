@@ -1,5 +1,6 @@
 // The edit that takes a cause out of the configuration at hand, built from the very blocks that make it. An edit counts only if the route is
 // right afterwards by our own reading; whether nginx takes it is for the host to say.
+import { isIP } from 'node:net';
 import { apiPath, type NginxFiles, type RouteFact, type Topology } from '../engine/index.ts';
 import type { FileEdit } from './diff.ts';
 import { createEdits, type Edits } from './edits.ts';
@@ -7,6 +8,9 @@ import { modifierOf, patternOf } from './location.ts';
 import { type Configuration, type Directive, parseNginx } from './parse.ts';
 import { routeRequest } from './route.ts';
 import { nearestList } from './scope.ts';
+
+/** Connections of one address at a time, where a limit of them is raised. */
+const TUNNELS = 10_000;
 
 interface Bench {
   readonly edits: Edits;
@@ -160,7 +164,7 @@ const setHeaders: Repair = (bench) => {
   const outer = [...chain.slice(1).map((item) => item.block ?? []), server.block ?? [], http];
   const inherited = own(location, 'proxy_set_header').length > 0 ? [] : nearestList(outer, 'proxy_set_header');
   const isOther = (item: Directive) => !/^(upgrade|connection|sec-websocket-.*)$/i.test(item.args[0] ?? '');
-  const kept = inherited.filter(isOther).map((item) => `${item.name} ${item.args.map(quoted).join(' ')};`);
+  const kept = inherited.filter(isOther).map(textOf);
   const added: string[] = [];
   const put = (name: string, found: readonly Directive[], text: string) => {
     const [first, ...more] = found;
@@ -179,6 +183,8 @@ const setHeaders: Repair = (bench) => {
     if (/^sec-websocket-/i.test(item.args[0] ?? '')) edits.remove(item);
   edits.append(location, [...added, ...kept]);
 };
+
+const textOf = (item: Directive) => `${item.name} ${item.args.map(quoted).join(' ')};`;
 
 const quoted = (word: string) => (word === '' || /[\s;{}'"]/.test(word) ? `"${word.replaceAll('"', '\\"')}"` : word);
 
@@ -253,6 +259,48 @@ const splitApi: Repair = (bench) => {
   if (isShared || location === root) addLocation(bench);
 };
 
+/** The name is taken from the block that wins it; what else that block answers for stays. */
+const giveUpName: Repair = ({ edits, server, topology }) => {
+  for (const item of own(server, 'server_name')) {
+    if (!item.args.includes(topology.serverName)) continue;
+    const left = item.args.filter((name) => name !== topology.serverName);
+    edits.replace(item, `server_name ${left.length > 0 ? left.join(' ') : '_'};`);
+  }
+};
+
+/** The gateways come first in the list that decides; a location with rules of its own inherits none, so that they are written down with it. */
+const allowGateways: Repair = ({ edits, location, isShared, server, http, chain, topology }) => {
+  const addresses = [...new Set(topology.gateways.map(({ host }) => host.address))].filter((at) => isIP(at) > 0);
+  if (!location || isShared || addresses.length === 0) return;
+  const allowed = addresses.map((address) => `allow ${address};`);
+  const [first] = (location.block ?? []).filter(({ name }) => name === 'allow' || name === 'deny');
+  if (first) return edits.before(first, allowed);
+  const outer = [...chain.slice(1).map((item) => item.block ?? []), server.block ?? [], http];
+  edits.append(location, [...allowed, ...nearestList(outer, 'allow', 'deny').map(textOf)]);
+};
+
+/** More tunnels at a time than any installation has; a limit of requests goes, since tunnels are few requests. */
+const raiseLimits: Repair = ({ edits, location, isShared, server, http, chain }) => {
+  if (!location || isShared) return;
+  for (const item of own(location, 'limit_req')) edits.remove(item);
+  const raised = (item: Directive) => `limit_conn ${item.args[0] ?? ''} ${TUNNELS};`;
+  const limits = own(location, 'limit_conn');
+  for (const item of limits) edits.replace(item, raised(item));
+  const outer = [...chain.slice(1).map((item) => item.block ?? []), server.block ?? [], http];
+  if (limits.length === 0) edits.append(location, nearestList(outer, 'limit_conn').map(raised));
+};
+
+/** A location that sets any header inherits none, so that what it inherited is written down with it. */
+const sendHost: Repair = ({ edits, location, server, http, chain }) => {
+  if (!location) return;
+  const [found] = own(location, 'proxy_set_header', 'host');
+  if (found) return edits.replace(found, 'proxy_set_header Host $host;');
+  const outer = [...chain.slice(1).map((item) => item.block ?? []), server.block ?? [], http];
+  const inherited = own(location, 'proxy_set_header').length > 0 ? [] : nearestList(outer, 'proxy_set_header');
+  const kept = inherited.filter((item) => item.args[0]?.toLowerCase() !== 'host').map(textOf);
+  edits.append(location, ['proxy_set_header Host $host;', ...kept]);
+};
+
 const repairs: Readonly<Record<string, Repair>> = {
   'NGX-01': setTarget,
   'NGX-02': setHeaders,
@@ -260,6 +308,10 @@ const repairs: Readonly<Record<string, Repair>> = {
   'NGX-04': setHeaders,
   'NGX-05': setHeaders,
   'NGX-07': setTarget,
+  'NGX-09': giveUpName,
+  'NGX-10': allowGateways,
+  'NGX-11': raiseLimits,
+  'NGX-13': sendHost,
   'NGX-16': setTimeouts,
   'NGX-19': setTarget,
   'NGX-20': without('auth_basic', 'auth_basic off;'),
