@@ -20,8 +20,8 @@ export interface Pace {
 /** A SYN that is lost is sent again after 1 s (RFC 6298 §2, initial RTO): a dial survives one loss, at up to 0.6 s a round trip. */
 export const DIAL_MS = 1_600;
 
-/** A dial takes ten round trips more than that, an answer ten times the start of a shell. Where nothing was measured, as on a quick way. */
+/** A dial takes ten round trips more than that, an answer four times the start of a shell. Where nothing was measured, as on a quick way. */
 export function deadlinesFor({ roundTripMs, startMs }: Pace = { roundTripMs: 0, startMs: 0 }): Deadlines {
-  const within = (least: number, pace: number): number => Math.min(5_000, Math.round(least + 10 * pace));
-  return { connectMs: within(DIAL_MS, roundTripMs), answerMs: within(2_000, startMs) };
+  const within = (ms: number): number => Math.min(5_000, Math.round(ms));
+  return { connectMs: within(DIAL_MS + 10 * roundTripMs), answerMs: within(2_000 + 4 * startMs) };
 }
