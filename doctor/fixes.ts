@@ -48,7 +48,7 @@ function fixOf({ code, host, remedy }: CauseReport, { proposals, store, topology
     if (!remedy.commands.some(isDirective)) return remedy;
     return {
       ...remedy,
-      tried: { state: 'not-tried', detail: 'which lines to change could not be told from the files' },
+      tried: { state: 'not-tried', detail: 'the files do not show which lines to change' },
     };
   }
   const diff = unifiedDiff(proposal.edits);

@@ -116,7 +116,7 @@ async function sendOnce(line: Line, call: ApiCall, ca: string | string[] | undef
     let answer: IncomingMessage | undefined;
     const connected = (): boolean => outgoing.socket?.connecting === false;
     const slow = systemClock.after(SLOW_MS, () => {
-      const what = connected() ? 'took the connection and has not answered' : 'has not taken the connection';
+      const what = connected() ? 'accepted the connection but has not answered' : 'has not taken the connection';
       notice(`${target.url.origin} ${what} for ${SLOW_MS / 1000} s; waiting up to ${ANSWER_MS / 1000} s`);
     });
     const outgoing = request(url, options, (response) => {
@@ -133,7 +133,7 @@ async function sendOnce(line: Line, call: ApiCall, ca: string | string[] | undef
       // What waits here unread is our reader's slowness, not the backend's silence.
       if (answer && answer.readableLength > 0) return;
       const seconds = (answer ? SILENCE_MS : ANSWER_MS) / 1000;
-      const what = connected() ? 'it took the connection and then said nothing' : 'nothing took the connection';
+      const what = connected() ? 'it accepted the connection but sent nothing' : 'nothing accepted the connection';
       outgoing.destroy(new Error(`${what} for ${seconds} s`));
     });
     outgoing.setSocketKeepAlive(true, 10_000);

@@ -28,7 +28,7 @@ export const remoteErrors = defineErrors({
     exitCode: 8,
   },
   VW_REMOTE_CUT_OFF: {
-    message: '{host}: {address}:{port} took the connection and closed it {when}: {reason}',
+    message: '{host}: {address}:{port} accepted the connection and closed it {when}: {reason}',
     hint: 'look at the log of its sshd (journalctl -u ssh), at MaxStartups, and at bans such as fail2ban',
     retry: 'later',
     exitCode: 8,

@@ -285,7 +285,7 @@ function late(target: RemoteTarget, limitMs: number, stage: Trace | undefined): 
 }
 
 const STUCK: Readonly<Record<Trace['phase'], string>> = {
-  greeting: 'it took the connection and sent no greeting',
-  keys: 'it greeted and did not finish the key exchange',
+  greeting: 'it accepted the connection but sent no greeting',
+  keys: 'it sent a greeting but did not finish the key exchange',
   login: 'it did not finish the login',
 };

@@ -193,7 +193,7 @@ test('nothing there, a black hole, a hang-up, another program: each has its own 
   expect(refused).toMatchObject({ code: 'VW_REMOTE_REFUSED', exitCode: 8, detail: { end: 'refused' } });
   const error = await failure(openRemote(target({ port: ports[0] as number }), context({ connectMs: 100 })));
   expect(error).toMatchObject({ code: 'VW_REMOTE_TIMEOUT', exitCode: 8, detail: { end: 'timeout' } });
-  expect(error.message).toContain('took the connection and sent no greeting within 100 ms');
+  expect(error.message).toContain('accepted the connection but sent no greeting within 100 ms');
   // However short the time for a dial is: the connection is there, and a login may take its time.
   const slow = await failure(
     openRemote(target({ port: ports[0] as number }), context({ connectMs: 300, dialMs: 100 })),

@@ -47,9 +47,9 @@ const both = (
 const target = (seen: HostAccess | null) => (seen ? `${seen.user}@${seen.address}` : 'user@host');
 
 const AWAY: Readonly<Record<string, string>> = {
-  refused: 'the connection is refused',
+  refused: 'connection refused',
   timeout: 'no answer in time',
-  unreachable: 'there is no way to it',
+  unreachable: 'no route to it',
 };
 
 /** The next step as the transport gave it, which heard what sshd said; else the general one. */
@@ -64,7 +64,7 @@ export const accessCauses: readonly CauseRule[] = causesOf(
     'SSH-01': both(
       {
         name: 'SSH key refused',
-        help: 'Login was refused (publickey). Traffic does not depend on it; everything that can be seen from elsewhere is still looked at.',
+        help: 'The login was refused (publickey). Traffic does not depend on it; everything that can be seen from elsewhere is still checked.',
       },
       ['auth-denied'],
       {
@@ -75,7 +75,7 @@ export const accessCauses: readonly CauseRule[] = causesOf(
     'SSH-02': both(
       {
         name: 'host key changed',
-        help: 'Either the host was reinstalled or somebody is in between. A changed key is never accepted by itself; probes over the network go on.',
+        help: 'Either the host was reinstalled or someone is intercepting the connection. A changed key is never accepted automatically; network probes still run.',
       },
       ['host-key-changed'],
       {
@@ -90,7 +90,7 @@ export const accessCauses: readonly CauseRule[] = causesOf(
     'SSH-09': both(
       {
         name: 'host unreachable over SSH',
-        help: 'The machine may be off, or only its SSH port closed to us. What other vantages show decides; hops that only this host could show stay unknown.',
+        help: 'The machine may be off, or only its SSH port may be closed to us. What can be seen from elsewhere decides; hops that only this host could show stay unknown.',
       },
       ['timeout', 'unreachable', 'refused'],
       {
@@ -98,35 +98,38 @@ export const accessCauses: readonly CauseRule[] = causesOf(
           `${host} cannot be reached over SSH${seen ? `: ${AWAY[seen.outcome] ?? seen.outcome}` : ''}`,
         fix: (seen) =>
           seen?.outcome === 'refused'
-            ? remedy('the machine answers, and nothing listens on that port: check the port, and sshd on its console')
-            : remedy('look at the machine itself, or at the way to it', [`ping -c 3 ${seen?.address ?? 'HOST'}`]),
+            ? remedy(
+                'the machine answers, but nothing listens on that port: check the port, and check sshd from its console',
+              )
+            : remedy('check the machine itself and the network path to it', [`ping -c 3 ${seen?.address ?? 'HOST'}`]),
       },
     ),
     'SSH-13': both(
       {
-        name: 'SSH connection broken off',
-        help: 'The connection broke while the host was looked at. What had arrived counts; what failed or did not come after that was not seen, and no cause rests on it.',
+        name: 'SSH connection lost',
+        help: 'The connection broke during the examination. What had arrived counts; whatever failed or was missing after that was not seen, and no cause rests on it.',
       },
       ['cut'],
       {
         title: (host, seen) => seen?.message || `the SSH connection to ${host} broke while it was looked at`,
         fix: (seen) =>
-          remedy('run the doctor again; if it breaks again, look at the way to the host and at its sshd', [
-            `ssh -p ${seen?.port ?? 22} ${target(seen)} journalctl -u ssh -n 20`,
-          ]),
+          remedy(
+            'run the doctor again; if the connection breaks again, check the network path to the host and its sshd',
+            [`ssh -p ${seen?.port ?? 22} ${target(seen)} journalctl -u ssh -n 20`],
+          ),
       },
     ),
     'SSH-14': both(
       {
         name: 'account without a shell',
-        help: 'Login works, and no command of ours ran: a forced command, a nologin or restricted shell, a login script that does not end, or a host too busy to start one. The host counts as not seen.',
+        help: 'Login works, but none of our commands ran: a forced command, a nologin or restricted shell, a login script that never ends, or a host too busy to start one. The host counts as not seen.',
       },
       ['no-shell'],
       {
-        title: (host) => `${host} lets us in and runs none of our commands`,
+        title: (host) => `${host} accepts the login but runs none of our commands`,
         fix: (seen) =>
           remedy(
-            'look at the login shell of that account, at what it reads at login (.bashrc, /etc/profile), and at command= and ForceCommand, or name another user',
+            'check the login shell of that account, its login scripts (.bashrc, /etc/profile), command= and ForceCommand, or use another user',
             [`ssh -p ${seen?.port ?? 22} ${target(seen)} true; echo $?`],
           ),
       },
@@ -134,7 +137,7 @@ export const accessCauses: readonly CauseRule[] = causesOf(
     'SSH-04': both(
       {
         name: 'too many keys for sshd',
-        help: 'An agent with many keys offers them one after the other, and sshd ends the connection at MaxAuthTries. The right key may be among those that were never offered.',
+        help: 'An SSH agent with many keys offers them one by one, and sshd closes the connection at MaxAuthTries. The right key may be among those that were never offered.',
       },
       ['too-many-keys'],
       {
@@ -158,14 +161,14 @@ export const accessCauses: readonly CauseRule[] = causesOf(
     ),
     'SSH-15': both(
       {
-        name: 'SSH wants more than the key',
-        help: 'The key is right. AuthenticationMethods of sshd asks for a password or a code as well.',
+        name: 'SSH wants more than a key',
+        help: 'The key was accepted. AuthenticationMethods in sshd_config also asks for a password or a code.',
       },
       ['more-wanted'],
       {
         title: (host) => `${host} accepts our SSH key and wants a second factor`,
         fix: heard(
-          'run the doctor on a terminal, where the question can be answered, or let sshd take the key alone for that account',
+          'run the doctor in a terminal, where you can answer, or let sshd accept the key alone for that account',
           (seen) => `ssh -p ${seen?.port ?? 22} ${target(seen)} true`,
         ),
       },
@@ -173,13 +176,13 @@ export const accessCauses: readonly CauseRule[] = causesOf(
     'SSH-16': both(
       {
         name: 'SSH account closed',
-        help: 'The key is right; the account rules of the host (PAM) refuse it: an expired or locked account, or /etc/nologin.',
+        help: 'The key is right, but the account rules of the host (PAM) refuse the login: an expired or locked account, or /etc/nologin.',
       },
       ['account-closed'],
       {
         title: (host) => `${host} accepts our SSH key and does not let the account in`,
         fix: heard(
-          'look at that account on the console of the host: expired, locked, or logins are off',
+          'check that account from the console of the host: expired, locked, or logins disabled',
           (seen) => `chage -l ${seen?.user ?? 'USER'}; ls /etc/nologin; journalctl -u ssh -n 20`,
         ),
       },
@@ -187,21 +190,18 @@ export const accessCauses: readonly CauseRule[] = causesOf(
     'SSH-17': both(
       {
         name: 'SSH connection closed before login',
-        help: 'Something listens on the port and hangs up: sshd at its limit of logins, a ban, or a program in between.',
+        help: 'Something listens on the port and hangs up: sshd at its login limit, a ban, or a middlebox.',
       },
       ['cut-off'],
       {
-        title: (host) => `${host} takes the SSH connection and closes it before the login`,
-        fix: heard(
-          'look at the log of its sshd, at MaxStartups, and at bans such as fail2ban',
-          () => 'journalctl -u ssh -n 20',
-        ),
+        title: (host) => `${host} accepts the SSH connection and closes it before login`,
+        fix: heard('check the sshd log, MaxStartups, and bans such as fail2ban', () => 'journalctl -u ssh -n 20'),
       },
     ),
     'SSH-18': both(
       {
         name: 'no SSH session with what answers',
-        help: 'Another program listens on the port, or both sides have no algorithm in common.',
+        help: 'Another program listens on the port, or there is no algorithm in common.',
       },
       ['protocol-error'],
       {
@@ -211,14 +211,14 @@ export const accessCauses: readonly CauseRule[] = causesOf(
     ),
     'SSH-19': both(
       {
-        name: 'name of a host does not resolve',
-        help: 'This machine cannot turn the name of the host into an address. That says nothing about the host itself.',
+        name: 'host name does not resolve',
+        help: 'This machine cannot resolve the host name. That says nothing about the host itself.',
       },
       ['name-unresolved'],
       {
         title: (host) => `the address of ${host} does not resolve here`,
         fix: heard(
-          'correct the address in the inventory, or the name service of this machine',
+          'correct the address in the inventory, or fix name resolution on this machine',
           (seen) => `getent hosts ${seen?.address ?? 'HOST'}`,
         ),
       },
@@ -226,13 +226,13 @@ export const accessCauses: readonly CauseRule[] = causesOf(
     'SSH-20': both(
       {
         name: 'unknown host key',
-        help: 'A host is only talked to when its key is pinned in the inventory or stands in known_hosts. A key of another type than the known one is not accepted either.',
+        help: 'The doctor talks to a host only if its key is pinned in the inventory or listed in known_hosts. A key of a different type is not accepted either.',
       },
       ['host-key-unknown', 'host-key-other-type'],
       {
         title: (host) => `no matching host key of ${host} is known here; nothing was sent`,
         fix: heard(
-          'compare the fingerprint on the console of the host, then accept it, or pin it with viworks deploy trust',
+          'compare the fingerprint from the console of the host, then accept it, or pin it with viworks deploy trust',
           (seen) => `ssh -p ${seen?.port ?? 22} ${target(seen)} true`,
         ),
       },
@@ -245,7 +245,7 @@ export const accessCauses: readonly CauseRule[] = causesOf(
       ['not-tried'],
       {
         title: (host) => `this machine lacks what it needs to log in to ${host}`,
-        fix: heard('correct it here; the host was not asked', (seen) => `ssh -G ${seen?.address ?? 'HOST'}`),
+        fix: heard('fix it on this machine; the host was not contacted', (seen) => `ssh -G ${seen?.address ?? 'HOST'}`),
       },
     ),
   },

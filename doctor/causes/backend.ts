@@ -116,10 +116,10 @@ const configComplaint = anyOf(
     const line = logs.lineOf(view, parts.backendPart, logs.configErrorPattern);
     return line
       ? `its last words are about the configuration: ${logs.excerpt(line.text)}`
-      : `its configuration does not hold: ${file?.error?.message ?? ''}`;
+      : `its configuration is invalid: ${file?.error?.message ?? ''}`;
   },
   logs.logSays(parts.backendPart, logs.configErrorPattern, 'its log says'),
-  sign(['its configuration does not hold', 'its configuration file is valid'], (view) =>
+  sign(['its configuration is invalid', 'its configuration file is valid'], (view) =>
     judge(view, ['agent.config', 'be', 'backend'], (config) => config.error !== null),
   ),
 );
@@ -144,18 +144,18 @@ export const backendCauses: readonly CauseRule[] = causesOf(
         ),
       help: `The process lives and its API answers, but the WebSocket server was never started: the kernel has no LISTEN row for its port.
 A log line such as "WebSocket server started" proves nothing; the kernel's table does.
-Told from BE-10 by the configured port, from NET-08 (a firewall that rejects) by the missing LISTEN row, from BE-05 by the API that answers.
+Distinguished from BE-10 by the configured port, from NET-08 (a firewall that rejects) by the missing LISTEN row, from BE-05 by the API that answers.
 Fix the build: the server loop has to run, and failing to bind has to end the process.`,
     },
     'BE-02': {
       about: 'backend',
-      name: 'bound and never accepting',
+      name: 'listening but never accepting',
       title: (view) => `port ${port(view)} is bound, and nothing ever accepts its connections`,
       necessary: [backend.agentsListens, neverAccepts, backend.directFails, backend.apiAnswers],
       signature: [
         backendRuns,
         anyOf(
-          'a dial connects and hears nothing, or the full queue lets none in',
+          'a connection gets no answer, or the full accept queue lets none in',
           backend.directSilent,
           backend.directConnectTimeout,
         ),
@@ -166,7 +166,7 @@ Fix the build: the server loop has to run, and failing to bind has to end the pr
         'BE-03': backend.apiAnswers,
         'BE-04': backend.apiAnswers,
         'NET-07': neverAccepts,
-        http: ['the backend accepts and stays silent', backend.queueRises],
+        http: ['the backend accepts connections but never answers', backend.queueRises],
       },
       predicts: ['backend.agents.upgrades', 'backend.health.good'],
       remedy: (view) =>
@@ -176,7 +176,7 @@ Fix the build: the server loop has to run, and failing to bind has to end the pr
         ),
       help: `The socket is bound and listening, so connects succeed; no accept loop runs, so every connection waits in the kernel's queue (Recv-Q climbs by one a dial).
 "Not listening" would be wrong, and so would be "open, hence fine".
-Told from a stopped process (BE-03) and a blocked event loop (BE-04) by the API port, which answers; from a firewall that drops (NET-07) by the queue, which is not empty.`,
+Distinguished from a stopped process (BE-03) and a blocked event loop (BE-04) by the API port, which answers; from a firewall that drops (NET-07) by the queue, which is not empty.`,
     },
     'BE-03': {
       name: 'process suspended',
@@ -192,10 +192,10 @@ Told from a stopped process (BE-03) and a blocked event loop (BE-04) by the API 
       predicts: ['backend.api.answers', 'backend.agents.upgrades', 'backend.agents.listens'],
       remedy: (view) =>
         remedy(
-          'let the process go on, or restart it',
+          'resume the process, or restart it',
           on(view, 'be', `systemctl kill --signal=CONT ${backendUnit(view)}`),
         ),
-      help: `Somebody or something stopped the process (SIGSTOP). systemd still says "active"; the kernel says state T, and connections pile up on both ports.`,
+      help: `The process was stopped (SIGSTOP). systemd still says "active"; the kernel says state T, and connections pile up on both ports.`,
     },
     'BE-04': {
       about: 'backend',
@@ -219,7 +219,7 @@ Told from a stopped process (BE-03) and a blocked event loop (BE-04) by the API 
           'look at the busy thread first, then restart',
           on(view, 'be', 'top -H -b -n1 | head -20', backendCommand(view, 'restart')),
         ),
-      help: `Both ports accept in the kernel and neither answers, while the process uses a whole core: one long computation or a dead lock in the event loop.`,
+      help: `Both ports accept in the kernel and neither answers, while the process uses a whole core: one long computation or a deadlock in the event loop.`,
     },
     'BE-05': {
       name: 'backend stopped',
@@ -244,17 +244,17 @@ Told from a stopped process (BE-03) and a blocked event loop (BE-04) by the API 
         const fix = { stopped: 'start it', 'not enabled': 'enable and start it', masked: 'unmask and start it' }[word];
         return remedy(fix, bringBack(view, parts.backendPart, backendCommand(view, 'start')));
       },
-      help: `The unit is inactive with result success: somebody stopped it, or it was never started since boot; it may be disabled, masked or gone altogether. Sockets that systemd holds for it may still be open; they prove nothing about the service.
-Told from a crash (BE-06) by the result.`,
+      help: `The unit is inactive with result success: it was stopped, or it was never started since boot; it may be disabled, masked or gone altogether. Sockets that systemd holds for it may still be open; they prove nothing about the service.
+Distinguished from a crash (BE-06) by the result.`,
     },
     'BE-06': {
       name: 'backend crash loop over its configuration',
-      title: 'the backend ends at each start because of its configuration',
+      title: 'the backend exits at every start because of its configuration',
       necessary: [parts.crashing(parts.backendPart), configComplaint],
       forbids: [addressInUse, noSpaceLine, parts.unitIs(parts.backendPart, 'cannot run its program', neverRan)],
       lookalikes: {
         'BE-05': parts.crashing(parts.backendPart),
-        'BE-07': not('its log does not speak of a port in use', addressInUse),
+        'BE-07': not('its log does not mention a port in use', addressInUse),
       },
       followsFrom: ['BE-15', 'BE-17'],
       predicts: ['backend.process.running', 'backend.api.answers', 'backend.agents.listens', 'backend.agents.upgrades'],
@@ -263,7 +263,7 @@ Told from a crash (BE-06) by the result.`,
           'correct the line that the error names, then start it',
           on(view, 'be', `journalctl -u ${backendUnit(view)} -n 20`, backendCommand(view, 'restart')),
         ),
-      help: `The process starts, refuses its configuration and ends; systemd starts it again. The last line before the exit names the file, the line and the key. "Unit down" and "flapping" are only how it looks.`,
+      help: `The process starts, refuses its configuration and ends; systemd starts it again. The last line before the exit names the file, the line and the key. "Unit down" and "flapping" are only symptoms.`,
     },
     'BE-07': {
       name: 'port taken by another program',
@@ -274,7 +274,7 @@ Told from a crash (BE-06) by the result.`,
       necessary: [
         anyOf((view) => backend.portsForeign.claim(view), backend.portsForeign, addressInUse),
         not('the backend itself is not up', backendRuns),
-        anyOf('what answers there is no backend', backend.directFails, addressInUse, identity.answersAsStranger),
+        anyOf('what answers there is not a backend', backend.directFails, addressInUse, identity.answersAsStranger),
       ],
       signature: [backend.portsForeign],
       forbids: [identity.servedByHand],

@@ -101,7 +101,7 @@ const refusal = (
 };
 
 /** The same code refuses what is too much to hold, and then no disk is at fault. */
-const tooManyHeld = sign('the gateway holds as many tasks as it may', (view) => {
+const tooManyHeld = sign('the gateway is at its task limit', (view) => {
   if (!view.gateway) return 'no';
   return judge(view, ['canary', 'op', view.gateway.id], (seen) =>
     seen.obstacle ? seen.obstacle.stage === 'held' : logs.saysTooManyHeld(seen.message),
@@ -139,9 +139,9 @@ export const commandCauses: readonly CauseRule[] = causesOf(
       predicts: ['gateway.launcher.running', 'agents.canary.returns'],
       remedy: (view) =>
         launcherSuspended.holds(view) === 'yes'
-          ? remedy('let it go on', on(view, 'gw', `systemctl kill --signal=CONT ${launcherUnit(view)}`))
+          ? remedy('resume it', on(view, 'gw', `systemctl kill --signal=CONT ${launcherUnit(view)}`))
           : remedy('start it', on(view, 'gw', `systemctl enable --now ${launcherUnit(view)}`)),
-      help: `The gateway is connected and healthy in the registry; tasks are started by a unit of its own, and that one is down. Every command is refused at once with start_failed. "Connected" is not a success; a command that comes back is.`,
+      help: `The gateway is connected and healthy in the registry; tasks are started by a separate unit, and that one is down. Every command is refused at once with start_failed. "Connected" is not a success; a command that comes back is.`,
     },
     'CMD-02': refusal({
       name: 'denied by policy',
@@ -162,12 +162,12 @@ export const commandCauses: readonly CauseRule[] = causesOf(
       name: 'journal or spool cannot be written',
       codes: ['storage_unavailable'],
       title: 'the gateway cannot write its journal or spool',
-      claim: 'the canary command was refused, since it could not be written down',
+      claim: 'the canary command was refused because it could not be recorded',
       supports: [storageComplains],
       forbids: [tooManyHeld],
       fix: 'free or remount the file system that the refusal names',
       commands: (view) => on(view, 'gw', `df -h ${storageDirs}`, `df -i ${storageDirs}`),
-      help: `A task is started only after its start was written to the journal durably, so that it never runs twice; its output goes to the spool of the launcher. Where one of the two cannot be written (no space, no inodes, read-only), nothing is started. The refusal names which one, where, and the error of the system.`,
+      help: `A task is started only after its start has been written durably to the journal, so that it never runs twice; its output goes to the spool of the launcher. Where one of the two cannot be written (no space, no inodes, read-only), nothing is started. The refusal names which one, where, and the system error.`,
     }),
     'NET-18': {
       name: 'large packets dropped',
@@ -191,7 +191,7 @@ export const commandCauses: readonly CauseRule[] = causesOf(
       forbids: [launcherDown],
       remedy: (view) =>
         remedy(
-          'find the hop that drops packets of full size: an MTU that is too small on the way with its ICMP filtered, or a filter by length',
+          'find the hop that drops full-size packets: a smaller MTU on the path with ICMP filtered, or a filter by length',
           on(
             view,
             'gw',
@@ -200,7 +200,7 @@ export const commandCauses: readonly CauseRule[] = causesOf(
             'iptables-save | grep -E "length|TCPMSS"',
           ),
         ),
-      help: `Handshakes, heartbeats and short commands fit into small packets and pass; real output does not. The gateway looks connected, and commands with more than a packet of output hang. The usual reasons are a tunnel with a smaller MTU whose "fragmentation needed" messages are filtered, and a packet filter by length. A lower MTU or MSS clamping (TCPMSS --clamp-mss-to-pmtu) is the way round it.`,
+      help: `Handshakes, heartbeats and short commands fit into small packets and pass; real output does not. The gateway looks connected, and commands with more than a packet of output hang. The usual reasons are a tunnel with a smaller MTU whose "fragmentation needed" messages are filtered, and a packet filter by length. A lower MTU or MSS clamping (TCPMSS --clamp-mss-to-pmtu) is the workaround.`,
     },
     'CMD-04': {
       name: "token's role too small",
@@ -214,7 +214,7 @@ export const commandCauses: readonly CauseRule[] = causesOf(
             ? on(view, 'be', 'viworks backend token create --role operator --name doctor')
             : [],
         ),
-      help: 'The API knows the token and its role may only look. Nothing is wrong with the gateways.',
+      help: 'The API knows the token, but its role is read-only. Nothing is wrong with the gateways.',
     },
     'CMD-06': refusal({
       name: 'commands expire',
@@ -223,7 +223,7 @@ export const commandCauses: readonly CauseRule[] = causesOf(
       claim: 'the canary command had expired on arrival',
       fix: 'set the clock of the gateway',
       commands: (view) => on(view, 'gw', 'timedatectl'),
-      help: 'Commands carry an end of validity; a clock that is minutes ahead makes each of them late.',
+      help: 'Commands carry an expiry time; with a clock that is minutes ahead, each of them arrives too late.',
     }),
     'WS-01': {
       about: 'backend',

@@ -78,7 +78,7 @@ const addressMoved = sign(
     }),
 );
 const youngerThanNginx = sign(
-  ['the container was made after nginx had started', 'nginx was started after the container was made'],
+  ['the container was created after nginx started', 'nginx was started after the container was created'],
   (view) => {
     const started = parts.containerOf(view, place)?.startedAtMs ?? null;
     return judge(view, ['nginx.processes', 'be'], (seen) => {
@@ -177,7 +177,7 @@ It is BE-01 inside a container.`,
       lookalikes: { 'DOC-06': sharesNetwork, 'NGX-23': nginx.routeToAgents, 'BE-08': backend.directUpgrades },
       predicts: ['nginx.agents.upgrades', 'nginx.api.answers'],
       remedy: (view) => remedy('let nginx resolve the name again', on(view, 'be', nginxCommand(view, 'reload'))),
-      help: `nginx resolves the names in its configuration when it loads it. A container that is recreated gets another address; nginx goes on dialling the old one, where nobody or somebody else answers. The backend is fine: dialled directly it gives 101.`,
+      help: `nginx resolves the names in its configuration when it loads it. A container that is recreated gets another address; nginx keeps dialling the old one, where nobody, or another program, answers. The backend is fine: dialled directly it gives 101.`,
     },
     'DOC-06': {
       name: 'containers without a common network',

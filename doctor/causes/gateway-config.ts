@@ -35,7 +35,7 @@ const complaint = (view: View): string => {
 const complains: Sign = anyOf(
   (view) => `the agent says why: ${complaint(view)}`,
   logs.logSays(place, logs.configErrorPattern, 'its log says'),
-  sign(['its configuration does not hold', 'its configuration file is valid'], (view) =>
+  sign(['its configuration is invalid', 'its configuration file is valid'], (view) =>
     judge(view, ['agent.config', 'gw', 'gateway'], (seen) => seen.error !== null),
   ),
 );
@@ -69,7 +69,7 @@ const placeholder = sign(
   ],
   (view) => judge(view, ['agent.config', 'gw', 'gateway'], (seen) => seen.url?.includes('${') ?? false),
 );
-const ranAtAll = sign('the program ran and spoke', (view) =>
+const ranAtAll = sign('the program ran and logged something', (view) =>
   judge(view, ['unit.state', 'gw', 'gateway'], (unit) => !neverRan(unit)),
 );
 
@@ -86,7 +86,7 @@ export const gatewayConfigCauses: readonly CauseRule[] = causesOf(
           `url = "${view.topology.url}"`,
           ...on(view, 'gw', `systemctl restart ${gatewayUnit(view)}`),
         ]),
-      help: 'A template was installed without being filled in: the agent tries to resolve a name such as ${BACKEND_URL}. A DNS failure for that name is only the consequence.',
+      help: 'A template was installed without being filled in: the agent tries to resolve a name such as ${BACKEND_URL}. A DNS failure for that name is only a consequence.',
     },
     'CFG-02': {
       name: 'configuration cannot be parsed',
@@ -97,7 +97,7 @@ export const gatewayConfigCauses: readonly CauseRule[] = causesOf(
       lookalikes: { 'CFG-03': syntax, 'SYS-05': ranAtAll },
       remedy: (view) =>
         remedy('correct the line', on(view, 'gw', checkConfig(view), `systemctl restart ${gatewayUnit(view)}`)),
-      help: 'The file is not valid TOML at the line that the error names; nothing of it was used.',
+      help: 'The file is not valid TOML at the line that the error names; none of it was used.',
     },
     'CFG-03': {
       name: 'missing or wrong key',
@@ -112,7 +112,7 @@ export const gatewayConfigCauses: readonly CauseRule[] = causesOf(
         'CFG-02': parses,
         'SYS-10': notMerelyLatched,
         'SYS-05': ranAtAll,
-        'SYS-21': not('it never tried: its log does not speak of giving up', saysGaveUp),
+        'SYS-21': not('it never tried: its log does not say that it gave up', saysGaveUp),
         loop: ['the network keeps it from connecting', noUse],
       },
       remedy: (view) =>
@@ -120,8 +120,8 @@ export const gatewayConfigCauses: readonly CauseRule[] = causesOf(
           ...on(view, 'gw', checkConfig(view), `systemctl restart ${gatewayUnit(view)}`),
         ]),
       help: `A key is missing or has a value that cannot work. Our own agent ends with the error (the unit is failed or restarting, the last line names file, line and key).
-Agents of the old kind log it once and stay "active (running)" without ever opening a socket: the unit's state proves nothing; the missing attempts and the one log line do.
-Told from "gave up" (SYS-21) by the log, from network faults by the attempts that are not made.`,
+Older agents log it once and stay "active (running)" without ever opening a socket: the unit's state proves nothing; the missing attempts and the one log line do.
+Distinguished from "gave up" (SYS-21) by the log, from network faults by the attempts that are not made.`,
     },
   },
 );

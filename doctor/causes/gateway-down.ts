@@ -36,7 +36,7 @@ export const gatewayDownCauses: readonly CauseRule[] = causesOf(
       forbids: [gateway.linkUp, gateway.gatewayProcess],
       lookalikes: { 'SYS-01': installed, 'SYS-03': notMasked(place), 'SYS-23': unitIs('is not enabled', isDisabled) },
       remedy: (view) => remedy('enable and start it', on(view, 'gw', `systemctl enable --now ${gatewayUnit(view)}`)),
-      help: `The unit is there but systemd was never told to start it at boot, so after a reboot (or a stop) it stays down. A unit that is a link into a release says "linked" instead of "disabled"; it means the same.`,
+      help: `The unit exists but is not enabled at boot, so it stays down after a reboot (or a stop). A unit that is a link into a release says "linked" instead of "disabled"; it means the same.`,
     },
     'SYS-03': {
       name: 'unit masked',
@@ -52,7 +52,7 @@ export const gatewayDownCauses: readonly CauseRule[] = causesOf(
           'unmask and start it',
           on(view, 'gw', `systemctl unmask ${gatewayUnit(view)}`, `systemctl enable --now ${gatewayUnit(view)}`),
         ),
-      help: `Somebody forbade systemd to start the unit. Starting it fails at once with "Unit is masked".`,
+      help: `A masked unit is one that systemd must not start. Starting it fails at once with "Unit is masked".`,
     },
     'SYS-23': {
       name: 'unit stopped',
@@ -75,11 +75,11 @@ export const gatewayDownCauses: readonly CauseRule[] = causesOf(
       },
       remedy: (view) =>
         remedy(
-          'start it; whoever stopped it may have had a reason, so look at the journal first',
+          'check the journal first (it may have been stopped for a reason), then start it',
           on(view, 'gw', `journalctl -u ${gatewayUnit(view)} -n 20`, `systemctl start ${gatewayUnit(view)}`),
         ),
-      help: `The unit is enabled, its last end was a clean one, and it is not running: somebody stopped it (systemctl stop), or it ended by itself without an error and nothing starts it again.
-Told from a crash by the result, from a disabled unit (SYS-02) by UnitFileState, from an agent that gave up (SYS-21) by the process, which is not there.`,
+      help: `The unit is enabled, it last exited cleanly, and it is not running: it was stopped (systemctl stop), or it exited without an error and nothing restarts it.
+Distinguished from a crash by the result, from a disabled unit (SYS-02) by UnitFileState, from an agent that gave up (SYS-21) by the process, which is not there.`,
     },
     'SYS-26': {
       name: 'agent suspended',
@@ -89,8 +89,8 @@ Told from a crash by the result, from a disabled unit (SYS-02) by UnitFileState,
       lookalikes: { 'SYS-21': suspended, 'SYS-16': suspended },
       predicts: ['agents.link.up', 'agents.registry.online', 'agents.canary.returns'],
       remedy: (view) =>
-        remedy('let it go on, or restart it', on(view, 'gw', `systemctl kill --signal=CONT ${gatewayUnit(view)}`)),
-      help: `Somebody or something stopped the process (SIGSTOP). systemd still says "active" and the kernel keeps its sockets open, so that the backend takes it for connected until the next missed heartbeat; commands are taken by nobody.`,
+        remedy('resume it, or restart it', on(view, 'gw', `systemctl kill --signal=CONT ${gatewayUnit(view)}`)),
+      help: `The process was stopped (SIGSTOP). systemd still says "active" and the kernel keeps its sockets open, so the backend considers it connected until the next missed heartbeat; nothing picks up commands.`,
     },
   },
 );

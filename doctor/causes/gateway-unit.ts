@@ -96,8 +96,8 @@ export const gatewayUnitCauses: readonly CauseRule[] = causesOf(
       },
       predicts: [...predicts, 'gateway.launcher.running'],
       remedy: (view) => remedy('install it', deployAgain(view, 'gw', `systemctl status ${gatewayUnit(view)}`)),
-      help: `systemd knows no such unit and no agent process runs: the program was never made a service on this host, or its unit file was removed. Nothing in the network or on the backend can fix that.
-Told from disabled (SYS-02) and masked (SYS-03) by LoadState; from another unit name (SYS-04) by the missing process.`,
+      help: `systemd knows no such unit and no agent process runs: the program was never installed as a service on this host, or its unit file was removed. Nothing in the network or on the backend can fix that.
+Distinguished from disabled (SYS-02) and masked (SYS-03) by LoadState; from another unit name (SYS-04) by the missing process.`,
     },
     'SYS-10': {
       name: 'start limit latched',
@@ -108,10 +108,10 @@ Told from disabled (SYS-02) and masked (SYS-03) by LoadState; from another unit 
       lookalikes: { 'CFG-03': reasonGone },
       remedy: (view) =>
         remedy(
-          'clear the latch and start it; StartLimitIntervalSec=0 keeps it from happening again',
+          'reset the failed state and start it; StartLimitIntervalSec=0 keeps it from happening again',
           on(view, 'gw', `systemctl reset-failed ${gatewayUnit(view)}`, `systemctl start ${gatewayUnit(view)}`),
         ),
-      help: `After too many quick failures systemd gives up for good. What made it fail has been corrected since; only the latch keeps it down.`,
+      help: `After too many quick failures systemd stops trying. What made it fail has been fixed since; only the start limit keeps it down.`,
     },
     'SYS-12': {
       name: 'daemon-reload pending',
@@ -121,7 +121,7 @@ Told from disabled (SYS-02) and masked (SYS-03) by LoadState; from another unit 
       predicts: [],
       remedy: (view) =>
         remedy(
-          'read it and restart',
+          'reload systemd and restart the unit',
           on(view, 'gw', 'systemctl daemon-reload', `systemctl restart ${gatewayUnit(view)}`),
         ),
       help: `What runs is not what the file says; the next daemon-reload plus restart changes behaviour.`,
@@ -138,7 +138,7 @@ Told from disabled (SYS-02) and masked (SYS-03) by LoadState; from another unit 
       },
       remedy: (view) =>
         remedy('restart it, and let it retry without limit', on(view, 'gw', `systemctl restart ${gatewayUnit(view)}`)),
-      help: `The unit is "active (running)" and the agent inside gave up after a number of attempts. The path is fine again, as the probe from this host shows, and it will never notice.`,
+      help: `The unit is "active (running)" but the agent inside gave up after a number of attempts. The path works again, as the probe from this host shows, but the agent will never notice.`,
     },
   },
 );

@@ -64,22 +64,22 @@ const bypass = sign(
 const bypassed = (scope: 'active' | 'latent'): CauseRow => ({
   name: 'nginx bypassed',
   scope,
-  title: 'the gateway goes round nginx and TLS',
+  title: 'the gateway bypasses nginx and TLS',
   necessary: [bypass, scope === 'active' ? gateway.linkDown : not('and it is connected', gateway.linkDown)],
   predicts,
   remedy: writeCanonical,
-  help: `The agent talks to the WebSocket port in plain text. It works as long as that port is open to it; when the port is closed, as it should be, the agent is out. Nothing about nginx or certificates matters to it.`,
+  help: `The agent talks to the WebSocket port in plain text. It works only as long as that port is open; once the port is closed, as it should be, the agent is cut off. nginx and certificates play no part.`,
 });
 
 /** A complaint of the agent that is about nothing but its URL: then the URL's own cause says it, and says more. */
 export const complainsOfUrlOnly: Sign = allOf(
-  'the agent complains of its URL and of nothing else',
+  'the agent complains only about its URL',
   anyOf(
-    ['the URL has the wrong scheme or goes past nginx', 'the URL has the right scheme and goes through nginx'],
+    ['the URL has the wrong scheme or bypasses nginx', 'the URL has the right scheme and goes through nginx'],
     scheme,
     bypass,
   ),
-  sign(['no other key is complained of', 'another key is complained of as well'], (view) =>
+  sign(['it complains about no other key', 'it also complains about another key'], (view) =>
     judge(view, ['agent.config', 'gw', 'gateway'], (seen): Tri => {
       if (seen.error !== null) return 'no';
       const lines = view.value('log.tail', 'gw', 'gateway')?.lines ?? [];
@@ -109,7 +109,7 @@ const dialText = (view: View): string => {
   const seen = view.value('ws.upgrade', 'gw', 'agent-url');
   if (!seen) return 'gets no 101';
   const name = view.value('ws.upgrade', 'gw', 'agent-url')?.tlsError;
-  return `gets ${seen.status ?? name ?? (seen.ended === 'unreachable' ? 'nowhere (no such name, or no way there)' : seen.ended)}`;
+  return `gets ${seen.status ?? name ?? (seen.ended === 'unreachable' ? 'nowhere (no such name, or no route)' : seen.ended)}`;
 };
 const configuredFails = sign(
   [
@@ -150,7 +150,7 @@ const foreignPlace = (view: View): string => {
 const connectedElsewhere = allOf(
   [
     (view) => `some backend answers at ${foreignPlace(view)}, and ours lists the gateway as absent`,
-    'no other backend has taken it in',
+    'no other backend has accepted it',
   ],
   parts.runs(parts.gatewayPart),
   heldElsewhere,
@@ -195,7 +195,7 @@ export const gatewayUrlCauses: readonly CauseRule[] = causesOf(
         'NGX-24': canonicalUpgrades((path) => `the backend serves ${path}: 101`),
       },
       remedy: writeCanonical,
-      help: `nginx and the backend serve the canonical path, the agent asks for another one (often /ws without the slash: a 301, or /agent: a 404). Fix the agent's URL, not nginx.`,
+      help: `nginx and the backend serve the canonical path, but the agent asks for a different one (often /ws without the slash: a 301, or /agent: a 404). Fix the agent's URL, not nginx.`,
     },
     'CFG-05': {
       name: 'wrong URL scheme',
@@ -209,7 +209,7 @@ export const gatewayUrlCauses: readonly CauseRule[] = causesOf(
     },
     'CFG-06': [bypassed('active'), bypassed('latent')],
     'CFG-11': {
-      name: 'URL of another place',
+      name: 'URL of another host or port',
       title: (view) => `the gateway dials ${configuredUrl(view)}; ${meant(view)}`,
       necessary: [
         gateway.configuredOriginDiffers,
@@ -229,8 +229,8 @@ export const gatewayUrlCauses: readonly CauseRule[] = causesOf(
         'NET-05': gateway.publicDial('gw', 'connected'),
       },
       remedy: writeCanonical,
-      help: `The agent's URL names another host or another port than the installation has. What it meets there (no such name, a closed port, a certificate for another name, another backend) is only the consequence.
-Told from a name that does not resolve (NET-03) and from a filter (NET-05) by the canonical URL, which can be reached from the same host; from a wrong path alone (CFG-04) by host and port.`,
+      help: `The agent's URL names a different host or port than the installation uses. What it finds there (no such name, a closed port, a certificate for another name, another backend) is only a consequence.
+Distinguished from a name that does not resolve (NET-03) and from a filter (NET-05) by the canonical URL, which can be reached from the same host; from a wrong path alone (CFG-04) by host and port.`,
     },
   },
 );

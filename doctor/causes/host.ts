@@ -43,7 +43,7 @@ const mountIs = (claim: MountText, denial: MountText, test: (mount: Mount) => bo
 
 const suffers = (pattern: RegExp) =>
   anyOf(
-    ['and the backend suffers from it', 'the backend runs, is well, and its log says nothing of the kind'],
+    ['and it affects the backend', 'the backend runs, is healthy, and its log reports nothing of the kind'],
     not('it is not running', parts.runs(place)),
     logs.logSays(place, pattern, 'its log says'),
     sign('its health page says 503', (view) =>
@@ -91,8 +91,8 @@ const full: Omit<CauseRow, 'necessary'> = {
   remedy: (view) =>
     remedy(
       outOfInodes(view)
-        ? 'remove files: it is their number that is used up, not the room; then start the backend'
-        : 'make room, then start the backend',
+        ? 'remove files (the inodes are used up, not the space), then start the backend'
+        : 'free space, then start the backend',
       on(view, 'be', ...lookForSpace(view), backendCommand(view, 'restart')),
     ),
   help: `Nothing can be written where the backend keeps its state; crashes, truncated files and refused commands follow from that.`,
@@ -145,7 +145,7 @@ const oldBinary = (host: 'be' | 'gw'): CauseRow => ({
       'restart it',
       on(view, host, host === 'be' ? backendCommand(view, 'restart') : `systemctl restart ${gatewayUnit(view)}`),
     ),
-  help: `The file on disk is not what runs. Nothing need be wrong now; the next restart changes versions, perhaps at a bad moment.`,
+  help: `The file on disk is not what runs. Nothing may be wrong yet, but the next restart changes versions, perhaps at a bad moment.`,
 });
 
 const reached = sign('another host can connect to it', (view) =>
@@ -193,7 +193,7 @@ export const hostCauses: readonly CauseRule[] = causesOf(
           'look for a disk error first, then remount',
           on(view, 'be', 'dmesg | tail -30', `mount -o remount,rw ${stateMount(view)?.path ?? '/'}`),
         ),
-      help: `A file system that turns read-only by itself usually has a damaged disk below it.`,
+      help: `A file system that turns read-only on its own usually means a failing disk.`,
     },
     'BE-13': {
       name: 'backend out of file descriptors',
@@ -203,7 +203,7 @@ export const hostCauses: readonly CauseRule[] = causesOf(
         anyOf(
           [
             (view) => (atLimit.holds(view) === 'yes' ? atLimit.claim(view) : outOfFiles.claim(view)),
-            'it has descriptors left, and its log does not speak of any lack',
+            'it has descriptors left, and its log mentions no shortage',
           ],
           outOfFiles,
           // A program that is out of descriptors may well say nothing: it takes the connection and drops it.
@@ -219,7 +219,7 @@ export const hostCauses: readonly CauseRule[] = causesOf(
           'raise LimitNOFILE',
           on(view, 'be', `systemctl edit ${backendUnit(view)}`, backendCommand(view, 'restart')),
         ),
-      help: `Connections are accepted by the kernel and cannot be taken over by the process; what is open already goes on working.`,
+      help: `Connections are accepted by the kernel and cannot be taken over by the process; what is already open keeps working.`,
     },
     'BE-18': oldBinary('be'),
     'SYS-22': oldBinary('gw'),
@@ -239,7 +239,7 @@ export const hostCauses: readonly CauseRule[] = causesOf(
           ),
         ),
       ],
-      forbids: [sign('somebody else holds the port', signs.identity.portForeign)],
+      forbids: [sign('another program holds the port', signs.identity.portForeign)],
       remedy: (view) => remedy('stop it and start the unit', on(view, 'be', backendCommand(view, 'start'))),
       help: `It works, and nobody will start it again after a reboot or a crash.`,
     },
@@ -260,7 +260,7 @@ export const hostCauses: readonly CauseRule[] = causesOf(
           '[agents] bind = "127.0.0.1"',
           ...on(view, 'be', backendCommand(view, 'restart')),
         ]),
-      help: `The WebSocket port is meant for nginx on the same host. Open to others it can be used without TLS.`,
+      help: `The WebSocket port is meant for nginx on the same host. Open to others, it can be used without TLS.`,
     },
     'CLK-01': {
       name: 'wrong clock on the gateway',
@@ -276,7 +276,7 @@ export const hostCauses: readonly CauseRule[] = causesOf(
         ),
         gateway.verification(
           'op',
-          'takes the same certificate for valid in time',
+          'accepts the validity period of the same certificate',
           (code) => code !== 'CERT_NOT_YET_VALID' && code !== 'CERT_HAS_EXPIRED',
         ),
       ],
@@ -284,8 +284,8 @@ export const hostCauses: readonly CauseRule[] = causesOf(
       lookalikes: { 'TLS-01': gateway.clockOff('gw', 300, 'either') },
       predicts: ['network.tls.verifies'],
       remedy: (view) =>
-        remedy('set the clock and keep it set', on(view, 'gw', 'timedatectl', 'timedatectl set-ntp true')),
-      help: `A certificate is judged with the clock of the one who looks. Here the clock is wrong and the certificate right: the other hosts accept it.`,
+        remedy('set the clock and keep it synchronised', on(view, 'gw', 'timedatectl', 'timedatectl set-ntp true')),
+      help: `Certificates are checked against the local clock. Here the clock is wrong and the certificate is fine: the other hosts accept it.`,
     },
   },
 );

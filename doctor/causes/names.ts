@@ -91,7 +91,7 @@ export const nameCauses: readonly CauseRule[] = causesOf(
             `getent ahosts ${view.topology.serverName}`,
           ),
         ),
-      help: `A forgotten override on the gateway: DNS is right for everybody else, this host goes to another machine, whose certificate or closed port then looks guilty.`,
+      help: `A forgotten override on the gateway: DNS is right for everyone else, but this host connects to another machine, whose certificate or closed port then gets the blame.`,
     },
     'NET-02': {
       name: 'resolver dead',
@@ -103,10 +103,10 @@ export const nameCauses: readonly CauseRule[] = causesOf(
       lookalikes: { 'NET-03': dnsError('gw', 'temporary', 'timeout') },
       remedy: (view) =>
         remedy(
-          'bring the resolver back',
+          'restore the resolver',
           on(view, 'gw', 'cat /etc/resolv.conf', `getent ahosts ${view.topology.serverName}`),
         ),
-      help: `Name resolution on the gateway fails as such (EAI_AGAIN); the name exists. By address the same host would connect: the network is fine.`,
+      help: `Name resolution itself fails on the gateway (EAI_AGAIN); the name exists. By address the same host would connect: the network is fine.`,
     },
     'NET-03': {
       name: 'name does not exist',
@@ -120,7 +120,7 @@ export const nameCauses: readonly CauseRule[] = causesOf(
       forbids: [hostsLineIgnored],
       lookalikes: { 'NET-02': dnsError('gw', 'nxdomain') },
       remedy: (view) => remedy(`add the record ${view.topology.serverName} → the backend's public address`),
-      help: `The record is missing in DNS itself: every resolver says so, not only the gateway's.`,
+      help: `The record is missing from DNS itself: every resolver says so, not only the gateway's.`,
     },
     'NET-17': {
       name: '/etc/hosts not used',
@@ -130,7 +130,7 @@ export const nameCauses: readonly CauseRule[] = causesOf(
       lookalikes: { 'NET-02': hostsLineIgnored, 'NET-03': hostsLineIgnored },
       remedy: (view) =>
         remedy(
-          'let the name service read files first ("hosts: files dns"), and /etc/hosts be readable for everybody',
+          'let name resolution read files first ("hosts: files dns"), and make /etc/hosts world-readable',
           on(
             view,
             'gw',
@@ -139,7 +139,7 @@ export const nameCauses: readonly CauseRule[] = causesOf(
             `getent ahosts ${view.topology.serverName}`,
           ),
         ),
-      help: `The name stands in /etc/hosts and still does not resolve: nsswitch.conf does not name "files", the line is garbled, or the file cannot be read by everybody. No resolver is needed for it, so none is to blame.`,
+      help: `The name is in /etc/hosts but still does not resolve: nsswitch.conf does not name "files", the line is garbled, or the file is not world-readable. No resolver is involved, so none is to blame.`,
     },
   },
 );

@@ -154,14 +154,14 @@ export const networkRuleCauses: readonly CauseRule[] = causesOf(
       predicts: linkGone,
       remedy: (view) =>
         remedy(
-          'take the rule out, or let the agent through in front of it',
+          'remove the rule, or accept the agent before it',
           on(
             view,
             'gw',
             ...removal(agentsOwnStop(view), `iptables -I OUTPUT -p tcp --dport ${publicPort(view)} -j ACCEPT`),
           ),
         ),
-      help: `A packet filter can tell packets by the user or the control group that sends them (-m owner --uid-owner, meta skuid, socket cgroupv2). Everything that a person tries on the host works, since it is tried as somebody else; the agent alone is cut off.`,
+      help: `A packet filter can tell packets by the user or the control group that sends them (-m owner --uid-owner, meta skuid, socket cgroupv2). Everything you try on the host works, because you try it as another user; only the agent is cut off.`,
     },
     'NET-20': {
       name: 'connection redirected',
@@ -183,11 +183,11 @@ export const networkRuleCauses: readonly CauseRule[] = causesOf(
         const found = wayRedirected(view);
         const port = publicPort(view);
         return remedy(
-          'take the rule out, or leave the backend out of it',
+          'remove the rule, or exempt the backend',
           on(view, found?.seat ?? 'gw', ...removal(found?.rule ?? null, `iptables -t nat -S | grep ${port}`)),
         );
       },
-      help: `A rule of the nat table (DNAT, REDIRECT) changes where a connection goes before it leaves the gateway's host, or when it reaches the backend's. The name and the address look right everywhere, and what answers, or refuses, is another program. Whatever is seen behind it (another certificate, another status) speaks of that program.`,
+      help: `A rule of the nat table (DNAT, REDIRECT) changes where a connection goes before it leaves the gateway's host, or when it reaches the backend's. The name and the address look right everywhere, and what answers, or refuses, is another program. Whatever is seen behind it (another certificate, another status) comes from that program.`,
     },
     'NET-21': {
       name: 'connection redirected on the backend host',
@@ -225,7 +225,7 @@ export const networkRuleCauses: readonly CauseRule[] = causesOf(
       ],
       remedy: (view) =>
         remedy(
-          'take the rule out, or leave loopback out of it',
+          'remove the rule, or exempt loopback',
           on(view, 'be', ...removal(innerRedirect(view)?.rule ?? null, 'iptables -t nat -S OUTPUT')),
         ),
       help: `A rule of the nat table (DNAT, REDIRECT in OUTPUT) changes where the backend host's own connections go: the port that nginx dials is open, with the backend behind it, and another one is reached.`,

@@ -172,10 +172,10 @@ export const networkCauses: readonly CauseRule[] = causesOf(
       },
       remedy: (view) =>
         remedy(
-          'allow the gateway through every filter on the way',
+          'allow the gateway through every filter on the path',
           on(view, 'be', `nft list ruleset | grep -n ${view.topology.publicPort}`),
         ),
-      help: `A dial that times out (or is turned away by a rule), while the port is open and answers others, the backend host itself at least: a packet filter between them. nginx, TLS and the backend are fine.`,
+      help: `A connection attempt times out (or a rule rejects it), while the port is open and answers others, at least the backend host itself: a packet filter in between. nginx, TLS and the backend are fine.`,
     },
     'NET-06': {
       name: 'egress rule on the gateway',
@@ -197,14 +197,14 @@ export const networkCauses: readonly CauseRule[] = causesOf(
       lookalikes: { 'NET-14': reachedElsewhere, 'NET-05': egressRule },
       remedy: (view) =>
         remedy(
-          'take the rule out',
+          'remove the rule',
           on(
             view,
             'gw',
             ...removal(egressStop(view), `iptables -I OUTPUT -p tcp --dport ${view.topology.publicPort} -j ACCEPT`),
           ),
         ),
-      help: `A refusal that comes at once, or silence, from this host only: its own egress rule. What filters stand on the way does not matter until it is gone.`,
+      help: `An immediate refusal, or silence, from this host only: its own egress rule. Other filters on the path do not matter until it is gone.`,
     },
     'NET-07': {
       name: 'packet filter drops',
@@ -241,7 +241,7 @@ export const networkCauses: readonly CauseRule[] = causesOf(
       necessary: [gateway.publicDial('gw', 'unreachable'), gateway.nameRight],
       signature: [gateway.publicDial('op', 'connected')],
       remedy: (view) => remedy('restore the route', on(view, 'gw', 'ip route')),
-      help: `The kernel itself says that it knows no way (ENETUNREACH); nothing was sent.`,
+      help: `The kernel itself reports that there is no route (ENETUNREACH); nothing was sent.`,
     },
     'NET-16': {
       name: 'packet filter before the API port',
@@ -252,7 +252,7 @@ export const networkCauses: readonly CauseRule[] = causesOf(
       lookalikes: { 'BE-04': apiRule, 'BE-05': apiListens },
       predicts: ['backend.api.answers', 'nginx.api.answers'],
       remedy: (view) => remedy('let loopback through', on(view, 'be', 'iptables -I INPUT -i lo -j ACCEPT')),
-      help: `The backend listens on its API port and a rule of the packet filter answers, or keeps silent, in its place. Gateways keep their links; the API, and with it every command, is out.`,
+      help: `The backend listens on its API port and a rule of the packet filter answers or drops in its place. Gateways keep their links; the API, and with it every command, is unavailable.`,
     },
   },
 );

@@ -149,7 +149,7 @@ export const nginxAnswersCauses: readonly CauseRule[] = causesOf(
           `proxy_pass http://127.0.0.1:${agentsPort(view)};`,
           ...on(view, 'be', nginxCommand(view, 'reload')),
         ]),
-      help: `A typing error in proxy_pass or in an upstream block: nginx gets "connection refused" from a port that nobody was ever meant to open, or from another address than the one that the backend is bound to, while the right one is open beside it.`,
+      help: `A typo in proxy_pass or in an upstream block: nginx gets "connection refused" from a port that nobody was ever meant to open, or from another address than the one that the backend is bound to, while the right one is open beside it.`,
     },
     'NGX-25': {
       name: 'no server block on the public port',
@@ -210,7 +210,7 @@ export const nginxAnswersCauses: readonly CauseRule[] = causesOf(
       },
       predicts: [...predicts, 'nginx.api.answers'],
       remedy: (view) =>
-        remedy("take that away from the agents' path, or give the path a location of its own that comes first", [
+        remedy("remove that from the agents' path, or give the path a location of its own that matches first", [
           ...agentsLocation(view),
           ...reload(view),
         ]),
@@ -255,7 +255,7 @@ export const nginxAnswersCauses: readonly CauseRule[] = causesOf(
         backend.directUpgrades,
       ],
       signature: [
-        sign('the backend, not nginx, turns the changed handshake down', (view) => {
+        sign('the backend, not nginx, rejects the modified handshake', (view) => {
           const seen = nginx.publicSeen(view);
           return tri(
             [101, 400, 426].includes(seen?.status ?? 0) && seen !== null && author.madeByNginx(view, seen) !== 'yes',

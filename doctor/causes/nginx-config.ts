@@ -68,8 +68,8 @@ export const nginxConfigCauses: readonly CauseRule[] = causesOf(
           `add a location for the agents' path, and keep location / as it is: sending it to ${agentsPort(view)} would break the API`,
           [...agentsLocation(view), ...on(view, 'be', nginxCommand(view, 'reload'))],
         ),
-      help: `No location of its own takes the agents' path, so it follows location / to the HTTP port, which knows no such page and answers 404.
-The 404 comes from a healthy backend: told from missing headers (NGX-02, NGX-03) and from the backend's own route table (NGX-24) by the target port of the route.
+      help: `The agents' path has no location of its own, so location / sends it to the HTTP port, which has no such page and answers 404.
+The 404 comes from a healthy backend: distinguished from missing headers (NGX-02, NGX-03) and from the backend's own route table (NGX-24) by the target port of the route.
 Never "fix" it by moving location / to the WebSocket port; that breaks the API (NGX-22).`,
     },
     'NGX-02': {
@@ -84,7 +84,7 @@ Never "fix" it by moving location / to the WebSocket port; that breaks the API (
           ...agentsLocation(view),
           ...on(view, 'be', nginxCommand(view, 'reload')),
         ]),
-      help: `Upgrade and Connection are hop-by-hop headers: nginx drops them unless told to send them on. The backend then sees a plain GET and answers 426, or 404 where the WebSocket server shares an HTTP handler.
+      help: `Upgrade and Connection are hop-by-hop headers: nginx drops them unless it is configured to forward them. The backend then sees a plain GET and answers 426, or 404 where the WebSocket server shares an HTTP handler.
 A location that sets any proxy_set_header of its own inherits none from the server block.`,
     },
     'NGX-03': {
@@ -173,11 +173,11 @@ A location that sets any proxy_set_header of its own inherits none from the serv
         'NGX-07': pathKept,
       },
       remedy: (view) =>
-        remedy("take the client's own header", [
+        remedy("forward the client's own header", [
           'proxy_set_header Upgrade $http_upgrade;',
           ...on(view, 'be', nginxCommand(view, 'reload')),
         ]),
-      help: `$connection_upgrade belongs in the Connection header; in Upgrade it says "upgrade", which no server takes for "websocket": 400. Correct is proxy_set_header Upgrade $http_upgrade.`,
+      help: `$connection_upgrade belongs in the Connection header; in Upgrade it says "upgrade", which no server accepts in place of "websocket": 400. Correct is proxy_set_header Upgrade $http_upgrade.`,
     },
     'NGX-07': {
       name: 'path rewritten by proxy_pass',
@@ -222,7 +222,7 @@ A location that sets any proxy_set_header of its own inherits none from the serv
           'remove or rename the server block that should not answer for this name',
           on(view, 'be', 'nginx -t', nginxCommand(view, 'reload')),
         ),
-      help: `Of two server blocks with the same name on the same port nginx uses the first and says "conflicting server name … ignored" while loading. Files are read in the order of their names.`,
+      help: `With two server blocks of the same name on the same port, nginx uses the first and says "conflicting server name … ignored" while loading. Files are read in alphabetical order.`,
     },
     'NGX-10': {
       name: 'access rule',
@@ -247,7 +247,7 @@ A location that sets any proxy_set_header of its own inherits none from the serv
           'allow <address of the gateway>;',
           ...on(view, 'be', nginxCommand(view, 'reload')),
         ]),
-      help: `nginx itself answers 403 ("access forbidden by rule"); the backend never sees the request. allow and deny are read in order, the first that fits decides, and a location with rules of its own inherits none.`,
+      help: `nginx itself answers 403 ("access forbidden by rule"); the backend never sees the request. allow and deny are read in order, the first match decides, and a location with rules of its own inherits none.`,
     },
     'NGX-20': {
       name: "auth_basic on the agents' path",
@@ -263,7 +263,7 @@ A location that sets any proxy_set_header of its own inherits none from the serv
       signature: [directWorks],
       remedy: (view) =>
         remedy('exempt the route', ['auth_basic off;', ...on(view, 'be', nginxCommand(view, 'reload'))]),
-      help: `The 401 comes from nginx and carries WWW-Authenticate: Basic; the agents' own token is never looked at.`,
+      help: `The 401 comes from nginx and carries WWW-Authenticate: Basic; the agents' own token is never checked.`,
     },
   },
 );

@@ -155,7 +155,7 @@ export const nginxFrontCauses: readonly CauseRule[] = causesOf(
           [...(near ? [`server_name ${serverName};`] : []), ...reload(view)],
         );
       },
-      help: `nginx chooses the server block by the name that is asked for. Where no block has it, the default one of the port takes the request: it may refuse the handshake (ssl_reject_handshake), show another site's certificate, or answer 404 for a path that it never heard of. That block belongs to somebody else; nothing is to be put into it.`,
+      help: `nginx chooses the server block by the name that is asked for. Where no block has it, the default block of the port answers: it may refuse the handshake (ssl_reject_handshake), show another site's certificate, or answer 404 for a path that it does not have. That block belongs to another site; leave it unchanged.`,
     },
     'NGX-31': {
       name: 'listener expects the PROXY protocol',
@@ -186,7 +186,7 @@ export const nginxFrontCauses: readonly CauseRule[] = causesOf(
           [...(listen ? [`${listen.text.replace(/ proxy_protocol\b/, '')};`] : []), ...reload(view)],
         );
       },
-      help: `With proxy_protocol on a listen directive nginx wants a line "PROXY …" before anything else, and cuts off whoever does not send it. One block that says so changes the whole socket, other blocks on the same address and port included. The error log says "broken header: … while reading PROXY protocol".`,
+      help: `With proxy_protocol on a listen directive nginx expects a "PROXY …" line before anything else, and cuts off any client that does not send it. One such block changes the whole socket, other blocks on the same address and port included. The error log says "broken header: … while reading PROXY protocol".`,
     },
     'NGX-32': {
       name: 'auth_request in front of the route',
@@ -229,10 +229,10 @@ export const nginxFrontCauses: readonly CauseRule[] = causesOf(
           ['auth_request off;', ...reload(view)],
         );
       },
-      help: `auth_request sends a sub-request first: 2xx lets the request pass, 401 and 403 are handed out, and anything else, a service that is down included, becomes 500. The backend never sees the request. Agents prove who they are to the backend themselves.`,
+      help: `auth_request sends a sub-request first: 2xx lets the request pass, 401 and 403 are passed to the client, and anything else, including a service that is down, becomes 500. The backend never sees the request. Agents authenticate to the backend themselves.`,
     },
     'NGX-33': {
-      name: 'nginx dials from an address that it does not have',
+      name: 'nginx dials from an address that its host does not have',
       title: (view) => {
         const bind = nginx.routeOf(view)?.bind;
         return `nginx cannot dial the backend from ${bind?.value ?? 'the address'} (proxy_bind, ${nginx.placeText(bind ?? null)})`;
@@ -249,7 +249,7 @@ export const nginxFrontCauses: readonly CauseRule[] = causesOf(
       remedy: (view) => {
         const bind = nginx.routeOf(view)?.bind;
         return remedy(
-          `take proxy_bind out (${nginx.placeText(bind ?? null)}), or name an address of this host`,
+          `remove proxy_bind (${nginx.placeText(bind ?? null)}), or name an address of this host`,
           reload(view),
         );
       },
@@ -265,7 +265,7 @@ export const nginxFrontCauses: readonly CauseRule[] = causesOf(
         necessary: [hasStray, someFail, ifVisible(backend.directUpgrades)],
         signature: [backend.directUpgrades],
         remedy: takeOut,
-        help: `nginx takes the servers of an upstream in turn. With one of them wrong (the HTTP port beside the WebSocket port), every second or third upgrade gets its answer: 404 or 426 from the HTTP port, and 101 in between.`,
+        help: `nginx rotates through the servers of an upstream. With one of them wrong (the HTTP port beside the WebSocket port), every second or third upgrade gets its answer: 404 or 426 from the HTTP port, and 101 in between.`,
       },
       {
         name: 'one server of the upstream is not the agents port',
@@ -278,7 +278,7 @@ export const nginxFrontCauses: readonly CauseRule[] = causesOf(
         forbids: [someFail],
         predicts: [],
         remedy: takeOut,
-        help: `nginx takes the servers of an upstream in turn; the dials of this run all met a right one.`,
+        help: `nginx rotates through the servers of an upstream; the dials of this run all met a right one.`,
       },
     ],
     'NGX-13': {
@@ -308,7 +308,7 @@ export const nginxFrontCauses: readonly CauseRule[] = causesOf(
       ],
       remedy: (view) =>
         remedy('forward the Host header on this route', ['proxy_set_header Host $host;', ...reload(view)]),
-      help: `Without proxy_set_header Host nginx sends the name of the upstream. A backend that checks the host then refuses what comes through nginx and takes the same request on its own port.`,
+      help: `Without proxy_set_header Host nginx sends the name of the upstream. A backend that checks the host then refuses what comes through nginx but accepts the same request on its own port.`,
     },
   },
 );

@@ -52,7 +52,7 @@ export const nginxLimitCauses: readonly CauseRule[] = causesOf(
       forbids: [gatewayComesIn],
       predicts: [...predicts, 'network.agents.upgrades'],
       remedy: (view) => remedy('raise the limit or exempt the route', on(view, 'be', nginxCommand(view, 'reload'))),
-      help: `Every gateway behind one address counts together under limit_conn by address; each tunnel holds its place for as long as it lives.`,
+      help: `With limit_conn by address, all gateways behind one address count together; each tunnel counts for as long as it is open.`,
     },
     'NGX-16': [
       {
@@ -62,7 +62,7 @@ export const nginxLimitCauses: readonly CauseRule[] = causesOf(
         lookalikes: { 'NET-12': ['a device on the way forgets idle flows', cutsIdle], 'SYS-21': flaps },
         predicts: ['agents.link.up', 'agents.registry.online', 'agents.canary.returns'],
         remedy: longerTimeout,
-        help: `An idle tunnel is closed by nginx after exactly proxy_read_timeout (60 s unless set). Where the heartbeat is slower than that, every session ends after that time; nginx says so only at level info, and the agents see a closed connection. The network is fine: each new upgrade gets 101.`,
+        help: `An idle tunnel is closed by nginx after exactly proxy_read_timeout (60 s unless set). Where the heartbeat is slower than that, every session ends after that time; nginx logs this only at level info, and the agents see a closed connection. The network is fine: each new upgrade gets 101.`,
       },
       {
         name: 'read timeout too short',
@@ -79,7 +79,7 @@ export const nginxLimitCauses: readonly CauseRule[] = causesOf(
         ],
         forbids: [cutNow],
         remedy: longerTimeout,
-        help: `An idle tunnel is closed by nginx after exactly proxy_read_timeout (60 s unless set). With a heartbeat above half of that, one late beat cuts the link; nginx says so only at level info.`,
+        help: `An idle tunnel is closed by nginx after exactly proxy_read_timeout (60 s unless set). With a heartbeat above half of that, one late beat cuts the link; nginx logs this only at level info.`,
       },
     ],
   },

@@ -74,8 +74,8 @@ export const nginxRuntimeCauses: readonly CauseRule[] = causesOf(
       signature: [nginx.publicStatus(301, 302, 400, 403, 404, 405, 426, 502, 503, 504)],
       lookalikes: { 'NGX-01': nginx.routeGood, 'NGX-02': nginx.routeGood },
       predicts: ['nginx.agents.upgrades', 'nginx.api.answers'],
-      remedy: (view) => remedy('load it', on(view, 'be', nginxCommand(view, 'reload'))),
-      help: `The files on disk are right, the workers are older than the files and still run what was there before. nginx -T prints the files, not what runs; only the live probe shows the difference.`,
+      remedy: (view) => remedy('reload nginx', on(view, 'be', nginxCommand(view, 'reload'))),
+      help: `The files on disk are right, but the workers are older than the files and still run the previous configuration. nginx -T prints the files, not what runs; only the live probe shows the difference.`,
     },
     'NGR-02': {
       name: 'broken file on disk',
@@ -91,7 +91,7 @@ export const nginxRuntimeCauses: readonly CauseRule[] = causesOf(
       ],
       predicts: [],
       remedy: (view) => remedy('fix the file before anything restarts nginx', on(view, 'be', 'nginx -t')),
-      help: `A reload with a broken file is refused and the old configuration keeps running, so nothing is out now. A restart or a reboot takes everything down.`,
+      help: `A reload with a broken file is refused and the old configuration keeps running, so nothing is down yet. A restart or a reboot takes everything down.`,
     },
     'NGR-03': {
       name: 'nginx refuses its configuration',
@@ -102,7 +102,7 @@ export const nginxRuntimeCauses: readonly CauseRule[] = causesOf(
       lookalikes: { 'NGR-05': nginx.saysEmergency(anyEmergency), 'NET-14': nginx.nginxFailed },
       remedy: (view) =>
         remedy('correct the line that it names, test, start', on(view, 'be', 'nginx -t', nginxCommand(view, 'start'))),
-      help: `nginx ended with [emerg] while reading its configuration. The line names file and number. Certificates and firewalls look guilty from outside, because nothing listens any more.`,
+      help: `nginx ended with [emerg] while reading its configuration. The message names the file and the line. From outside it looks like a certificate or firewall problem, because nothing listens any more.`,
     },
     'NGR-04': {
       name: 'key does not match the certificate',
@@ -115,7 +115,7 @@ export const nginxRuntimeCauses: readonly CauseRule[] = causesOf(
           'put the matching key and certificate in place',
           on(view, 'be', 'nginx -t', nginxCommand(view, 'start')),
         ),
-      help: `The certificate file and the key file were changed one without the other.`,
+      help: `The certificate file was changed without its key file, or the other way round.`,
     },
     'NGR-05': {
       name: 'upstream name unresolvable at start',
@@ -131,10 +131,10 @@ export const nginxRuntimeCauses: readonly CauseRule[] = causesOf(
       },
       remedy: (view) =>
         remedy(
-          'bring the name back (start the container, join it to the network) or name an address; do not point the vhost at another program',
+          'make the name resolve again (start the container, join it to the network) or use an address; do not point the vhost at another program',
           [...on(view, 'be', `getent hosts ${upstreamName(view)}`, nginxCommand(view, 'start'))],
         ),
-      help: `nginx resolves the names in its configuration once, when it starts, and refuses to start if one is unknown, e.g. the name of a container that was removed by a redeploy. The rest of the configuration is fine. Told from a stopped nginx (NET-14) by the failed start and its [emerg] line.`,
+      help: `nginx resolves the names in its configuration once, when it starts, and refuses to start if one is unknown, e.g. the name of a container that was removed by a redeploy. The rest of the configuration is fine. Distinguished from a stopped nginx (NET-14) by the failed start and its [emerg] line.`,
     },
     'NGR-07': {
       name: 'nginx port in use',
@@ -147,7 +147,7 @@ export const nginxRuntimeCauses: readonly CauseRule[] = causesOf(
           'stop the other program, then start nginx',
           on(view, 'be', `ss -ltnp | grep :${view.topology.publicPort}`, nginxCommand(view, 'start')),
         ),
-      help: `bind() failed with 98: another program has the port. nginx -t does not find this; only the start does.`,
+      help: `bind() failed with 98: another program has the port. nginx -t does not detect this; only a start does.`,
     },
     'NGR-10': {
       name: 'worker connections exhausted',
@@ -181,7 +181,7 @@ export const nginxRuntimeCauses: readonly CauseRule[] = causesOf(
         const fix = { stopped: 'start it', 'not enabled': 'enable and start it', masked: 'unmask and start it' }[word];
         return remedy(fix, bringBack(view, parts.nginxPart, nginxCommand(view, 'start')));
       },
-      help: `Nothing listens on the public port because nginx was stopped, disabled, masked or removed; its last end was a clean one. Told from a failed start (NGR-03, NGR-05) by the unit's result, from a firewall by the missing LISTEN row.`,
+      help: `Nothing listens on the public port because nginx was stopped, disabled, masked or removed; it last exited cleanly. Distinguished from a failed start (NGR-03, NGR-05) by the unit's result, from a firewall by the missing LISTEN row.`,
     },
     'NET-15': {
       name: 'another server on the public port',

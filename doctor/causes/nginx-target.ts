@@ -31,7 +31,7 @@ export const nginxTargetCauses: readonly CauseRule[] = causesOf(
           `proxy_pass http://127.0.0.1:${agentsPort(view)};`,
           ...on(view, 'be', nginxCommand(view, 'reload')),
         ]),
-      help: `A proxy_pass to the own public port makes each request a chain of requests until worker_connections are used up. The count of connections is the consequence, not the cause.`,
+      help: `A proxy_pass to the public port of nginx itself turns each request into a chain of requests until worker_connections are used up. The count of connections is the consequence, not the cause.`,
     },
     'NGX-21': {
       name: 'upstream name behind a variable',
@@ -100,11 +100,11 @@ export const nginxTargetCauses: readonly CauseRule[] = causesOf(
       },
       predicts: ['backend.agents.upgrades', 'nginx.agents.upgrades'],
       remedy: (view) =>
-        remedy(`let the backend serve ${view.topology.path}; until then nginx can hand it the path that it knows`, [
+        remedy(`let the backend serve ${view.topology.path}; until then nginx can request the path that it knows`, [
           `location = ${view.topology.path} { proxy_pass http://127.0.0.1:${agentsPort(view)}/; … }`,
           ...on(view, 'be', nginxCommand(view, 'reload')),
         ]),
-      help: `Asked on its own port, past nginx, the WebSocket server refuses the canonical path and takes /. nginx is innocent: it passes the path on unchanged. Told from NGX-01 and from a wrong path in the agent (CFG-04) by the direct dial.`,
+      help: `Asked on its own port, bypassing nginx, the WebSocket server refuses the canonical path and takes /. nginx is not at fault: it forwards the path unchanged. Distinguished from NGX-01 and from a wrong path in the agent (CFG-04) by the direct dial.`,
     },
   },
 );

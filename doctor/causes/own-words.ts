@@ -65,9 +65,7 @@ function printed(code: string, before: readonly LogLine[]): LastWords {
 export function ends(place: Place, test: (words: LastWords) => boolean): Sign {
   const text = (view: View) => {
     const words = lastWords(view, place);
-    return words
-      ? `its last words: ${words.reason} (${words.code})`
-      : 'it does not say with a code of its own why it ends';
+    return words ? `its last words: ${words.reason} (${words.code})` : 'it gives no error code for its exit';
   };
   return sign([text, text], (view) =>
     judge(view, ['log.tail', place.seat, place.part], (tail): Tri => {
@@ -98,7 +96,7 @@ function adviceOn(words: LastWords | null): string {
     return 'make room on that file system, then start it';
   if (/EROFS|read-?only/i.test(reason))
     return 'look for a disk error, make the file system writable again, then start it';
-  return words?.hint || 'fix what its last line names, then start it';
+  return words?.hint || 'fix what its last line reports, then start it';
 }
 
 const endsItself = (of: {
@@ -127,8 +125,8 @@ const endsItself = (of: {
   followsFrom: of.place.seat === 'be' ? ['BE-15', 'BE-17'] : ['SYS-31'],
   predicts: of.predicts,
   remedy: (view) => remedy(adviceOn(lastWords(view, of.place)), of.restart(view)),
-  help: `The program starts, finds something that it cannot do without (its state directory, its store, its identity, its trusted certificates, a free port), says so with a code of its own, and ends; systemd starts it again and again. The unit's state and "flapping" are only how it looks. The code is explained in docs/errors.md.
-Told from a configuration that does not hold (CFG-03, BE-06) by the code of the last line.`,
+  help: `The program starts, lacks something that it needs (its state directory, its store, its identity, its trusted certificates, a free port), says so with an error code, and exits; systemd restarts it again and again. The unit's state and "flapping" are only symptoms. The code is explained in docs/errors.md.
+Distinguished from an invalid configuration (CFG-03, BE-06) by the code of the last line.`,
 });
 
 interface Refusal {
@@ -244,11 +242,11 @@ export const ownWordsCauses: readonly CauseRule[] = causesOf(
           `gateway_id = "${view.gateway?.id ?? ''}"`,
           ...on(view, 'gw', `systemctl restart ${gatewayUnit(view)}`),
         ]),
-      help: `The id in the configuration is not the one that this gateway was enrolled under; its key belongs to the other name. The agent refuses to start rather than to speak under a false name.`,
+      help: `The id in the configuration is not the one that this gateway was enrolled under; its key belongs to the other name. The agent refuses to start rather than use a wrong identity.`,
     },
     'SYS-24': endsItself({
       place: gatewayPlace,
-      name: 'agent ends with its own error',
+      name: 'agent exits with an error of its own',
       who: 'the gateway agent',
       predicts: ['gateway.process.running', 'agents.link.up'],
       others: ['CFG-03', 'SYS-05'],
@@ -257,7 +255,7 @@ export const ownWordsCauses: readonly CauseRule[] = causesOf(
     }),
     'BE-20': endsItself({
       place: backendPlace,
-      name: 'backend ends with its own error',
+      name: 'backend exits with an error of its own',
       who: 'the backend',
       predicts: ['backend.process.running', 'backend.api.answers', 'backend.agents.listens', 'backend.agents.upgrades'],
       others: ['BE-06', 'BE-07'],
@@ -306,7 +304,7 @@ export const ownWordsCauses: readonly CauseRule[] = causesOf(
             ...on(view, 'gw', 'pgrep -af gateway'),
           ],
         ),
-      help: `Two running agents have the same key and id, so each new session supersedes the other's (close code 4002), every few seconds. At any one instant the gateway looks connected; commands are cut off. The backend's log has the addresses that the sessions came from.`,
+      help: `Two running agents have the same key and id, so each new session supersedes the other's (close code 4002), every few seconds. At any moment the gateway looks connected, but commands are cut off. The backend's log has the addresses that the sessions came from.`,
     },
     'WS-10': {
       name: 'agent waits after a refusal',
@@ -328,7 +326,7 @@ export const ownWordsCauses: readonly CauseRule[] = causesOf(
           ...on(view, 'gw', `journalctl -u ${gatewayUnit(view)} -n 20 | grep ${MESSAGES.gatewayRefused.code}`),
         ]),
       help: `Some close codes of the backend say that coming back at once is of no use, and the agent then waits about ten minutes. What made the backend close (a broken frame, something else than the backend that answered for a moment) may be long gone: the path is fine, as the probe from this host shows, and the agent does not look yet.
-Told from an agent that gave up (SYS-21) by its own last line, which says until when it waits.`,
+Distinguished from an agent that gave up (SYS-21) by its own last line, which says until when it waits.`,
     },
     'BE-14': refused({
       names: ['too_many'],
@@ -336,7 +334,7 @@ Told from an agent that gave up (SYS-21) by its own last line, which says until 
       title: 'the backend has as many gateways as it is allowed to',
       fix: "raise max_agent_connections in the backend's configuration, or remove gateways that are gone",
       commands: (view) => on(view, 'be', backendCommand(view, 'restart')),
-      help: `The handshake works and the backend closes with "too many": its limit of connected gateways is reached. What is connected goes on working.`,
+      help: `The handshake works and the backend closes with "too many": its limit of connected gateways is reached. Existing connections keep working.`,
     }),
   },
 );

@@ -75,7 +75,7 @@ const acceptedElsewhere = anyOf(
 );
 
 const nobodyAccepts = allOf(
-  'nobody who looked accepts it',
+  'nobody else accepts it',
   gateway.verification('be', 'does not know the issuer either', (code) => issuerCodes.includes(code)),
   gateway.verification('op', 'does not know the issuer either', (code) => issuerCodes.includes(code)),
 );
@@ -146,15 +146,15 @@ export const tlsCauses: readonly CauseRule[] = causesOf(
           ...(servesRelease(view) ? ['viworks deploy apply'] : []),
           ...on(view, 'be', nginxCommand(view, 'reload')),
         ]),
-      help: `The served certificate is past its end, by the gateway's clock and by ours. Reconnecting in a loop is the consequence.`,
+      help: `The served certificate has expired, by the gateway's clock and by ours. Reconnecting in a loop is the consequence.`,
     },
     'TLS-02': {
       name: 'certificate renewed, not loaded',
-      title: 'the certificate was renewed and nginx still serves the old one',
+      title: 'the certificate was renewed, but nginx still serves the old one',
       necessary: [expired, renewed],
       lookalikes: { 'TLS-01': renewed },
       remedy: (view) =>
-        remedy('load it, and let the renewal do so from now on', on(view, 'be', nginxCommand(view, 'reload'))),
+        remedy('reload nginx, and let the renewal do so from now on', on(view, 'be', nginxCommand(view, 'reload'))),
       help: `File and served certificate differ in serial; nginx reads certificates only when it loads its configuration.`,
     },
     'TLS-03': {
@@ -174,7 +174,7 @@ export const tlsCauses: readonly CauseRule[] = causesOf(
         'NET-01': gateway.nameRight,
         'TLS-05': gateway.verification(
           'gw',
-          'complains of the name, not of the issuer',
+          'complains about the name, not the issuer',
           (code) => code === 'ERR_TLS_CERT_ALTNAME_INVALID',
         ),
       },
@@ -214,10 +214,10 @@ export const tlsCauses: readonly CauseRule[] = causesOf(
       ],
       signature: [gateway.nameRight],
       lookalikes: {
-        'TLS-03': gateway.verification('gw', 'complains of the issuer, not of the name', (code) =>
+        'TLS-03': gateway.verification('gw', 'complains about the issuer, not the name', (code) =>
           issuerCodes.includes(code),
         ),
-        'TLS-01': gateway.verification('gw', 'complains of the issuer, not of the time', (code) =>
+        'TLS-01': gateway.verification('gw', 'complains about the issuer, not the validity period', (code) =>
           issuerCodes.includes(code),
         ),
       },
@@ -226,7 +226,7 @@ export const tlsCauses: readonly CauseRule[] = causesOf(
           ...(isManaged(view, parts.gatewayPart) ? ['viworks deploy apply'] : []),
           ...on(view, 'gw', `ls -l ${trustFile(view)}`),
         ]),
-      help: `The certificate is fine: whoever has the issuing authority in his trust store accepts it. This gateway has not, or its trust file names another one.`,
+      help: `The certificate is fine: any client that trusts the issuing authority accepts it. This gateway has not, or its trust file names another one.`,
     },
     'TLS-14': {
       name: 'expired certificate above the server’s',
@@ -241,7 +241,7 @@ export const tlsCauses: readonly CauseRule[] = causesOf(
               ...(servesRelease(view) ? ['viworks deploy apply'] : []),
               ...on(view, 'be', 'nginx -T | grep -n ssl_certificate', nginxCommand(view, 'reload')),
             ]),
-      help: `The server's own certificate is valid; an intermediate that is served with it, or the root that the gateway trusts, is past its end. Renewing the server's certificate does not help.`,
+      help: `The server's own certificate is valid; an intermediate that is served with it, or the root that the gateway trusts, has expired. Renewing the server's certificate does not help.`,
     },
     'TLS-15': {
       name: 'certificate not yet valid',
@@ -249,7 +249,7 @@ export const tlsCauses: readonly CauseRule[] = causesOf(
       necessary: [
         early,
         clockRight,
-        culpritIs(['its validity begins later', 'no certificate begins later'], () => true),
+        culpritIs(['its validity starts later', 'no certificate begins later'], () => true),
       ],
       lookalikes: { 'CLK-01': clockRight },
       remedy: (view) =>
@@ -260,8 +260,8 @@ export const tlsCauses: readonly CauseRule[] = causesOf(
       help: `Both clocks agree, and the certificate's validity begins in the future: it was issued ahead of time, or by a machine whose clock is wrong.`,
     },
     'TLS-06': {
-      name: 'client certificate demanded',
-      title: 'nginx demands a client certificate, and none is sent',
+      name: 'client certificate required',
+      title: 'nginx requires a client certificate, but none is sent',
       necessary: [
         nginx.publicStatus(400, 496),
         sign(
@@ -282,7 +282,7 @@ export const tlsCauses: readonly CauseRule[] = causesOf(
       predicts: ['nginx.agents.upgrades', 'nginx.api.answers', 'network.agents.upgrades'],
       remedy: (view) =>
         remedy(
-          'give the agents a client certificate, or stop demanding one on this name',
+          'give the agents a client certificate, or stop requiring one for this name',
           on(view, 'be', 'nginx -T | grep -n ssl_verify_client', nginxCommand(view, 'reload')),
         ),
       help: `ssl_verify_client is on: nginx answers 400 before it looks at the path. The request itself is fine, and so is the server's own certificate.`,

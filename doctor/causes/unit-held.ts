@@ -33,7 +33,7 @@ function skippedRow(home: UnitHome): CauseRow {
         );
       return remedy(wayOut(unmet.text), editAndStart(view, home, [commentOut(unmet.setting)]));
     },
-    help: `A Condition…= or Assert…= of the unit (often in a drop-in) does not hold, so systemd skips the start without an error: the unit is inactive, its result is "success", and nobody stopped it. Starting it again is skipped again. "systemctl status" names the condition; the doctor names its file and line as well.`,
+    help: `A Condition…= or Assert…= of the unit (often in a drop-in) does not hold, so systemd skips the start without an error: the unit is inactive, its result is "success", and nobody stopped it. Another start is skipped as well. "systemctl status" names the condition; the doctor names its file and line as well.`,
   };
 }
 
@@ -88,7 +88,7 @@ function fileRow(home: UnitHome, scope: 'active' | 'latent'): CauseRow {
       const second = surplus(view, home).at(1);
       if (second)
         return remedy(
-          'put an empty ExecStart= before the one that is to count',
+          'put an empty ExecStart= before the one that should apply',
           editAndStart(view, home, [`sed -i '${second.line}i ExecStart=' ${second.file}`]),
         );
       const files = setup.setupOf(view, home.place)?.dropIns.join(' ') ?? '';
@@ -104,7 +104,7 @@ function fileRow(home: UnitHome, scope: 'active' | 'latent'): CauseRow {
         ),
       );
     },
-    help: `systemd read the unit's files and cannot use them (LoadState is "bad-setting" or "error"). A start is refused at once; what runs from before goes on with the old files, and a daemon-reload changes nothing. The usual reason is a drop-in with a second ExecStart= and no empty one before it.`,
+    help: `systemd read the unit's files but cannot use them (LoadState is "bad-setting" or "error"). A start is refused at once; what is already running continues with the old files, and a daemon-reload changes nothing. The usual reason is a drop-in with a second ExecStart= and no empty one before it.`,
   };
 }
 
@@ -153,7 +153,7 @@ function dependencyRow(home: UnitHome): CauseRow {
         ),
       );
     },
-    help: `Requires=, Requisite=, BindsTo= or PartOf= (RequiresMountsFor= for a mount) ties the unit to another one that is down, has failed, is masked or does not exist. Nobody stopped the unit itself, and its program has nothing to do with it. The doctor names the other unit, its state and the line that ties them.`,
+    help: `Requires=, Requisite=, BindsTo= or PartOf= (RequiresMountsFor= for a mount) ties the unit to another one that is down, has failed, is masked or does not exist. The unit itself was not stopped, and its program is not at fault. The doctor names the other unit, its state and the line that ties them.`,
   };
 }
 
@@ -226,7 +226,7 @@ function rivalRow(home: UnitHome): CauseRow {
         on(view, home.host, `systemctl disable --now ${rival(view)}`, `systemctl start ${unit(view)}`),
       );
     },
-    help: `Conflicts= in one of two units means that starting either stops the other. The end is a clean one, so it looks like a "systemctl stop".`,
+    help: `Conflicts= in one of two units means that starting either stops the other. The unit exits cleanly, so it looks like a "systemctl stop".`,
   };
 }
 
@@ -245,7 +245,7 @@ function targetRow(home: UnitHome): CauseRow {
     forbids: [...home.serves, setup.skipped(home.place), setup.dependencyDown(home.place), setup.displaced(home.place)],
     remedy: (view) =>
       remedy(
-        'bring the host back into its usual target, and look at which one it boots into',
+        'switch the host back to its usual target, and check which one it boots into',
         on(view, home.host, 'systemctl get-default', `systemctl start ${targets(view) || unit(view)}`),
       ),
     help: `The unit is enabled, which only means that a target starts it. The host is in another target (rescue, a default of its own, "systemctl isolate"), so nothing started the unit or the change of target stopped it.`,
@@ -261,7 +261,7 @@ function jobRow(home: UnitHome): CauseRow {
     forbids: home.serves,
     remedy: (view) =>
       remedy(
-        'look at which job runs and never ends, and end or fix that one',
+        'find the job that never finishes, and cancel or fix it',
         on(
           view,
           home.host,
@@ -269,7 +269,7 @@ function jobRow(home: UnitHome): CauseRow {
           `systemctl list-dependencies --after ${unit(view)}`,
         ),
       ),
-    help: `A start job exists and waits: After= orders it behind a unit whose own start has not come to an end, for instance a wait for the network that never comes.`,
+    help: `A start job is queued: After= orders it behind a unit that has not finished starting, for instance a wait for a network that never comes up.`,
   };
 }
 

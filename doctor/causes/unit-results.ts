@@ -201,7 +201,7 @@ const rows: Readonly<Record<string, Row>> = {
         .filter((word) => word.startsWith('/'))
         .join(' ')}`,
     ],
-    help: '203/EXEC means that systemd found the unit and not the program: a wrong path, a missing file, no execute bit, or the wrong architecture. Where a small program stands between systemd and the agent, its last line says the same. The agent itself never ran.',
+    help: '203/EXEC means that systemd found the unit and not the program: a wrong path, a missing file, no execute bit, or the wrong architecture. Where a wrapper runs between systemd and the agent, its last line says the same. The agent itself never ran.',
   },
   '06': {
     name: 'working directory missing',
@@ -211,7 +211,7 @@ const rows: Readonly<Record<string, Row>> = {
     asks: (view, place) => setup.settingOf(view, place, ['WorkingDirectory']),
     fix: 'create the directory, or correct the line',
     commands: (value) => [`ls -ld ${value}`, `mkdir -p ${value}`],
-    help: '200/CHDIR: the directory that the unit names does not exist or may not be entered.',
+    help: '200/CHDIR: the directory that the unit names does not exist or is not accessible.',
   },
   '08': {
     name: 'sandbox path missing',
@@ -257,7 +257,7 @@ const rows: Readonly<Record<string, Row>> = {
     // It says itself what it waits for: CMD-07.
     unless: /GW_LAUNCHER_AWAITED/,
     asks: (view, place) => setup.settingOf(view, place, ['Type', 'TimeoutStartSec']),
-    fix: 'look at what it waits for; Type=notify needs READY=1 from the main process',
+    fix: 'find out what it waits for; Type=notify needs READY=1 from the main process',
     help: 'With Type=notify systemd waits for READY=1 and ends the service when it does not come.',
   },
   '15': {
@@ -280,7 +280,7 @@ const rows: Readonly<Record<string, Row>> = {
   },
   '19': {
     name: 'limit of tasks',
-    title: 'it may start no more processes or threads',
+    title: 'it cannot start any more processes or threads',
     claim: 'says that it can start no further process or thread',
     test: () => false,
     line: noMoreProcesses,
@@ -304,7 +304,7 @@ const rows: Readonly<Record<string, Row>> = {
         return value.split(/\s+/).map((group) => `getent group ${group} || groupadd --system ${group}`);
       return [`sed -n '${line}p' ${file}`];
     },
-    help: 'Statuses from 200 on are those of systemd itself, and their name says which setting could not be had: 217/USER is a user that does not exist, 216/GROUP a group, 243/CREDENTIALS a credential that cannot be read, 228/SECCOMP a filter of system calls. The agent itself never ran.',
+    help: 'Exit statuses from 200 up come from systemd itself, and their names say which setting could not be applied: 217/USER is a user that does not exist, 216/GROUP a group, 243/CREDENTIALS a credential that cannot be read, 228/SECCOMP a filter of system calls. The agent itself never ran.',
   },
 };
 

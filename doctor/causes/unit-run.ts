@@ -110,7 +110,7 @@ function environmentRow(home: UnitHome): CauseRow {
       const found = blamed(view, place);
       if (!found)
         return remedy(
-          'take the variable out of where it is set',
+          'remove the variable where it is set',
           on(
             view,
             home.host,
@@ -123,7 +123,7 @@ function environmentRow(home: UnitHome): CauseRow {
         editAndStart(view, home, [commentOut(found.variable)]),
       );
     },
-    help: `Environment=, or a file of EnvironmentFile=, sets a variable that the runtime below the program reads before the program runs (NODE_OPTIONS, LD_PRELOAD, PERL5OPT …), and the runtime ends because of it. The program's own log has nothing; the runtime's last line before the exit names the option or the path.`,
+    help: `Environment=, or a file of EnvironmentFile=, sets a variable that the language runtime reads before the program starts (NODE_OPTIONS, LD_PRELOAD, PERL5OPT …), and the runtime exits because of it. The program's own log has nothing; the runtime's last line before the exit names the option or the path.`,
   };
 }
 
@@ -170,7 +170,7 @@ function commandRow(home: UnitHome): CauseRow {
     remedy: (view) => {
       const failed = failedCommand(view, place);
       return remedy(
-        'see why the command fails, correct it or its line, then start the unit',
+        'find out why the command fails, fix it or its line, then start the unit',
         on(
           view,
           home.host,

@@ -74,7 +74,7 @@ function killedRow(home: UnitHome): CauseRow {
     forbids: home.serves,
     remedy: (view) => {
       const found = killer(view, place);
-      return remedy('take the setting back', found ? editAndStart(view, home, [commentOut(found.setting)]) : []);
+      return remedy('revert the setting', found ? editAndStart(view, home, [commentOut(found.setting)]) : []);
     },
     help: `A setting of the unit (a filter of system calls, memory that may not be executed, a limit) makes the kernel kill the program. It looks like a crash of the program without last words; the signal and the setting belong together.`,
   };
@@ -113,7 +113,7 @@ function frozenRow(home: UnitHome): CauseRow {
     remedy: (view) => {
       const unit = parts.nameOf(view, place);
       return remedy(
-        'let it go on',
+        'resume it',
         on(
           view,
           home.host,
@@ -209,7 +209,7 @@ const gatewaySandbox: readonly CauseRule[] = forEveryUnit(
       predicts: ['agents.link.up', 'agents.registry.online'],
       remedy: (view) => {
         const line = cutOff(view, home.place);
-        return remedy('take the setting back', line ? editAndStart(view, home, [commentOut(line)]) : []);
+        return remedy('revert the setting', line ? editAndStart(view, home, [commentOut(line)]) : []);
       },
       help: `PrivateNetwork=, RestrictAddressFamilies=, IPAddressDeny= and the like apply to the processes of this unit only: the host itself reaches the backend, the agent does not, and no packet filter has a rule about it.`,
     },

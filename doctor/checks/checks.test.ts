@@ -87,17 +87,17 @@ function withHiddenGateway(): World {
   return world.put('host.access', 'op', 'gw:gw-2', { ...access.value, outcome: 'timeout', message: 'no answer' });
 }
 
-test('a host of the inventory that was not looked at is no part of "healthy"', () => {
+test('a host of the inventory that was not examined is no part of "healthy"', () => {
   const report = withHiddenGateway().report();
   expect([report.verdict, report.exitCode]).toEqual(['inconclusive', 5]);
   expect(report.verdicts.find((item) => item.check === 'host.all.visible')).toMatchObject({
     state: 'unknown',
-    detail: 'not looked at: gw2',
+    detail: 'not examined: gw2',
   });
   for (const text of [renderPlain(report), renderShort(report)]) expect(text).toContain('gw2');
 });
 
-test.each(['be', gw])('%s was not looked at: not healthy, though a command came back', (subject) => {
+test.each(['be', gw])('%s was not examined: not healthy, though a command came back', (subject) => {
   const blind = healthy();
   const access = blind.store().get('host.access', 'op', subject);
   if (access.status !== 'known') throw new Error('the host is seen');

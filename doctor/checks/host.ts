@@ -5,7 +5,7 @@ import { asWarning, skipped, verdictOf } from './outcome.ts';
 function access(view: View, subject: 'be' | 'gw', transport: 'ssh' | 'local' | undefined): Verdict {
   if (transport !== 'ssh') return skipped('this machine');
   const reading = view.read('host.access', 'op', subject);
-  if (reading.status !== 'known') return { state: 'unknown', detail: 'not looked at' };
+  if (reading.status !== 'known') return { state: 'unknown', detail: 'not examined' };
   const { outcome, message } = reading.value satisfies HostAccess;
   if (outcome === 'ok') return { state: 'pass', detail: '' };
   return { state: 'warn', detail: message || outcome };
@@ -30,7 +30,7 @@ function disk(view: View, seat: 'be' | 'gw'): Verdict {
 export const hostChecks: readonly Check[] = checksOf({
   /** "Healthy" is a word about what was seen: a host that was not, or not wholly, leaves it open, whatever came back from it. */
   'host.all.visible': {
-    title: 'every host was looked at',
+    title: 'every host was examined',
     hop: 'access',
     host: 'op',
     needs: ['host.access'],
@@ -52,14 +52,14 @@ export const hostChecks: readonly Check[] = checksOf({
       const cut = names((outcome) => outcome === 'cut');
       if (hidden.length + cut.length === 0) return { state: 'pass', detail: '' };
       const gaps = [
-        ...(hidden.length > 0 ? [`not looked at: ${hidden.join(', ')}`] : []),
-        ...(cut.length > 0 ? [`looked at only in part: ${cut.join(', ')}`] : []),
+        ...(hidden.length > 0 ? [`not examined: ${hidden.join(', ')}`] : []),
+        ...(cut.length > 0 ? [`examined only in part: ${cut.join(', ')}`] : []),
       ];
       return { state: 'unknown', detail: gaps.join('; ') };
     },
   },
   'host.backend.visible': {
-    title: 'the backend host can be looked at over SSH',
+    title: 'the backend host can be examined over SSH',
     hop: 'access',
     host: 'be',
     needs: ['host.access'],
@@ -67,7 +67,7 @@ export const hostChecks: readonly Check[] = checksOf({
     evaluate: (view) => access(view, 'be', view.topology.backend.host.transport),
   },
   'host.gateway.visible': {
-    title: 'the gateway host can be looked at over SSH',
+    title: 'the gateway host can be examined over SSH',
     hop: 'access',
     host: 'gw',
     needs: ['host.access'],

@@ -50,7 +50,7 @@ export const serviceChecks: readonly Check[] = checksOf({
     }),
   },
   'backend.health.good': {
-    title: "the backend's own health page says that it is well",
+    title: "the backend's own health page says that it is healthy",
     hop: 'api',
     host: 'be',
     needs: ['http.response'],

@@ -13,8 +13,8 @@ import { labelled, wrap } from './text.ts';
 
 const scopes = {
   active: 'breaks things now',
-  latent: 'nothing is broken by it yet',
-  sight: 'only takes away sight',
+  latent: 'not causing an outage yet',
+  sight: 'only limits what the doctor can see',
 } as const;
 
 export interface Catalogue {

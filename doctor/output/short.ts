@@ -14,7 +14,7 @@ function firstStep(remedy: Remedy): readonly string[] {
   return remedy.commands.slice(0, 1).filter((command) => !command.endsWith('{'));
 }
 
-/** The word of the verdict; hosts that were not looked at stand beside it. */
+/** The word of the verdict; hosts that were not examined stand beside it. */
 function verdictText(report: Report): string {
   const word = verdictWords[report.verdict].toLowerCase();
   return hiddenHosts(report).length > 0 ? `${word} (${notLookedAt(report)})` : word;

@@ -44,8 +44,8 @@ export function notLookedAt(report: Report): string {
   ];
   const [hidden, cut] = [names('not-seen'), names('cut')];
   return [
-    ...(hidden.length > 0 ? [`not looked at: ${hidden.join(', ')}`] : []),
-    ...(cut.length > 0 ? [`looked at only in part: ${cut.join(', ')}`] : []),
+    ...(hidden.length > 0 ? [`not examined: ${hidden.join(', ')}`] : []),
+    ...(cut.length > 0 ? [`examined only in part: ${cut.join(', ')}`] : []),
   ].join('; ');
 }
 

@@ -28,7 +28,7 @@ import { seenUnits } from './services.ts';
 /**
  * Shell functions. `nginx_pids` prints nginx's processes: masters are the unit's main process and what root runs, workers are their
  * children or in the unit's cgroup, and the program of each is a file that only root can change, as far as it can be seen; what others
- * call nginx is not looked at. `nginx_conf` prints every file that the configuration consists of, following includes through globs as
+ * call nginx is not examined. `nginx_conf` prints every file that the configuration consists of, following includes through globs as
  * nginx does; each file goes through `take`. In a container the files are read through /proc/PID/root, so nothing is started in it;
  * absolute links would lead out of it there and are followed by hand. Of a stopped container only bind mounts can be read.
  */

@@ -212,7 +212,7 @@ function titleOf(item: Item, items: readonly Item[]): string {
   const same = items.filter((other) => other.kind === item.kind);
   const words = {
     cause: 'cause',
-    later: 'later: nothing is broken by it yet',
+    later: 'later: not causing an outage yet',
     sight: 'not seen',
     open: 'no cause can be proven',
     healthy: 'healthy',

@@ -25,6 +25,21 @@ const banned: readonly (readonly [phrase: RegExp, instead: string])[] = [
   [/\bby now\b.*\btold\b/i, 'reported'],
   [/\bthe one root cause\b/i, 'the root cause'],
   [/: right \(/, ': OK ('],
+  [/\bis past its end\b/i, 'has expired'],
+  [/\b[Tt]old from\b/, 'distinguished from'],
+  [/\btyping error\b/i, 'typo'],
+  [/\bdead lock\b/i, 'deadlock'],
+  [/\bgoes? (round|past) (nginx|TLS)\b/i, 'bypasses'],
+  [/\bcomplain(s|ed)? of\b/i, 'complains about'],
+  [/\bgo(es)? on [a-z]+ing\b/i, 'keep(s) …ing'],
+  [/\bnone is to blame but\b|\blooks? guilty\b|\bis innocent\b/i, 'gets the blame; is not at fault'],
+  [/\bsomebody\b|\bwhoever\b/i, 'someone, another program, any client'],
+  [/\blooked at only\b|\bnot looked at\b/i, 'not examined'],
+  [/\bbring (it|the \w+) back\b/i, 'restore'],
+  [/\b(takes?|took) the (SSH )?connection\b/i, 'accepts the connection'],
+  [/\bdoes not speak of\b/i, 'does not mention'],
+  [/\bis a program in between\b|\bis in between\b/i, 'intercepts'],
+  [/\bway round it\b/i, 'workaround'],
 ];
 
 const files = execFileSync('git', ['ls-files', '-co', '--exclude-standard'], { cwd: root, encoding: 'utf8' })

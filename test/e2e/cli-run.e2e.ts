@@ -185,7 +185,7 @@ test.each([[[]], [['--json']]])('--detach %j gives the id before the start is wa
 
 test('a backend that takes a request and says nothing is named after two seconds', async () => {
   const made = start(['silent', '--', 'id']);
-  await made.seen(/took the connection and has not answered for 2 s; waiting up to 15 s/, 'stderr');
+  await made.seen(/accepted the connection but has not answered for 2 s; waiting up to 15 s/, 'stderr');
   made.process.kill('SIGINT');
   expect(await made.outcome).toMatchObject({ code: 130, stderr: expect.stringContaining('it may still run') });
 });

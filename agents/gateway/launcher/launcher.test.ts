@@ -253,7 +253,7 @@ function startsAndEnds(cgroup: boolean): void {
     const request = plain(['sh', '-c', 'sleep 0.8; echo done; exit 5']);
     await launcher.start(request, signal);
     await bench.endLauncher('SIGKILL');
-    // Nobody listens, or a worker on its way out took the connection along: no answer either way.
+    // Nobody listens, or a worker on its way out accepted the connection along: no answer either way.
     const noAnswer = expect.stringMatching(/^VW_GATEWAY_LAUNCHER_(ABSENT|UNREACHABLE)$/);
     await expect(launcher.ping(signal)).rejects.toMatchObject({ code: noAnswer });
     await bench.startLauncher();

@@ -216,7 +216,7 @@ function hostStates(scene: Scene, holes: ReadonlyMap<string, string>): Report['h
         ? { ...base, state: 'local', detail: 'this machine' }
         : { ...base, state: 'cut', detail: hole };
     const reading = store.get('host.access', 'op', host);
-    if (reading.status !== 'known') return { ...base, state: 'not-seen', detail: 'not looked at' };
+    if (reading.status !== 'known') return { ...base, state: 'not-seen', detail: 'not examined' };
     const { outcome, message, milliseconds } = reading.value;
     if (outcome === 'cut' || (outcome === 'ok' && hole !== undefined))
       return { ...base, state: 'cut', detail: hole ?? message, milliseconds };

@@ -196,7 +196,7 @@ function stateOf(probe: HopProbe, view: View, before: ReadonlyMap<HopId, HopStat
   return works === 'no' ? 'fail' : 'unknown';
 }
 
-/** Why a hop is not looked at: the installation lacks it, or there is no token to ask with, or none that is taken. */
+/** Why a hop is not examined: the installation lacks it, or there is no token to ask with, or none that is taken. */
 function absenceOf(id: HopId, view: View): string | null {
   const absence = hopAbsence(id, view.topology, view.gateway);
   if (absence) return absence;

@@ -188,7 +188,7 @@ export const factNames: Readonly<Record<FactKey, string>> = {
   'tls.disk-certificate': 'the certificate file on disk',
   'dns.answer': 'what the server name resolves to',
   'http.response': 'a GET of the HTTP API',
-  'ws.upgrade': 'a WebSocket upgrade of our own, through nginx and past it',
+  'ws.upgrade': 'a WebSocket upgrade of our own, through nginx and bypassing it',
   'gateway.health': "the gateway's own health page",
   'registry.entry': "the backend's list of gateways",
   canary: 'a harmless command sent to the gateway',

@@ -90,7 +90,12 @@ export const backendCases: readonly Case[] = [
     proven: true,
     world: () => neverOpened(healthy()),
   },
-  { name: 'BE-02 bound and never accepting', causes: ['BE-02'], proven: true, world: () => neverAccepts(healthy()) },
+  {
+    name: 'BE-02 listening but never accepting',
+    causes: ['BE-02'],
+    proven: true,
+    world: () => neverAccepts(healthy()),
+  },
   { name: 'BE-03 process stopped', causes: ['BE-03'], proven: true, world: () => hung('T') },
   { name: 'BE-04 event loop blocked', causes: ['BE-04'], proven: true, world: () => hung('R') },
   {

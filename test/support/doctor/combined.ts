@@ -257,7 +257,7 @@ export const uncharted: readonly {
     firstBad: 'upgrade',
   },
   {
-    name: 'the gateway holds as many tasks as it may, and refuses with the code of a full disk',
+    name: 'the gateway is at its task limit, and refuses with the code of a full disk',
     world: tooManyTasks,
     lastGood: 'registry',
     firstBad: 'canary',

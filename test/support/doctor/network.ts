@@ -222,7 +222,7 @@ export const networkCases: readonly Case[] = [
     whenBlind: [],
   },
   {
-    name: 'TLS-06 client certificate demanded',
+    name: 'TLS-06 client certificate required',
     causes: ['TLS-06'],
     proven: true,
     world: () =>
