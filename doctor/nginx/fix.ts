@@ -1,6 +1,5 @@
 // The edit that takes a cause out of the configuration at hand, built from the very blocks that make it. An edit counts only if the route is
 // right afterwards by our own reading; whether nginx takes it is for the host to say.
-import { isIP } from 'node:net';
 import { apiPath, type NginxFiles, type RouteFact, type Topology } from '../engine/index.ts';
 import type { FileEdit } from './diff.ts';
 import { createEdits, type Edits } from './edits.ts';
@@ -270,7 +269,9 @@ const giveUpName: Repair = ({ edits, server, topology }) => {
 
 /** The gateways come first in the list that decides; a location with rules of its own inherits none, so that they are written down with it. */
 const allowGateways: Repair = ({ edits, location, isShared, server, http, chain, topology }) => {
-  const addresses = [...new Set(topology.gateways.map(({ host }) => host.address))].filter((at) => isIP(at) > 0);
+  const addresses = [...new Set(topology.gateways.map(({ host }) => host.address))].filter((at) =>
+    /^[\d.]+$|:/.test(at),
+  );
   if (!location || isShared || addresses.length === 0) return;
   const allowed = addresses.map((address) => `allow ${address};`);
   const [first] = (location.block ?? []).filter(({ name }) => name === 'allow' || name === 'deny');
