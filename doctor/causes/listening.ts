@@ -149,7 +149,7 @@ export const listeningCauses: readonly CauseRule[] = causesOf(
         sign('the ports are published by containers', (view) =>
           view.topology.backend.supervision === 'docker' ? 'yes' : 'no',
         ),
-        sign('somebody else holds the port', identity.portForeign),
+        sign('another program holds the port', identity.portForeign),
       ],
       lookalikes: { 'BE-08': backend.directUpgrades, 'NET-08': boundElsewhere, 'NGX-23': boundElsewhere },
       predicts: ['backend.agents.upgrades', 'nginx.agents.upgrades', 'nginx.api.answers', 'network.agents.upgrades'],

@@ -163,7 +163,7 @@ export const portSharerCauses: readonly CauseRule[] = causesOf(
             on(view, 'be', ...endOthers(view), backendCommand(view, 'restart')),
           ),
         help: `Two processes can bind one port with SO_REUSEPORT; the kernel then deals new connections out among them by address and port of the caller. When one of them is stopped, hangs or is another program, a part of all dials fails and the rest is fine, so that a single test proves nothing in either direction. Several upgrades are sent and counted, and every holder is named.
-Told from a backend that never accepts (BE-02) and from a suspended one (BE-03) by the second holder in the kernel's table.`,
+Distinguished from a backend that never accepts (BE-02) and from a suspended one (BE-03) by the second holder in the kernel's table.`,
       },
       {
         name: 'port shared by several processes',
@@ -209,7 +209,7 @@ Told from a backend that never accepts (BE-02) and from a suspended one (BE-03) 
           'agents.canary.returns',
         ],
         remedy: letGoOn,
-        help: `Somebody or something stopped a worker of nginx (SIGSTOP). The master and the other workers go on, systemd says "active", and the connections that the kernel gave to this worker hang: a part of new ones (all of them with one worker, its share with "reuseport"), and every tunnel that it holds already.`,
+        help: `A worker of nginx was stopped (SIGSTOP). The master and the other workers go on, systemd says "active", and the connections that the kernel gave to this worker hang: a part of new ones (all of them with one worker, its share with "reuseport"), and every tunnel that it holds already.`,
       },
       {
         name: 'nginx worker suspended',

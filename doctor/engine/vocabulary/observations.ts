@@ -100,7 +100,7 @@ export interface Listener {
   readonly unit: string | null;
   /** `observed`: by inode → pid; `inferred`: guessed from uid and command lines; `unknown`: not visible to this user. */
   readonly ownership: 'observed' | 'inferred' | 'unknown';
-  /** R, S, D, T, t, Z of the owner as in /proc/PID/status; left out where it was not looked at. */
+  /** R, S, D, T, t, Z of the owner as in /proc/PID/status; left out where it was not examined. */
   readonly state?: string;
 }
 
