@@ -172,13 +172,20 @@ export const commandCauses: readonly CauseRule[] = causesOf(
     'NET-18': {
       name: 'large packets dropped',
       layer: 'network',
-      title: (view) => `small messages pass between ${parts.hostOf(view, 'gw')} and the backend, and large ones do not`,
+      title: (view) => {
+        const host = parts.hostOf(view, 'gw');
+        const lostOn = view.gateway && view.value('canary', 'op', view.gateway.id)?.onlySmall?.lostOn;
+        if (!lostOn) return `small messages pass between ${host} and the backend, and large ones do not`;
+        const [from, to] = lostOn === 'to-gateway' ? ['the backend', host] : [host, 'the backend'];
+        return `small messages pass from ${from} to ${to}, and large ones do not`;
+      },
       necessary: [
         sign(
           [
             (view) => {
               const sizes = view.gateway && view.value('canary', 'op', view.gateway.id)?.onlySmall;
-              return `a canary of ${sizes?.bytes ?? 'few'} bytes comes back, and one of ${sizes?.lostBytes ?? 'many'} bytes does not`;
+              const lost = sizes?.lostOn === 'to-gateway' ? 'that is given' : 'that prints';
+              return `a canary of ${sizes?.bytes ?? 'few'} bytes comes back, and one ${lost} ${sizes?.lostBytes ?? 'many'} bytes does not`;
             },
             'small and large canaries end alike',
           ],

@@ -1,7 +1,7 @@
 // How the canary's stream is judged: nothing but the exit code 0 and the very bytes is ok.
 import { createHash } from 'node:crypto';
 import { expect, test } from 'vitest';
-import { judgeCanary } from './api.ts';
+import { judgeCanary, whereLost } from './api.ts';
 
 const bytes = Buffer.from([0, 255, 10, 13, 128, 7]);
 const hash = createHash('sha256').update(bytes).digest('hex');
@@ -75,4 +75,16 @@ test.each([
   ['another exit code', output('out', bytes) + output('err', Buffer.from(hash)) + exited(3), 'failed'],
 ])('%s', (_, text, outcome) => {
   expect(judgeCanary(200, text, 5)).toMatchObject({ status: 'known', value: { outcome } });
+});
+
+const state = (name: string): string => event('state', { taskId: 'task-0001', state: name });
+
+test.each([
+  ['sent, and never accepted', state('queued') + state('sent'), 'to-gateway'],
+  ['accepted', state('sent') + state('accepted'), 'from-gateway'],
+  ['running', state('sent') + state('running'), 'from-gateway'],
+  ['still queued', state('queued'), null],
+  ['nothing', '', null],
+])('a task that was %s', (_, text, way) => {
+  expect(whereLost(text)).toBe(way);
 });

@@ -1,5 +1,5 @@
 // What the backend's API and the gateway's own health page say: registry, canary, local health. Needs a token for the first two.
-import { createHash } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { http as bodies, readEventStream } from '../../agents/protocol/index.ts';
 import { type PeerLook, ProbeCredential, VerifiedStream } from '../../agents/runtime/index.ts';
 import {
@@ -190,17 +190,35 @@ export function apiNotAsked(from: NetworkVantage, gateway: string, why: string):
 }
 
 async function runCanary(from: NetworkVantage, of: ApiCall): Promise<Reading<CanaryResult>> {
-  const small = await canaryOf(from, of, SMALL_BYTES);
-  if (small.status !== 'known' || small.value.outcome !== 'ok') return small;
-  const large = await canaryOf(from, of, CANARY_BYTES);
-  const inDoubt = large.status !== 'known' || large.value.outcome === 'timeout' || large.value.outcome === 'mismatch';
-  if (!inDoubt) return large;
-  const value =
-    large.status === 'known' ? large.value : { ...small.value, outcome: 'timeout' as const, exitCode: null };
-  return known({ ...value, onlySmall: { bytes: SMALL_BYTES, lostBytes: CANARY_BYTES } });
+  const small = await canaryOf(from, of, { bytes: SMALL_BYTES, stdinBytes: 0 });
+  if (small.reading.status !== 'known' || small.reading.value.outcome !== 'ok') return small.reading;
+  const both = await canaryOf(from, of, { bytes: CANARY_BYTES, stdinBytes: CANARY_BYTES });
+  // A backend of an older release gives a probe no standard input.
+  const isOlder = both.reading.status === 'known' && both.reading.value.outcome === 'forbidden';
+  const large = isOlder ? await canaryOf(from, of, { bytes: CANARY_BYTES, stdinBytes: 0 }) : both;
+  const { reading, lostOn } = large;
+  // Where the API itself gave no answer nothing was seen of the gateway.
+  if (reading.status !== 'known') return reading;
+  // One that expires although another one has just run was not late: it did not get there.
+  if (!['timeout', 'mismatch', 'offline'].includes(reading.value.outcome)) return reading;
+  const outcome = reading.value.outcome === 'mismatch' ? 'mismatch' : 'timeout';
+  const onlySmall = { bytes: SMALL_BYTES, lostBytes: CANARY_BYTES, ...(lostOn === null ? {} : { lostOn }) };
+  return known({ ...reading.value, outcome, code: null, exitCode: null, onlySmall });
 }
 
-async function canaryOf(from: NetworkVantage, of: ApiCall, bytes: number): Promise<Reading<CanaryResult>> {
+interface Size {
+  /** What it prints, and what it is given: each direction carries as much as real commands do. */
+  readonly bytes: number;
+  readonly stdinBytes: number;
+}
+
+interface Canary {
+  readonly reading: Reading<CanaryResult>;
+  /** The way on which it was lost, if it was. */
+  readonly lostOn: 'to-gateway' | 'from-gateway' | null;
+}
+
+async function canaryOf(from: NetworkVantage, of: ApiCall, { bytes, stdinBytes }: Size): Promise<Canary> {
   const { place } = from;
   const { clock } = place;
   const began = clock.monotonicMs();
@@ -210,6 +228,8 @@ async function canaryOf(from: NetworkVantage, of: ApiCall, bytes: number): Promi
     gateways: [of.gateway],
     timeoutMs: from.place.deadlines.answerMs,
     ttlMs: from.place.deadlines.answerMs,
+    // The canary does not read it: that the gateway starts is what proves that all of it arrived.
+    ...(stdinBytes === 0 ? {} : { stdin: randomBytes(stdinBytes).toString('base64') }),
   };
   const said = await ask(from, of, {
     method: 'POST',
@@ -219,12 +239,23 @@ async function canaryOf(from: NetworkVantage, of: ApiCall, bytes: number): Promi
     answerMs: from.place.deadlines.answerMs,
     bodyLimit: 1024 * 1024,
   });
-  if ('reason' in said) return said;
-  if (said.outcome !== 'response') return unknown('unreachable', `the API did not answer: ${said.outcome}`);
+  if ('reason' in said) return { reading: said, lostOn: null };
+  if (said.outcome !== 'response')
+    return { reading: unknown('unreachable', `the API did not answer: ${said.outcome}`), lostOn: null };
   const judged = judgeCanary(said.status, said.body, Math.round(clock.monotonicMs() - began));
   // A stream that ends early looks like a command that does not.
   if (judged.status !== 'known' || judged.value.outcome !== 'ok') await place.confirm(place.signal);
-  return judged;
+  return { reading: judged, lostOn: whereLost(said.body) };
+}
+
+/** A task that was accepted had arrived, with all that it was given; null where nothing was said of it. Pure. */
+export function whereLost(text: string): 'to-gateway' | 'from-gateway' | null {
+  const states = [...readEventStream(text)].flatMap(({ name, data }) => {
+    const event = name === 'state' ? bodies.outputEvents.state.safeParse(json(data)) : undefined;
+    return event?.success ? [event.data.state] : [];
+  });
+  if (states.some((state) => ['accepted', 'running', 'finishing'].includes(state))) return 'from-gateway';
+  return states.some((state) => state === 'sent') ? 'to-gateway' : null;
 }
 
 /** The stream of one canary, read as a whole. Pure. */

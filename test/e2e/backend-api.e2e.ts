@@ -64,6 +64,8 @@ test('the role probe reads the registry and runs the small canary as it is; all 
   const canary = { verb: 'canary', args: { bytes: 4096 }, gateways: ['gw1'], timeoutMs: 5_000, ttlMs: 5_000 };
   const allowed = await probe.request('POST', '/api/v1/commands', { body: canary });
   expect([allowed.status, ((await allowed.json()) as http.CommandBody).tasks[0]?.verb]).toEqual([201, 'canary']);
+  const given = { ...canary, stdin: Buffer.alloc(65_536).toString('base64') };
+  expect((await probe.request('POST', '/api/v1/commands', { body: given })).status).toBe(201);
   const more = [
     { verb: 'get_system_health', args: {} },
     { verb: 'exec', args: { argv: ['true'] } },
@@ -74,7 +76,8 @@ test('the role probe reads the registry and runs the small canary as it is; all 
     { ttlMs: undefined },
     { env: { PATH: '/tmp' } },
     { cwd: '/tmp' },
-    { stdin: '' },
+    { stdin: Buffer.alloc(65_537).toString('base64') },
+    { verb: 'shell', args: { script: 'cat' }, stdin: '' },
   ];
   for (const change of more) {
     const refused = await failure(await probe.request('POST', '/api/v1/commands', { body: { ...canary, ...change } }));

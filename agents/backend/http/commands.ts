@@ -17,7 +17,7 @@ type Request = z.output<typeof http.commandRequest>;
 /** A run frame is one frame; what is left for its other fields is plenty. */
 const MAX_WORK_BYTES = limits.MAX_FRAME_BYTES - 16_384;
 
-/** What a probe's canary may print, in bytes: what the deployer asks for, several packets and less than a credit. */
+/** What a probe's canary may print, and may be given, in bytes: what the deployer asks for, several packets and less than a credit. */
 const PROBE_BYTES = 65_536;
 /** How long a probe's canary may wait and run, in ms: it must not pile up for a gateway that is away. */
 const PROBE_MS = 30_000;
@@ -111,7 +111,9 @@ async function streamCommand(deps: HttpDeps, reply: FastifyReply, created: Creat
 /** All that the role `probe` may run: one small canary on one gateway, with nothing beside it that could change what runs. */
 function isProbesCanary({ verb, args, gateways, timeoutMs, ttlMs, ...rest }: Request): boolean {
   if (verb !== 'canary' || gateways.length !== 1) return false;
-  if (Object.keys(rest.env).length > 0 || rest.cwd !== undefined || rest.stdin !== undefined) return false;
+  if (Object.keys(rest.env).length > 0 || rest.cwd !== undefined) return false;
+  // It reads none of it: it only has to get there.
+  if (rest.stdin !== undefined && Buffer.byteLength(rest.stdin, 'base64') > PROBE_BYTES) return false;
   if (timeoutMs === 0 || timeoutMs > PROBE_MS || ttlMs > PROBE_MS) return false;
   const parsed = BUILT_IN_VERBS.canary.args.safeParse(args);
   return parsed.success && parsed.data.bytes <= PROBE_BYTES;

@@ -212,8 +212,12 @@ export interface CanaryResult {
   readonly message: string;
   /** What stood in the way, as the gateway says it; absent where it says none (older releases, other programs). */
   readonly obstacle?: { readonly stage: string; readonly errno?: string | undefined };
-  /** A small canary came back where this one did not. */
-  readonly onlySmall?: { readonly bytes: number; readonly lostBytes: number };
+  /** A small canary came back where this one did not; and on which way it was lost, where that was seen. */
+  readonly onlySmall?: {
+    readonly bytes: number;
+    readonly lostBytes: number;
+    readonly lostOn?: 'to-gateway' | 'from-gateway';
+  };
   readonly exitCode: number | null;
   readonly milliseconds: number;
 }

@@ -104,7 +104,7 @@ export const rateCases: readonly Case[] = [
         outcome: 'timeout',
         code: null,
         message: 'the command did not end in time',
-        onlySmall: { bytes: 64, lostBytes: 65_536 },
+        onlySmall: { bytes: 64, lostBytes: 65_536, lostOn: 'to-gateway' },
         exitCode: null,
         milliseconds: 5000,
       }),
