@@ -2,7 +2,7 @@
 import { type CauseReport, type Report, verdictWords } from '../engine/index.ts';
 import { directNote, pathLines } from './path-line.ts';
 import { diffLines, triedText } from './remedy-text.ts';
-import { breaksAt, count, hiddenHosts, labelled, type Paint, paintWith, seconds, wrap } from './text.ts';
+import { breaksAt, count, hiddenHosts, labelled, notEnough, type Paint, paintWith, seconds, wrap } from './text.ts';
 import { unknownLines } from './unknowns.ts';
 
 export interface PlainOptions {
@@ -164,8 +164,7 @@ function notes(report: Report, { width }: Style): readonly string[] {
 
 function unsure(report: Report, { paint }: Style): readonly string[] {
   const word = verdictWords[report.verdict];
-  if (report.verdict !== 'unexplained')
-    return [`${paint('warn', word)}  not enough could be seen to call it healthy or broken`];
+  if (report.verdict !== 'unexplained') return [`${paint('warn', word)}  ${notEnough}`];
   return [`${paint('bad', word)}  ${breaksAt(report)}; no cause can be proven`];
 }
 

@@ -55,6 +55,9 @@ export function breaksAt(report: Report): string {
   return `breaks at "${report.firstBad}"${report.lastGood === null ? '' : `, last good "${report.lastGood}"`}`;
 }
 
+/** What is said where nothing breaks and not all was seen. */
+export const notEnough = 'not enough could be seen to call it healthy or broken';
+
 export function seconds(milliseconds: number): string {
   return `${(milliseconds / 1000).toFixed(1)} s`;
 }

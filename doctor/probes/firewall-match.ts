@@ -18,14 +18,15 @@ export interface Match {
 
 type Draft = { -readonly [K in keyof Match]: Match[K] };
 
-const empty = (): Draft => ({
+/** What fits every packet. */
+export const anything: Match = {
   ports: null,
   source: null,
   destination: null,
   interface: null,
   owner: null,
   narrowed: 'none',
-});
+};
 
 function narrow(draft: Draft, to: 'some' | 'never'): void {
   if (draft.narrowed !== 'never') draft.narrowed = to;
@@ -67,7 +68,7 @@ function bare(word: string): string {
 
 /** The text between `-A CHAIN` and `-j TARGET`. */
 export function matchOfIptables(text: string): Match {
-  const draft = empty();
+  const draft = { ...anything };
   const words = (text.match(/"[^"]*"|\S+/g) ?? []).values();
   const next = (): string => words.next().value ?? '';
   let negated = false;
@@ -105,7 +106,7 @@ const value = String.raw`(!= |== )?(\{[^}]*\}|"[^"]*"|\S+)`;
 
 /** The text in front of the verdict. */
 export function matchOfNft(text: string): Match {
-  const draft = empty();
+  const draft = { ...anything };
   const take = (head: string, use: (items: readonly string[], negated: boolean) => void): void => {
     rest = rest.replace(new RegExp(`${head} ${value}`), (_, sign: string | undefined, items: string) => {
       const list = items.replace(/[{}"]/g, '').split(',');

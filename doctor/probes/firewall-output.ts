@@ -2,7 +2,7 @@
 // drops, rejects, redirects, the policies of base chains, and the accepts in front of them. Chains of somebody's own are read where they are jumped to,
 // with what the jump demands, so that a rule never looks wider than it is.
 import type { FirewallRule } from '../engine/index.ts';
-import { type Match, matchOfIptables, matchOfNft } from './firewall-match.ts';
+import { anything, type Match, matchOfIptables, matchOfNft } from './firewall-match.ts';
 
 export function parseFirewall(text: string): readonly FirewallRule[] {
   const chains = /^\*(filter|nat)/m.test(text) ? chainsOfIptables(text) : chainsOfNft(text);
@@ -29,14 +29,6 @@ interface Chain {
   readonly steps: Step[];
 }
 
-const anything: Match = {
-  ports: null,
-  source: null,
-  destination: null,
-  interface: null,
-  owner: null,
-  narrowed: 'none',
-};
 const directions: Readonly<Record<string, Direction>> = {
   input: 'in',
   output: 'out',

@@ -2,7 +2,8 @@
 import type { RelatedUnit, RuntimeVariable, UnitSetting, UnitSetup } from '../engine/index.ts';
 import { fieldsOf, timeOf } from './service-output.ts';
 
-const relations = [
+/** How another unit can decide whether this one runs. */
+export const relations = [
   'Requires',
   'Requisite',
   'BindsTo',

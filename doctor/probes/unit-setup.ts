@@ -6,7 +6,7 @@ import { defineProbe } from './define-probe.ts';
 import { ENVIRONMENT, STEERING } from './environment-files.ts';
 import { type HostRound, look, say } from './probe.ts';
 import { notSystemd } from './services.ts';
-import { parseSetups } from './unit-setup-output.ts';
+import { parseSetups, relations } from './unit-setup-output.ts';
 
 const properties = [
   'Id',
@@ -25,18 +25,10 @@ const properties = [
   'ExecCondition',
   'ExecStartPre',
   'ExecStartPost',
-  'Requires',
-  'Requisite',
-  'BindsTo',
-  'PartOf',
-  'Conflicts',
-  'ConflictedBy',
-  'WantedBy',
-  'RequiredBy',
+  ...relations,
 ].join(',');
 
 const relatedProperties = 'Id,Names,LoadState,ActiveState,SubState,Result,ActiveEnterTimestamp,InactiveEnterTimestamp';
-const relations = 'Requires|Requisite|BindsTo|PartOf|Conflicts|ConflictedBy|WantedBy|RequiredBy';
 
 // Lines keep their numbers. Only assignments are printed; of variables that steer no runtime only the name.
 const lister = `list() { awk -v keep='${STEERING}' '
@@ -93,7 +85,7 @@ for u in ${names.join(' ')}; do
   done
   w=$(printf '%s\\n' "$shown" | sed -n 's/^User=//p')
   printf '%s\\n' "$shown" | sed -n 's/^EnvironmentFiles=\\(.*\\) (ignore_errors=.*/\\1/p' | while read -r f; do environment "$f"; done
-  all="$all $(printf '%s\\n' "$shown" | sed -n -E 's/^(${relations})=//p' | tr '\\n' ' ')"
+  all="$all $(printf '%s\\n' "$shown" | sed -n -E 's/^(${relations.join('|')})=//p' | tr '\\n' ' ')"
 done
 echo "--related"
 $T systemctl show --no-pager -p ${relatedProperties} $(printf '%s\\n' $all | sort -u | grep -v '^shutdown.target$') 2>/dev/null`;

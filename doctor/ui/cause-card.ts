@@ -1,6 +1,7 @@
 // What is said about a cause, and the proof of it, as lines. Pure.
 import type { CauseReport, EvidenceStep, Report, VerdictReport } from '../engine/index.ts';
 import { diffLines, triedText } from '../output/remedy-text.ts';
+import { breaksAt, count, notEnough } from '../output/text.ts';
 import { type Glyphs, type Line, labelled, plainLetters, wrap } from './text.ts';
 
 /** One thing that can be selected: a cause, or what is said where there is none. */
@@ -39,13 +40,9 @@ export function itemsOf(report: Report): readonly Item[] {
 
 function openItems(report: Report): Item[] {
   if (report.causes.length > 0 || report.verdict === 'healthy') return [];
-  const good = report.lastGood === null ? '' : `, last good "${report.lastGood}"`;
-  const at =
-    report.verdict === 'unexplained'
-      ? `breaks at "${report.firstBad ?? '?'}"${good}`
-      : 'not enough could be seen to call it healthy or broken';
+  const title = report.verdict === 'unexplained' ? breaksAt(report) : notEnough;
   const steps = stepsOf(report, ['fail', 'error', 'unknown']);
-  return [{ id: 'open', kind: 'open', cause: null, title: at, steps }];
+  return [{ id: 'open', kind: 'open', cause: null, title, steps }];
 }
 
 /** The evidence of checks that came to one of these, each claim with what was found. */
@@ -91,7 +88,7 @@ export function cardLines(item: Item, report: Report, of: { width: number; glyph
       ? [
           [
             {
-              text: `${glyphs.closed} explains ${cause.explains.length} symptom${cause.explains.length === 1 ? '' : 's'}`,
+              text: `${glyphs.closed} explains ${count(cause.explains.length, 'symptom')}`,
               tone: 'dim' as const,
             },
           ],
