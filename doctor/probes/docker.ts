@@ -16,9 +16,9 @@ import { defineProbe } from './define-probe.ts';
 import { innerProcesses, parseContainers, parseDockerLog, parseInnerSockets, parseReplaced } from './docker-output.ts';
 import { bootMs } from './host.ts';
 import { type HostRound, look, lookAtTail, read, readTail, say } from './probe.ts';
+import { processState } from './processes.ts';
 import type { Section } from './script.ts';
 import { parseProcesses } from './service-output.ts';
-import { processState } from './services.ts';
 import { namespaceListeners } from './sockets.ts';
 
 // Docker's client would start an engine that waits behind its socket unit: it is only asked when it runs already.

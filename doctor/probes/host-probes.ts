@@ -12,11 +12,13 @@ import {
   mountsProbe,
   nameProbe,
 } from './host.ts';
+import { logsProbe } from './journals.ts';
 import { loopbackProbe } from './loopback.ts';
 import { nginxProbes } from './nginx.ts';
-import { cpuProbe, logsProbe, processesProbe, unitsProbe } from './services.ts';
+import { cpuProbe, processesProbe } from './processes.ts';
 import { connectionsProbe, countersProbe, listenersProbe } from './sockets.ts';
 import { setupProbe } from './unit-setup.ts';
+import { unitsProbe } from './units.ts';
 
 export const hostProbes: readonly Probe[] = [
   clockProbe,

@@ -2,7 +2,7 @@
 // them. When the shell ends the namespace is gone; the host's files, its mounts and its nginx are as before.
 import { quoteWord } from '../../agents/runtime/index.ts';
 import type { NginxPlace } from './ask.ts';
-import { nginxPrelude } from './nginx.ts';
+import { nginxPrelude } from './nginx-shell.ts';
 import type { Section } from './script.ts';
 
 export interface TrialFile {

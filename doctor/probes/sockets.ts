@@ -2,8 +2,8 @@
 import { type Connection, type Fact, known, type Listener, type Vantage } from '../engine/index.ts';
 import { defineProbe } from './define-probe.ts';
 import { type HostRound, look, read, say } from './probe.ts';
+import { type Owners, ownersOf } from './processes.ts';
 import type { Section } from './script.ts';
-import { type Owners, ownersOf } from './services.ts';
 import { parseListenCounters, parseProcSockets, parseSs, type Socket } from './socket-output.ts';
 
 const fallback = 'cat /proc/net/tcp /proc/net/tcp6 2>/dev/null';

@@ -5,8 +5,8 @@ import type { PartUnit } from './ask.ts';
 import { defineProbe } from './define-probe.ts';
 import { ENVIRONMENT, STEERING } from './environment-files.ts';
 import { type HostRound, look, say } from './probe.ts';
-import { notSystemd } from './services.ts';
 import { parseSetups, relations } from './unit-setup-output.ts';
+import { notSystemd } from './units.ts';
 
 const properties = [
   'Id',

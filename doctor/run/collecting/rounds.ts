@@ -7,7 +7,7 @@ import { containersIn } from '../../probes/docker.ts';
 import { probesOf, sectionsOf } from '../../probes/host-probes.ts';
 import type { HostRound } from '../../probes/probe.ts';
 import { runRound } from '../../probes/round.ts';
-import { type SeenUnits, seenUnits } from '../../probes/services.ts';
+import { type SeenUnits, seenUnits } from '../../probes/units.ts';
 import type { RunContext } from './context.ts';
 import type { Site } from './sites.ts';
 
