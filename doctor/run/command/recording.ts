@@ -2,7 +2,7 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { systemText, visibleText, whyUnread } from '../../../agents/runtime/index.ts';
+import { systemText, terminalText, visibleText, whyUnread } from '../../../agents/runtime/index.ts';
 import type { RunEvent } from '../../engine/index.ts';
 import { doctorErrors } from '../../errors.ts';
 import { type Recording, readRecording, writeEvent } from '../../output/index.ts';
@@ -28,7 +28,8 @@ export function recordingPath(env: Readonly<Record<string, string | undefined>>,
 export async function writeRecording(file: string, text: string): Promise<void> {
   try {
     await mkdir(dirname(file), { recursive: true, mode: 0o700 });
-    await writeFile(file, text, { mode: 0o600 });
+    // The same document, and nothing to whoever prints the file.
+    await writeFile(file, terminalText(text, false), { mode: 0o600 });
   } catch (error) {
     throw doctorErrors.create('VW_DOCTOR_RECORDING_UNWRITABLE', { file, reason: systemText(error) }, error);
   }
