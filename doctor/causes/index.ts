@@ -16,6 +16,7 @@ import { networkRuleCauses } from './network-rules.ts';
 import { nginxAnswersCauses } from './nginx-answers.ts';
 import { nginxConfigCauses } from './nginx-config.ts';
 import { nginxFrontCauses } from './nginx-front.ts';
+import { nginxHeaderCauses } from './nginx-headers.ts';
 import { nginxLimitCauses } from './nginx-limits.ts';
 import { nginxRuntimeCauses } from './nginx-runtime.ts';
 import { nginxTargetCauses } from './nginx-target.ts';
@@ -37,6 +38,7 @@ export const causes: readonly CauseRule[] = [
   ...nginxTargetCauses,
   ...nginxAnswersCauses,
   ...nginxFrontCauses,
+  ...nginxHeaderCauses,
   ...nginxRuntimeCauses,
   ...portSharerCauses,
   ...tlsCauses,

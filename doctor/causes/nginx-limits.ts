@@ -32,7 +32,7 @@ const longerTimeout = (view: View) =>
   ]);
 
 export const nginxLimitCauses: readonly CauseRule[] = causesOf(
-  { layer: 'nginx', hop: 'route', host: 'be', predicts },
+  { layer: 'nginx', hop: 'route', host: 'be', predicts, about: 'nginx' },
   {
     'NGX-11': {
       name: 'connection or request limit',

@@ -13,12 +13,38 @@ const anyEmergency =
   /\[emerg\](?!.*(host not found in upstream|bind\(\) to .* failed \(98|key values mismatch|still could not bind))/;
 
 const cutOff = sign(
-  ['connections are cut off before any answer', 'connections get an answer, or are refused'],
+  ['connections are cut off before any answer, or answered with 500', 'connections get an answer, or are refused'],
   (view) => {
     const seen = nginx.publicSeen(view);
-    return seen ? tri(seen.status === null && seen.ended !== 'refused') : 'unknown';
+    // The limit may also be reached on the way to the backend: then nginx says 500.
+    return seen ? tri((seen.status === null && seen.ended !== 'refused') || seen.status === 500) : 'unknown';
   },
 );
+
+const workersText = (view: View) => {
+  const seen = view.value('nginx.processes', 'be');
+  return `nginx's master runs (pid ${seen?.masterPid ?? '?'}) and has ${seen?.workers.filter((worker) => !worker.shuttingDown).length || 'no'} worker`;
+};
+const noWorker = sign([workersText, workersText], (view) =>
+  judge(
+    view,
+    ['nginx.processes', 'be'],
+    (seen) => seen.masterPid !== null && seen.workers.every((worker) => worker.shuttingDown),
+  ),
+);
+const workerFailed = /\[(emerg|alert)\].*failed \(/;
+const workerDied = /\[(emerg|alert)\].*(cannot be respawned|Too many open files|failed \()/;
+
+/** A limit of the whole process, with its line, as it is written or not. */
+function limitText(view: View, name: string, unless: string): string {
+  const found = nginx.routeOf(view)?.settings.findLast((item) => item.directive === name);
+  return found ? `${name} ${found.value} (${nginx.placeText(found)})` : `${name} is ${unless}`;
+}
+const limited = (name: string, unless: string) =>
+  sign(
+    (view) => limitText(view, name, unless),
+    (view): Tri => (nginx.routeOf(view) ? 'yes' : 'unknown'),
+  );
 
 const stopped = downSign(
   parts.nginxPart,
@@ -48,7 +74,7 @@ const foreignOwner = sign([publicOwner, publicOwner], (view: View) =>
 );
 
 function shorten(line: string | null): string {
-  return (line ?? '[emerg] …').replace(/^.*\[emerg\]\s*(\d+#\d+:\s*)?/, '').slice(0, 160);
+  return (line ?? '[emerg] …').replace(/^.*\[(emerg|alert)\]\s*(\d+#\d+:\s*)?/, '').slice(0, 160);
 }
 
 function upstreamName(view: View): string {
@@ -63,6 +89,7 @@ export const nginxRuntimeCauses: readonly CauseRule[] = causesOf(
     'NGR-01': {
       name: 'nginx not reloaded',
       hop: 'route',
+      about: 'nginx',
       title: "nginx's configuration was corrected and never loaded",
       necessary: [
         nginx.publicFails,
@@ -80,6 +107,7 @@ export const nginxRuntimeCauses: readonly CauseRule[] = causesOf(
     'NGR-02': {
       name: 'broken file on disk',
       hop: 'route',
+      about: 'nginx',
       scope: 'latent',
       title: "nginx's configuration on disk is broken; its next start will fail",
       necessary: [
@@ -151,17 +179,57 @@ export const nginxRuntimeCauses: readonly CauseRule[] = causesOf(
     },
     'NGR-10': {
       name: 'worker connections exhausted',
-      hop: 'tcp',
-      title: 'nginx is out of worker connections',
-      necessary: [nginx.publicFails, cutOff, signs.logs.dialSays(/worker_connections are not enough/)],
+      hop: 'tls',
+      about: 'nginx',
+      title: (view) =>
+        `nginx is out of worker connections: ${limitText(view, 'worker_connections', '512 (the default)')}`,
+      necessary: [nginx.publicFails, cutOff, signs.logs.dialSays(/\[alert\].*worker_connections are not enough/)],
       signature: [nginx.nginxRuns],
-      predicts: ['nginx.agents.upgrades', 'nginx.api.answers', 'network.public.connects', 'network.tls.verifies'],
+      supports: [limited('worker_connections', '512 (the default)')],
+      lookalikes: { 'NGR-11': signs.logs.dialSays(/\[alert\].*worker_connections are not enough/) },
+      predicts: [...down, 'network.tls.verifies'],
       remedy: (view) =>
         remedy(
           'raise worker_connections (two for each tunnel) and worker_rlimit_nofile with it',
           on(view, 'be', nginxCommand(view, 'reload')),
         ),
       help: `Each tunnel takes two connections of a worker. When they are used up, new connections are reset before TLS, and the access log shows nothing.`,
+    },
+    'NGR-11': {
+      name: 'nginx out of file descriptors',
+      hop: 'tls',
+      about: 'nginx',
+      title: (view) =>
+        `nginx is out of file descriptors: ${limitText(view, 'worker_rlimit_nofile', "that of nginx's unit")}`,
+      necessary: [nginx.publicFails, cutOff, signs.logs.dialSays(/\(24: Too many open files\)/)],
+      signature: [nginx.nginxRuns],
+      supports: [limited('worker_rlimit_nofile', "that of nginx's unit")],
+      forbids: [noWorker],
+      lookalikes: { 'NET-05': nginx.publicPortListens, 'NGR-10': signs.logs.dialSays(/\(24: Too many open files\)/) },
+      predicts: [...down, 'network.tls.verifies'],
+      remedy: (view) =>
+        remedy('raise worker_rlimit_nofile above twice the number of tunnels', [
+          'worker_rlimit_nofile 65536;',
+          ...on(view, 'be', nginxCommand(view, 'reload')),
+        ]),
+      help: `Every connection of a worker is a file descriptor, two for each tunnel. When they are used up, accept() fails: the kernel still completes the TCP handshake, and the client then hears nothing, as behind a packet filter that drops. nginx says "accept4() failed (24: Too many open files)".`,
+    },
+    'NGR-13': {
+      name: 'nginx without a worker',
+      hop: 'tls',
+      about: 'nginx',
+      title: (view) =>
+        `nginx has no worker that takes connections: ${shorten(nginx.emergency(view, workerFailed) ?? nginx.emergency(view, workerDied))}`,
+      necessary: [nginx.publicFails, nginx.nginxRuns, noWorker],
+      signature: [nginx.saysEmergency(workerDied)],
+      lookalikes: { 'NET-05': noWorker, 'NGR-11': noWorker },
+      predicts: [...down, 'network.tls.verifies'],
+      remedy: (view) =>
+        remedy(
+          'correct what its last words name, then restart it: a master does not start a worker again that ended in that way',
+          on(view, 'be', 'nginx -t', `systemctl restart ${view.topology.nginx.unit ?? 'nginx'}`),
+        ),
+      help: `The master holds the port and does nothing else; without a worker connections wait in the kernel's queue for ever. Workers end like this when what they are allowed (descriptors, memory) is too little to begin with. "active (running)" speaks of the master.`,
     },
     'NET-14': {
       name: 'nginx stopped',

@@ -261,6 +261,7 @@ async function sendUpgrade(
     userAgent: from.agentName ?? from.userAgent(`upgrade-${target}`),
     probe: from.userAgent(`upgrade-${target}`),
     onStall: of.onStall,
+    needsSubprotocol: from.agentName != null,
   });
   if (seen.ended === 'not-sent' && seen.reached === 'none')
     return unknown('forward-forbidden', 'sshd gives no forward for it');
@@ -319,8 +320,9 @@ function linesOfOne(seen: UpgradeObservation, target: string): readonly string[]
   if (seen.status === null)
     return [`upgrade ${target}: connected${seen.tlsError ? `, TLS ${seen.tlsError}` : ''}, then ${seen.ended}`];
   const lines = [`upgrade ${target} → ${seen.status}`];
-  if (seen.status !== 101 && seen.body.trim()) lines.push(seen.body.trim().split('\n')[0]?.slice(0, 120) ?? '');
+  if (seen.status !== 101 && seen.body.trim()) lines.push(gist(seen.body));
   if (seen.acceptKeyOk === false) lines.push('the accept key is wrong');
+  if (seen.ended === 'no-subprotocol') lines.push('the answer does not name the subprotocol');
   if (seen.acceptKeyOk) {
     const hello = seen.hello === 'refused' ? `HELLO refused (${seen.refusalCode})` : `HELLO ${seen.hello}`;
     lines.push(
@@ -333,6 +335,13 @@ function linesOfOne(seen: UpgradeObservation, target: string): readonly string[]
     );
   }
   return lines;
+}
+
+/** One line of an error page: its last words before the name of the server, or of anything else the first line. */
+function gist(body: string): string {
+  const said = [...body.matchAll(/<(?:title|center)>(?:<h1>)?([^<]+)/g)].map(([, words = '']) => words.trim());
+  const own = said.findLast((words) => !/^(nginx|openresty)\b/.test(words));
+  return (own ?? body.trim().split(/\r?\n/)[0] ?? '').slice(0, 120);
 }
 
 /** One fact from a vantage; its probe is called by key and subject unless it says otherwise. The way to the host comes before the command. */

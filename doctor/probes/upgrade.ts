@@ -25,6 +25,8 @@ export interface UpgradeOptions {
   readonly trust: Trust | undefined;
   /** The agents' own, so that a rule about it treats the probe as it treats them. */
   readonly userAgent: string;
+  /** The agents of this installation leave where the answer does not name their subprotocol. */
+  readonly needsSubprotocol?: boolean;
   /** Who really asks, for whoever reads the headers. */
   readonly probe?: string;
   /** Called once while a connection is open and nothing came back. */
@@ -140,7 +142,8 @@ async function ask(stream: Duplex, options: UpgradeOptions, seen: Seen): Promise
   seen.reached = 'accepted';
   const ended = await talk(stream, { place, seen, first: answer.first });
   if (ended !== 'ok') await place.confirm(place.signal);
-  return ended;
+  const isNamed = seen.headers['sec-websocket-protocol'] === SUBPROTOCOL;
+  return ended === 'ok' && options.needsSubprotocol && !isNamed ? 'no-subprotocol' : ended;
 }
 
 /** What is said after 101. A ping goes out first: our backend's CHALLENGE comes before its pong, so a pong alone means a server of another kind. */

@@ -32,7 +32,12 @@ interface HopProbe {
 
 const firstAnswer = (view: View) => answerThrough(view);
 /** In words: the status, or how it ended without one. */
-const answerText = (view: View) => firstAnswer(view)?.status?.toString() ?? firstAnswer(view)?.ended ?? '';
+const answerText = (view: View) => {
+  const seen = firstAnswer(view);
+  if (!seen) return '';
+  // A 101 that no agent stays for is told by what is wrong with it.
+  return seen.status === null || (seen.status === 101 && !backend.upgraded(seen)) ? seen.ended : `${seen.status}`;
+};
 const holds = (sign: Claim) => (view: View) => sign.holds(view);
 
 /** A dial that got past a hop proves the hop. */
@@ -107,7 +112,9 @@ const probes: readonly HopProbe[] = [
     id: 'route',
     // Who made the status decides: what nginx turned down itself, the port behind it never heard of.
     works: (view) =>
-      refusedAtRoute(view) === 'yes' ? 'no' : some([nginx.publicUpgrades.holds(view), nginx.routeGood.holds(view)]),
+      refusedAtRoute(view) === 'yes' || nginx.answerStripped.holds(view) === 'yes'
+        ? 'no'
+        : some([nginx.publicUpgrades.holds(view), nginx.routeGood.holds(view)]),
     after: ['vhost'],
     detail: answerText,
   },

@@ -18,7 +18,7 @@ const ownPage = /<center>(nginx|openresty|angie|freenginx)\b/i;
 
 /** Lines in which nginx says that it turned a request down itself. */
 const ownRefusal =
-  /access forbidden by|auth request unexpected status|no user\/password|password mismatch|limiting (requests|connections)|bind\(.*\) failed|connect\(\) (to .* )?failed|no live upstreams|no resolver defined|could not be resolved|SSL_do_handshake\(\) failed/i;
+  /access forbidden by|auth request unexpected status|no user\/password|password mismatch|limiting (requests|connections)|worker_connections are not enough|Too many open files|bind\(.*\) failed|connect\(\) (to .* )?failed|no live upstreams|no resolver defined|could not be resolved|SSL_do_handshake\(\) failed/i;
 
 /** Rules of the route that answer by themselves, by status. */
 const ruleOf: Readonly<Record<number, RegExp>> = {

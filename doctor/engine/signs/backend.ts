@@ -18,9 +18,14 @@ function reached(seen: UpgradeObservation, stage: UpgradeStage): boolean {
   return upgradeStages.indexOf(seen.reached) >= upgradeStages.indexOf(stage);
 }
 
-/** A 101 whose accept key is right. */
-export function upgraded(seen: UpgradeObservation): boolean {
+/** A 101 whose accept key is right: somebody there speaks WebSocket. */
+function switched(seen: UpgradeObservation): boolean {
   return reached(seen, 'accepted') && seen.acceptKeyOk !== false;
+}
+
+/** A 101 that an agent would stay for. */
+export function upgraded(seen: UpgradeObservation): boolean {
+  return switched(seen) && seen.ended !== 'no-subprotocol';
 }
 
 /** The network namespace in which the backend's own listeners are: its container's, or the host's. */
@@ -236,6 +241,7 @@ function otherBackendPorts(view: View): { readonly ports: readonly number[]; rea
 /** What rules and checks take from here. */
 export const backendSigns = {
   reached,
+  switched,
   upgraded,
   backendSeat,
   isProxy,

@@ -125,7 +125,7 @@ const answersAsStranger = sign(
     const isSilent = judge(
       view,
       ['ws.upgrade', 'be', 'direct'],
-      (seen) => backendSigns.upgraded(seen) && seen.challenged !== true && seen.hello !== 'accepted',
+      (seen) => backendSigns.switched(seen) && seen.challenged !== true && seen.hello !== 'accepted',
     );
     return some([isSquatted(view), isSilent]);
   },

@@ -72,7 +72,9 @@ const publicUpgrades = sign(
     'the upgrade through nginx gets 101',
     (view) => {
       const seen = publicSeen(view);
-      return `GET ${view.topology.url} through nginx gets ${seen?.status ?? seen?.ended ?? 'no answer'} instead of 101`;
+      const got =
+        seen?.status === 101 ? `a 101 that no agent stays for (${seen.ended})` : (seen?.status ?? seen?.ended);
+      return `GET ${view.topology.url} through nginx gets ${got ?? 'no answer'}${seen?.status === 101 ? '' : ' instead of 101'}`;
     },
   ],
   throughNginx(upgraded),
@@ -295,6 +297,36 @@ const publicPortListens = sign(
 );
 const publicPortClosed = not(publicPortListens);
 
+/** What the route leaves out of an answer to an upgrade although every agent looks for it. */
+function strippedOf(route: RouteFact | null, seen: UpgradeObservation | null): RouteFact['settings'][number] | null {
+  const name =
+    seen?.ended === 'bad-accept-key'
+      ? 'sec-websocket-accept'
+      : seen?.ended === 'no-subprotocol'
+        ? 'sec-websocket-protocol'
+        : null;
+  const hides = route?.settings.filter((item) => item.directive === 'proxy_hide_header') ?? [];
+  return hides.find((item) => item.value.toLowerCase() === name) ?? null;
+}
+
+const stripped = (view: View) => strippedOf(routeOf(view), publicSeen(view));
+
+/** The port itself sends the header, and the route takes it out. */
+const answerStripped = sign(
+  [
+    (view) => {
+      const line = stripped(view);
+      return `${line?.directive ?? 'proxy_hide_header'} ${line?.value ?? ''} (${placeText(line)}) takes a header out of the answer that the agents look for`;
+    },
+    'nginx takes nothing out of the answer that the agents look for',
+  ],
+  (view) =>
+    every([
+      judge(view, ['nginx.route', 'be', 'agents'], () => stripped(view) !== null),
+      judge(view, ['ws.upgrade', 'be', 'direct'], upgraded),
+    ]),
+);
+
 /** What rules and checks take from here. */
 export const nginxSigns = {
   publicSeat,
@@ -307,6 +339,8 @@ export const nginxSigns = {
   routeOf,
   routeIs,
   nobodyHasTheName,
+  answerStripped,
+  stripped,
   placeText,
   routeText,
   targetsPort,

@@ -105,6 +105,8 @@ export interface UpgradeObservation {
     | 'tls-error'
     | 'status'
     | 'bad-accept-key'
+    /** 101 in every other respect, and without the subprotocol that the agents insist on: they leave at once. */
+    | 'no-subprotocol'
     | 'protocol'
     | 'not-sent';
   /** Status line's code, null when no response came. */

@@ -8,6 +8,7 @@ import { networkRuleCases } from './network-rules.ts';
 import { nginxCases } from './nginx.ts';
 import { nginxAnswersCases } from './nginx-answers.ts';
 import { nginxFrontCases } from './nginx-front.ts';
+import { nginxHeaderCases } from './nginx-headers.ts';
 import { ownWordsCases } from './own-words.ts';
 import { rateCases } from './rates.ts';
 import { rightsCases } from './rights.ts';
@@ -21,6 +22,7 @@ export const cases: readonly Case[] = [
   ...gatewayCases,
   ...nginxAnswersCases,
   ...nginxFrontCases,
+  ...nginxHeaderCases,
   ...ownWordsCases,
   ...networkCases,
   ...networkRuleCases,

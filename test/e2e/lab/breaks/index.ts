@@ -8,6 +8,7 @@ import { networkBreaks } from './network.ts';
 import { networkRuleBreaks } from './network-rules.ts';
 import { routeBreaks, runtimeBreaks } from './nginx.ts';
 import { frontBreaks } from './nginx-front.ts';
+import { nginxLimitBreaks } from './nginx-limits.ts';
 import { rateBreaks } from './rates.ts';
 import { sshBreaks } from './sight.ts';
 import { tlsBreaks, tlsTraps } from './tls.ts';
@@ -19,6 +20,7 @@ export const breaks: readonly Break[] = [
   ...backendBreaks,
   ...routeBreaks,
   ...frontBreaks,
+  ...nginxLimitBreaks,
   ...runtimeBreaks,
   ...gatewayBreaks,
   ...unitBreaks,
