@@ -60,7 +60,7 @@ const refusedAgent = sign('the agent is told that it is not known (401 or 403)',
 const tooLargePage = /Request Header Or Cookie Too Large|Request-URI Too Large/i;
 const tooLargeLine = /client sent too (long|large) (header line|request|URI)/i;
 const pageSaysTooLarge = sign(
-  ['nginx answers "Request Header Or Cookie Too Large"', 'the answer does not speak of a header that is too large'],
+  ['nginx answers "Request Header Or Cookie Too Large"', 'the answer does not mention a header that is too large'],
   (view) => {
     const seat = nginx.publicSeat(view);
     return seat ? judge(view, ['ws.upgrade', seat, 'public'], (seen) => tooLargePage.test(seen.body)) : 'unknown';
