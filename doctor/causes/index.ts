@@ -10,6 +10,7 @@ import { gatewayUnitCauses } from './gateway-unit.ts';
 import { gatewayUrlCauses } from './gateway-url.ts';
 import { hostCauses } from './host.ts';
 import { listeningCauses } from './listening.ts';
+import { lossCauses } from './loss.ts';
 import { nameCauses } from './names.ts';
 import { networkCauses } from './network.ts';
 import { networkRuleCauses } from './network-rules.ts';
@@ -45,6 +46,7 @@ export const causes: readonly CauseRule[] = [
   ...nameCauses,
   ...networkCauses,
   ...listeningCauses,
+  ...lossCauses,
   ...networkRuleCauses,
   ...gatewayDownCauses,
   ...gatewayUnitCauses,

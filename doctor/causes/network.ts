@@ -11,6 +11,7 @@ import {
   type Tri,
   type View,
 } from '../engine/index.ts';
+import { someLost } from './loss.ts';
 import { filterText, removal, stoppedBy } from './packet-filter.ts';
 import { on, remedy } from './texts.ts';
 
@@ -164,7 +165,7 @@ export const networkCauses: readonly CauseRule[] = causesOf(
       ],
       signature: [nginx.publicPortListens],
       supports: [publicRule('drop', 'reject')],
-      forbids: [egressRuleSeen],
+      forbids: [egressRuleSeen, someLost],
       lookalikes: {
         'NET-14': anyOf('the port is open for others', nginx.publicPortListens, gateway.publicDial('op', 'connected')),
         'NET-01': gateway.nameRight,

@@ -125,7 +125,11 @@ function tlsFact(
   return factFrom(from, { key: 'tls.certificate', subject: 'public', reading, ...seen });
 }
 
-function connectReading(dialled: Dialled, { address, port }: Endpoint): Reading<TcpConnect> {
+/** How a dial went; unknown where it could not be made. */
+export function connectReading(
+  dialled: Dialled,
+  { address, port }: Pick<Endpoint, 'address' | 'port'>,
+): Reading<TcpConnect> {
   const { milliseconds } = dialled;
   if (dialled.ok) return known({ address, port, outcome: 'connected', milliseconds });
   const { failure, message } = dialled;

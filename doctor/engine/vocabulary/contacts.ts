@@ -19,6 +19,13 @@ export interface TcpConnect {
   readonly milliseconds: number;
 }
 
+/** Several dials of one port: those that came late needed a packet to be sent twice, those that were lost got no answer in time. */
+export interface DialRates {
+  readonly attempts: number;
+  readonly late: number;
+  readonly lost: number;
+}
+
 export interface Certificate {
   readonly subject: string;
   readonly issuer: string;

@@ -3,6 +3,7 @@
 import type {
   AgentConfig,
   CanaryResult,
+  DialRates,
   DiskCertificate,
   DnsAnswer,
   GatewayHealth,
@@ -107,6 +108,11 @@ export interface FactTypes {
   /** op, gw:ID, be, be/ns:nginx · Target · a TCP dial through that host's SSH forward (from here for op). */
   readonly 'tcp.connect': TcpConnect;
 
+  /** gw:ID · `public` · several dials at once, sent only where an earlier one was late or lost. */
+  readonly 'tcp.dials': DialRates;
+  /** gw:ID · `public` · a dial of each address of the server name, where it has several. */
+  readonly 'tcp.addresses': readonly TcpConnect[];
+
   /** be, gw:ID · Part · systemctl show NAME (NAME from the topology). Not applicable where supervision is not systemd. */
   readonly 'unit.state': UnitState;
   /** be, gw:ID · Part · systemctl show and status of the unit, and the files that `systemctl cat` prints. As for unit.state. */
@@ -174,6 +180,8 @@ export const factNames: Readonly<Record<FactKey, string>> = {
   'tcp.queue': 'the accept queue during a dial that is held',
   'tcp.connections': "the gateway's sockets to the backend",
   'tcp.connect': 'a dial of the port',
+  'tcp.dials': 'several dials of the port at once',
+  'tcp.addresses': 'a dial of each address of the name',
   'unit.state': 'what systemd says of the unit',
   'unit.setup': "the unit's files, conditions and dependencies",
   'process.state': 'the process in /proc',

@@ -25,6 +25,7 @@ import {
   upgradeFact,
   upgradeNotSent,
 } from '../../probes/network.ts';
+import { dialAddresses, dialAgain } from './loss.ts';
 import type { NetworkContext } from './network-context.ts';
 import { watchPeer } from './peer.ts';
 import { watchQueue } from './queue.ts';
@@ -228,7 +229,7 @@ async function fromGateway(context: NetworkContext, view: SiteView, backend: Sit
   const healthPort =
     portOf(config.status === 'known' ? config.value.values['local_api.port'] : undefined) ?? hints.gatewayApiPort;
   const local: Endpoint = { address: '127.0.0.1', port: healthPort, name: 'localhost', trust: undefined };
-  const jobs = [publicProbes(context, from, endpoint)];
+  const jobs = [publicProbes(context, from, endpoint), dialAddresses(context, from, endpoint)];
   if (answer.status === 'known' && answer.value.error === 'other') {
     const title = `why ${topology.serverName} does not resolve`;
     jobs.push(log.probe({ probe: 'dns.answer', vantage: id, title }, () => whyUnresolved(context, from, answer.value)));
@@ -278,6 +279,7 @@ async function fromGateway(context: NetworkContext, view: SiteView, backend: Sit
     }
   }
   await Promise.all(jobs);
+  await dialAgain(context, from, endpoint);
 }
 
 /** Whether the agents port is bound to more than loopback: only then a dial from another host says anything. */

@@ -44,6 +44,12 @@ const refused = () =>
     milliseconds: 1,
   });
 
+const addresses = (second: 'timeout' | 'unreachable') =>
+  healthy().put('tcp.addresses', w.gw, 'public', [
+    { address: '192.0.2.10', port: 443, outcome: 'connected', milliseconds: 1 },
+    { address: '::ffff:192.0.2.99', port: 443, outcome: second, milliseconds: 1600 },
+  ]);
+
 const own = (name: string, rules: ReturnType<typeof saved>): Case => ({
   name: `NET-19 ${name}`,
   causes: ['NET-19'],
@@ -108,6 +114,59 @@ export const networkRuleCases: readonly Case[] = [
         '',
         saved('nat', 'OUTPUT -d 127.0.0.1/32 -p tcp -m tcp --dport 8081 -j REDIRECT --to-ports 9'),
       ),
+  },
+  {
+    name: 'NET-11 a way that loses packets, seen by a dial that got no answer',
+    causes: ['NET-11'],
+    proven: true,
+    whenBlind: ['NET-05'],
+    world: () =>
+      offline(healthy())
+        .put('tcp.connect', w.gw, 'public', {
+          address: '192.0.2.10',
+          port: 443,
+          outcome: 'timeout',
+          milliseconds: 1600,
+        })
+        .put('ws.upgrade', w.gw, 'public', w.upgrade({ ...w.nothing, reached: 'none', ended: 'timeout' }))
+        .put('tcp.dials', w.gw, 'public', { attempts: 6, late: 1, lost: 2 }),
+  },
+  {
+    name: 'NET-11 a way that loses packets, and all is up now (latent)',
+    causes: [],
+    latent: ['NET-11'],
+    world: () => healthy().put('tcp.dials', w.gw, 'public', { attempts: 6, late: 2, lost: 0 }),
+  },
+  {
+    name: 'NET-05 several dials, and none gets through',
+    causes: ['NET-05'],
+    proven: true,
+    world: () =>
+      offline(healthy())
+        .put('tcp.connect', w.gw, 'public', {
+          address: '192.0.2.10',
+          port: 443,
+          outcome: 'timeout',
+          milliseconds: 1600,
+        })
+        .put('ws.upgrade', w.gw, 'public', w.upgrade({ ...w.nothing, reached: 'none', ended: 'timeout' }))
+        .put('tcp.dials', w.gw, 'public', { attempts: 6, late: 0, lost: 6 }),
+  },
+  {
+    name: 'NET-04 an AAAA that leads nowhere (latent)',
+    causes: [],
+    latent: ['NET-04'],
+    world: () => addresses('timeout'),
+  },
+  {
+    name: 'trap: an AAAA that this gateway cannot even try',
+    causes: [],
+    world: () => addresses('unreachable'),
+  },
+  {
+    name: 'trap: one dial was late on a busy host',
+    causes: [],
+    world: () => healthy().put('tcp.dials', w.gw, 'public', { attempts: 6, late: 1, lost: 0 }),
   },
   {
     name: "trap: a filter for another user's packets",

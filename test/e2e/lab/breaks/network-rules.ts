@@ -93,6 +93,38 @@ export const networkRuleBreaks: readonly Break[] = [
     },
   }),
   ruleBreak({
+    id: 'NET-11',
+    what: 'the backend host drops six of ten packets from the gateway to 443',
+    host: 'be1',
+    rule: (bench) => [
+      'filter',
+      `INPUT -s ${bench.addresses.gw1} -p tcp --dport 443 -m statistic --mode random --probability 0.6 -j DROP`,
+    ],
+    // Whether the link is up at an instant is chance; that packets are dropped is not.
+    witness: async (bench) => {
+      const dropped = await bench.run('be1', "iptables -nvxL INPUT | awk '/statistic/ {print $1}'");
+      return Number(dropped.trim()) >= 3 ? `${dropped.trim()} packets dropped so far` : undefined;
+    },
+  }),
+  {
+    id: 'NET-04',
+    what: 'the name has a second address, which leads nowhere',
+    form: 'systemd',
+    answer: { kind: 'latent', code: 'NET-04' },
+    inject: async (bench) => {
+      const hosts = await bench.read('gw1', '/etc/hosts');
+      await bench.write('gw1', '/etc/hosts', `${hosts}\n192.0.2.99 agents.example.test\n`);
+      await bench.run('gw1', `ip route add 192.0.2.99 via ${bench.addresses.be1}`);
+    },
+    witness: async (bench) => {
+      const all = await bench.run('gw1', "getent ahosts agents.example.test | awk '{print $1}' | sort -u | wc -l");
+      return all.trim() === '2' && (await gatewayConnected(bench)) ? 'two addresses, and the link is up' : undefined;
+    },
+    mend: async (bench) => {
+      await bench.attempt('gw1', 'ip route del 192.0.2.99');
+    },
+  },
+  ruleBreak({
     id: 'TRAP-OWNER-RULE',
     what: "a rule against another user's packets",
     host: 'gw1',
