@@ -56,7 +56,7 @@ const lossy = (
         ...on(view, 'be', "{ nft list ruleset || iptables-save; } | grep -nE 'statistic|random|limit'"),
       ],
     ),
-  help: `Some packets get through and some do not: a dial that loses its first packet connects a second late, one that loses two does not connect in time. Links hold for a while and break, commands take seconds, and whoever tries once may see anything. One dial that is lost is no filter (NET-05): of several, some connect at once.`,
+  help: `Some packets get through and some do not: a dial that loses its first packet connects a second late, one that loses two does not connect in time. Links hold for a while and break, commands take seconds, and a single try may see anything. One dial that is lost is no filter (NET-05): of several, some connect at once.`,
   ...more,
 });
 
