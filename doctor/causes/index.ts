@@ -25,10 +25,12 @@ import { ownWordsCauses } from './own-words.ts';
 import { portSharerCauses } from './port-sharers.ts';
 import { rightsCauses } from './rights.ts';
 import { tlsCauses } from './tls.ts';
+import { tlsKeyCauses } from './tls-keys.ts';
 import { unitHeldCauses } from './unit-held.ts';
 import { unitResultCauses } from './unit-results.ts';
 import { unitRunCauses } from './unit-run.ts';
 import { unitSandboxCauses } from './unit-sandbox.ts';
+import { websocketCauses } from './websocket.ts';
 
 export const causes: readonly CauseRule[] = [
   ...hostCauses,
@@ -43,6 +45,7 @@ export const causes: readonly CauseRule[] = [
   ...nginxRuntimeCauses,
   ...portSharerCauses,
   ...tlsCauses,
+  ...tlsKeyCauses,
   ...nameCauses,
   ...networkCauses,
   ...listeningCauses,
@@ -57,6 +60,7 @@ export const causes: readonly CauseRule[] = [
   ...gatewayConfigCauses,
   ...gatewayUrlCauses,
   ...ownWordsCauses,
+  ...websocketCauses,
   ...rightsCauses,
   ...commandCauses,
   ...accessCauses,

@@ -22,7 +22,11 @@ const reload = (view: View) => on(view, 'be', nginxCommand(view, 'reload'));
 function lineOnPath(view: View, pattern: RegExp): string | null {
   const tail = view.value('log.tail', errorLog.seat, errorLog.part);
   const asked = `"GET ${view.topology.path} `;
-  return tail?.lines.findLast(({ text }) => pattern.test(text) && text.includes(asked))?.text ?? null;
+  return (
+    tail?.lines.findLast(
+      (line) => pattern.test(line.text) && line.text.includes(asked) && logs.isRecent(view, errorLog.seat, line),
+    )?.text ?? null
+  );
 }
 
 /** Lines of other clients and of other paths are noise: anybody may send an odd header. */

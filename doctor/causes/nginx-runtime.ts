@@ -1,6 +1,7 @@
 // Causes in nginx while it runs, or fails to: not reloaded, refuses to start, out of connections, stopped, its port taken by another.
 import { type CauseRule, causesOf, judge, not, sign, signs, some, type Tri, tri, type View } from '../engine/index.ts';
 import { deployAgain, nginxCommand, on, remedy } from './texts.ts';
+import { keyNotLoaded } from './tls-keys.ts';
 import { bringBack, downSign, downWord, unitDown } from './unit-words.ts';
 
 const { backend, nginx, parts } = signs;
@@ -117,6 +118,7 @@ export const nginxRuntimeCauses: readonly CauseRule[] = causesOf(
           (view) => judge(view, ['nginx.test', 'be'], (seen) => !seen.ok && /\[emerg\]/.test(seen.output)),
         ),
       ],
+      forbids: [keyNotLoaded],
       predicts: [],
       remedy: (view) => remedy('fix the file before anything restarts nginx', on(view, 'be', 'nginx -t')),
       help: `A reload with a broken file is refused and the old configuration keeps running, so nothing is down yet. A restart or a reboot takes everything down.`,

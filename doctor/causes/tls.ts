@@ -13,6 +13,7 @@ import {
   type View,
 } from '../engine/index.ts';
 import { isManaged, nginxCommand, on, remedy } from './texts.ts';
+import { clientCertificateRejected } from './tls-keys.ts';
 
 const { gateway, nginx, parts } = signs;
 const predicts = ['network.tls.verifies'];
@@ -274,6 +275,8 @@ export const tlsCauses: readonly CauseRule[] = causesOf(
           },
         ),
       ],
+      // An agent that is in has one; what nginx rejects was sent.
+      forbids: [gateway.linkUp, clientCertificateRejected],
       lookalikes: {
         'NGX-05': sign('the 400 is about the certificate, not about a header', (view) =>
           tri(demandsCertificate.test(nginx.publicSeen(view)?.body ?? '')),

@@ -61,6 +61,15 @@ function logSays(place: PartPlace, wording: Wording, claim: string): Sign {
   );
 }
 
+/** An agent that is kept out tries again at least every minute: what it met is repeated in the log, or over, in ms. */
+const RECENT_MS = 10 * 60_000;
+
+/** A line that speaks of what still goes on, by the clock of its host. */
+function isRecent(view: View, seat: 'be' | 'gw', { atMs }: LogLine): boolean {
+  const now = view.value('host.clock', seat)?.epochMs;
+  return now !== undefined && atMs !== null && now - atMs <= RECENT_MS;
+}
+
 const nginxErrors = { seat: 'be', part: 'nginx-error' } as const;
 
 /**
@@ -124,6 +133,7 @@ export const logSigns = {
   lineOf,
   logSays,
   dialSays,
+  isRecent,
   excerpt,
   configErrorPattern,
   gaveUpPattern,

@@ -10,6 +10,7 @@ import { nginxAnswersCases } from './nginx-answers.ts';
 import { nginxFrontCases } from './nginx-front.ts';
 import { nginxHeaderCases } from './nginx-headers.ts';
 import { ownWordsCases } from './own-words.ts';
+import { protocolCases } from './protocol.ts';
 import { rateCases } from './rates.ts';
 import { rightsCases } from './rights.ts';
 import { strangerCases } from './strangers.ts';
@@ -23,6 +24,7 @@ export const cases: readonly Case[] = [
   ...nginxAnswersCases,
   ...nginxFrontCases,
   ...nginxHeaderCases,
+  ...protocolCases,
   ...ownWordsCases,
   ...networkCases,
   ...networkRuleCases,
