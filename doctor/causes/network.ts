@@ -80,6 +80,20 @@ const egressRuleSeen = sign(
   (view) => egressRule.holds(view),
 );
 
+const proxyLine = (view: View) =>
+  signs.setup.settingWhere(view, parts.gatewayPart, {
+    names: ['Environment'],
+    test: (value) => /\b(https?|all)_proxy=/i.test(value),
+  });
+/** Who set it expects the agent to take another way than it does. */
+const proxyUnused = sign(
+  (view) => {
+    const line = proxyLine(view);
+    return `${line ? signs.setup.worded(line) : 'a proxy'} is set for the agent, which dials by itself and uses no proxy`;
+  },
+  (view) => judge(view, ['unit.setup', 'gw', 'gateway'], () => proxyLine(view) !== null),
+);
+
 /** A LISTEN row that would take a dial of the loopback or any address. */
 const covered = sign(
   [
@@ -164,7 +178,7 @@ export const networkCauses: readonly CauseRule[] = causesOf(
         reachedElsewhere,
       ],
       signature: [nginx.publicPortListens],
-      supports: [publicRule('drop', 'reject')],
+      supports: [publicRule('drop', 'reject'), proxyUnused],
       forbids: [egressRuleSeen, someLost],
       lookalikes: {
         'NET-14': anyOf('the port is open for others', nginx.publicPortListens, gateway.publicDial('op', 'connected')),
@@ -195,6 +209,7 @@ export const networkCauses: readonly CauseRule[] = causesOf(
         reachedElsewhere,
         egressRule,
       ],
+      supports: [proxyUnused],
       lookalikes: { 'NET-14': reachedElsewhere, 'NET-05': egressRule },
       remedy: (view) =>
         remedy(
@@ -241,6 +256,7 @@ export const networkCauses: readonly CauseRule[] = causesOf(
       title: (view) => `${parts.hostOf(view, 'gw')} has no route to the backend`,
       necessary: [gateway.publicDial('gw', 'unreachable'), gateway.nameRight],
       signature: [gateway.publicDial('op', 'connected')],
+      supports: [proxyUnused],
       remedy: (view) => remedy('restore the route', on(view, 'gw', 'ip route')),
       help: `The kernel itself reports that there is no route (ENETUNREACH); nothing was sent.`,
     },

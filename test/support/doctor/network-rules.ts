@@ -164,6 +164,23 @@ export const networkRuleCases: readonly Case[] = [
     world: () => addresses('unreachable'),
   },
   {
+    name: 'NET-06 only a proxy is let out, and the agent uses none',
+    causes: ['NET-06'],
+    proven: true,
+    whenBlind: ['NET-05'],
+    world: () =>
+      refused()
+        .put('firewall.rules', w.gw, '', saved('filter', 'OUTPUT -p tcp -m tcp --dport 443 -j REJECT'))
+        .put(
+          'unit.setup',
+          w.gw,
+          'gateway',
+          w.setup({
+            settings: [{ file: '/x.conf', line: 2, section: 'Service', name: 'Environment', value: 'HTTPS_PROXY=…' }],
+          }),
+        ),
+  },
+  {
     name: 'trap: one dial was late on a busy host',
     causes: [],
     world: () => healthy().put('tcp.dials', w.gw, 'public', { attempts: 6, late: 1, lost: 0 }),
