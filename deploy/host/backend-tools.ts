@@ -90,16 +90,16 @@ export async function gatewayState(api: string, gateway: string): Promise<string
   return (JSON.parse(answer.text) as { state?: string }).state ?? 'unknown';
 }
 
-/** Ids of the connected gateways; empty when the backend cannot be asked now. Makes no token. */
-export async function connectedGateways(api: string): Promise<string[]> {
+/** Ids of the connected gateways; null when the backend cannot be asked now. Makes no token. */
+export async function connectedGateways(api: string): Promise<string[] | null> {
   try {
     const credential = await keptToken();
-    if (!credential) return [];
+    if (!credential) return null;
     const answer = await ask(api, { path: '/api/v1/gateways', credential }, GLANCE_MS);
     const { gateways } = JSON.parse(answer.text) as { gateways: { gatewayId: string; state: string }[] };
     return gateways.filter((gateway) => gateway.state === 'connected').map((gateway) => gateway.gatewayId);
   } catch {
-    return [];
+    return null;
   }
 }
 

@@ -26,8 +26,8 @@ export async function readFacts(): Promise<HostFacts> {
   ]);
   const manifest = current === null ? null : await readManifest(current).catch(() => null);
   const api = manifest?.gates.backend?.api;
-  const [sessions, connected] =
-    api === undefined ? [null, []] : await Promise.all([countSessions(api), connectedGateways(api)]);
+  // Proving who answers takes a few commands: meanwhile the rest is read.
+  const asked = api === undefined ? undefined : askBackend(api);
   const space = await statfs(await nearest(LAYOUT.root));
   return {
     hostname: hostname(),
@@ -50,9 +50,13 @@ export async function readFacts(): Promise<HostFacts> {
     freeBytes: space.bavail * space.bsize,
     helper,
     gatewayEnrolled: await isEnrolled(),
-    sessions,
-    connected,
+    ...((await asked) ?? { sessions: null, connected: [] }),
   };
+}
+
+async function askBackend(api: string): Promise<Pick<HostFacts, 'sessions' | 'connected'>> {
+  const linked = await connectedGateways(api);
+  return { sessions: linked?.length ?? (await countSessions(api)), connected: linked ?? [] };
 }
 
 /** `systemctl is-active` of several units at once. */
