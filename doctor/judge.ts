@@ -14,13 +14,15 @@ import {
 import { withFixes } from './fixes.ts';
 import { derivedProbe, deriveRoutes } from './nginx/index.ts';
 import type { Recording } from './output/index.ts';
+import { withUnitFixes } from './unit-fixes.ts';
 
 /** The same facts, topology and meta give the same Report, byte for byte. Does not change the store. */
 export function judgeFacts(facts: FactStore, topology: Topology, meta: RunMeta): Report {
   const observed = facts.all().filter((item) => item.probe !== derivedProbe);
   const store = createFactStore(observed);
   for (const item of deriveRoutes(store, topology)) store.add(item);
-  return withFixes(diagnose({ store, topology }, { checks, causes }, meta), store, topology);
+  const report = diagnose({ store, topology }, { checks, causes }, meta);
+  return withUnitFixes(withFixes(report, store, topology), store, topology);
 }
 
 /** The checks that are decided so far, in a run that still goes on: they pass or fail by facts that are there. */

@@ -128,6 +128,8 @@ export interface FactTypes {
   readonly 'nginx.test': NginxTest;
   /** be · cause code · nginx -t over a private copy of the files with the cause's edit in it (root). */
   readonly 'nginx.trial': NginxTest;
+  /** be, gw:ID · cause code · systemd-analyze verify over a private copy of a unit's files with the cause's edit in it (root). */
+  readonly 'unit.trial': NginxTest;
   /** be · '' · /proc/*\/cmdline + stat; version from `nginx -v`. No nginx process = known with masterPid null. */
   readonly 'nginx.processes': NginxProcesses;
   /** be · `agents` (canonical path) | `api` (`/health`) | `gw:ID` (that gateway's configured path) · DERIVED by doctor/nginx from nginx.files; probes never fill it. */
@@ -189,6 +191,7 @@ export const factNames: Readonly<Record<FactKey, string>> = {
   'nginx.files': "nginx's configuration on disk",
   'nginx.test': 'nginx -t',
   'nginx.trial': 'nginx -t with the proposed edit in place',
+  'unit.trial': 'systemd-analyze verify with the proposed edit in place',
   'nginx.processes': "nginx's processes and when they started",
   'nginx.route': 'what the configuration does with this very request',
   'agent.config': "the agent's own configuration",

@@ -1,19 +1,20 @@
 // One run from the outside in: open the hosts, one round each, then the live probes. Gives what is known when it ends, however it ends.
 import type { Topology } from '../../engine/index.ts';
 import type { Proposal } from '../../fixes.ts';
+import type { UnitProposal } from '../../unit-fixes.ts';
 import type { RunContext } from './context.ts';
 import { probeNetwork } from './network.ts';
 import type { NetworkContext } from './network-context.ts';
 import { lookAtSite, type SiteView } from './rounds.ts';
 import { lookAgain } from './second-look.ts';
 import { broke, openSites, type Site, type SiteContext, toldNothing } from './sites.ts';
-import { tryEdits } from './trial.ts';
+import { tryEdits, tryUnitEdits } from './trial.ts';
 
 export interface CollectOptions extends Omit<NetworkContext, 'views'>, Omit<SiteContext, keyof RunContext> {
   /** A host was opened, or wholly looked at: there are new facts. */
   advance(topology: Topology): void;
   /** After the probes: what to try on the backend's host. */
-  propose(topology: Topology): readonly Proposal[];
+  propose(topology: Topology): { readonly nginx: readonly Proposal[]; readonly units: readonly UnitProposal[] };
   /** After the rounds: lets what was found out be added to what was told. */
   refine(topology: Topology, views: readonly SiteView[]): Topology;
 }
@@ -44,7 +45,19 @@ export async function collect(options: CollectOptions): Promise<void> {
     if (!signal.aborted) await probeNetwork(context);
     const backend = views.find((view) => view.site.id === 'be');
     if (!signal.aborted) await lookAgain(context, backend);
-    if (!signal.aborted) await tryEdits(context, backend, options.propose(topology));
+    if (!signal.aborted) {
+      const { nginx, units } = options.propose(topology);
+      await Promise.all([
+        tryEdits(context, backend, nginx),
+        ...views.map((view) =>
+          tryUnitEdits(
+            context,
+            view,
+            units.filter(({ seat }) => seat === view.site.id),
+          ),
+        ),
+      ]);
+    }
     // What a stopped run takes down with it did not break.
     for (const site of signal.aborted ? [] : sites) {
       const at = site.link?.brokeAtMs ?? null;

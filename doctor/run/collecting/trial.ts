@@ -6,6 +6,8 @@ import { parseNginxTest } from '../../probes/nginx-output.ts';
 import { trialSection } from '../../probes/nginx-trial.ts';
 import { type HostRound, look, read } from '../../probes/probe.ts';
 import { runRound } from '../../probes/round.ts';
+import { parseUnitTrial, unitTrialSection } from '../../probes/unit-trial.ts';
+import type { UnitProposal } from '../../unit-fixes.ts';
 import type { RunContext } from './context.ts';
 import type { SiteView } from './rounds.ts';
 
@@ -42,4 +44,39 @@ export async function tryEdits(
       }),
     );
   });
+}
+
+/** The same for edits of units, on the host of the unit. */
+export async function tryUnitEdits(
+  { clock, signal, log, sudo }: RunContext,
+  view: SiteView,
+  proposals: readonly UnitProposal[],
+): Promise<void> {
+  const { site } = view;
+  const { link } = site;
+  if (!link || proposals.length === 0) return;
+  await log.probe(
+    { probe: 'unit.trial', vantage: site.id, title: 'proposed edits of units, tried on a copy' },
+    async () => {
+      const sections = proposals.map((proposal) => unitTrialSection(proposal));
+      const result = await runRound({ link, sections, sudo, clock, signal, deadlineMs: TRIAL_MS });
+      const round: HostRound = { ...view.round, atMs: clock.now(), ...result };
+      return proposals.map(({ code, unit }) =>
+        fact({
+          key: 'unit.trial',
+          vantage: site.id,
+          subject: code,
+          probe: 'unit.trial',
+          reading: read(look(round, `unit.trial.${code}`), (text) => parseUnitTrial(text, unit)),
+          evidence: {
+            host: round.host,
+            atMs: round.atMs,
+            command: `systemd-analyze verify ${unit}`,
+            lines: [],
+            sha256: '',
+          },
+        }),
+      );
+    },
+  );
 }

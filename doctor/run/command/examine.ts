@@ -4,6 +4,7 @@ import { BUILD, type Clock, interruptCode, isAbort } from '../../../agents/runti
 import { createFactStore, type Report, type RunEvent, type RunMeta, type Topology } from '../../engine/index.ts';
 import { proposalsOf } from '../../fixes.ts';
 import { decidedChecks, judgeFacts } from '../../judge.ts';
+import { unitProposalsOf } from '../../unit-fixes.ts';
 import type { EarlyLinks } from '../collecting/index.ts';
 import { collect, createRunLog, refineTopology } from '../collecting/index.ts';
 import type { Installation } from './installation.ts';
@@ -77,7 +78,10 @@ export async function examine(options: ExamineOptions): Promise<Examined> {
       store,
       log,
       advance: show,
-      propose: (known) => proposalsOf(judgeFacts(store, known, metaNow()), store, known),
+      propose: (known) => {
+        const report = judgeFacts(store, known, metaNow());
+        return { nginx: proposalsOf(report, store, known), units: unitProposalsOf(report, known) };
+      },
       refine: (known, views) => {
         topology = refineTopology(known, views);
         if (JSON.stringify(topology) !== JSON.stringify(known)) start(topology);
