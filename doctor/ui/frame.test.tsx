@@ -115,6 +115,13 @@ test('healthy says so, and what failed comes first among the checks', () => {
   expect(first).toBeLessThan(pass);
 });
 
+test('80 by 24 shows the fix down to the line that changes, and says how much is below', () => {
+  const screen = show(reports.route, { columns: 80, rows: 24 });
+  expect(screen).toContain('fix  add a location');
+  expect(screen).toContain('location /ws/ {');
+  expect(screen).toMatch(/cause 1 of 1, lines 1 to \d+ of \d+/);
+});
+
 test('without a provable cause the screen says where it breaks', () => {
   const screen = show(reports.open, { columns: 80, rows: 24 });
   expect(screen).toContain('UNEXPLAINED');

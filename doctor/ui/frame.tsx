@@ -34,6 +34,8 @@ export interface FrameProps {
 const WIDE = 120;
 /** Below this one pane at a time. */
 const NARROW = 80;
+/** Rows below which two panes on top of each other show too little of both: the card alone, with its fix; the evidence is one key away. */
+const SHORT = 30;
 
 export function Frame(props: FrameProps): ReactElement {
   const { model, columns, look } = props;
@@ -161,7 +163,10 @@ function Body(props: FrameProps & { readonly height: number }): ReactElement {
     glyphs: look.glyphs,
     full: false,
   });
-  if (columns < NARROW || evidence.length === 0) return <Pane {...pane} title={title} lines={card(width - 4)} />;
+  const isShort = columns < WIDE && props.rows < SHORT;
+  if (isShort && !onCard) return <Pane {...pane} title={`evidence for ${title}`} lines={evidence} />;
+  if (columns < NARROW || isShort || evidence.length === 0)
+    return <Pane {...pane} title={title} lines={card(width - 4)} />;
   if (columns >= WIDE) {
     const right = Math.floor(columns / 2);
     return (

@@ -88,7 +88,8 @@ export function Pane(props: {
 }): ReactElement {
   const { title, lines, height, width, look, focused } = props;
   const inner = Math.max(1, height - 3);
-  const more = lines.length > inner ? ` ${clampTop(props.top, lines.length, inner) + inner}/${lines.length}` : '';
+  const top = clampTop(props.top, lines.length, inner);
+  const more = lines.length > inner ? `, lines ${top + 1} to ${top + inner} of ${lines.length}` : '';
   const unicode = look.glyphs.ok === '✓';
   return (
     <Box

@@ -36,7 +36,7 @@ function flow(
     const joint = index === 0 ? [] : [join];
     if (index > 0 && lengthOf(line) + join.text.length + lengthOf(item) > of.width) {
       lines.push(line);
-      line = [{ text: `${of.glyphs.dash} `, tone: 'dim' }, ...item];
+      line = [{ text: '  ' }, ...item];
     } else line = [...line, ...joint, ...item];
   }
   return [...lines, line];

@@ -67,7 +67,7 @@ module.exports = [
     rooms: ['doctor/engine', 'doctor/probes', 'doctor/nginx', 'deploy/remote', 'agents/runtime'],
     node: true,
     door: true,
-    files: ['doctor/fixes.ts'],
+    files: ['doctor/fixes.ts', 'doctor/unit-fixes.ts'],
   }),
   room('doctor/run/command', {
     rooms: [
@@ -81,7 +81,7 @@ module.exports = [
     ],
     node: true,
     door: true,
-    files: ['doctor/errors.ts', 'doctor/fixes.ts', 'doctor/judge.ts'],
+    files: ['doctor/errors.ts', 'doctor/fixes.ts', 'doctor/judge.ts', 'doctor/unit-fixes.ts'],
   }),
   room('doctor', {
     rooms: [
