@@ -220,8 +220,10 @@ export const nginxRuntimeCauses: readonly CauseRule[] = causesOf(
       name: 'nginx without a worker',
       hop: 'tls',
       about: 'nginx',
-      title: (view) =>
-        `nginx has no worker that takes connections: ${shorten(nginx.emergency(view, workerFailed) ?? nginx.emergency(view, workerDied))}`,
+      title: (view) => {
+        const words = nginx.emergency(view, workerFailed) ?? nginx.emergency(view, workerDied);
+        return `nginx has no worker that takes connections${words ? `: ${shorten(words)}` : ''}`;
+      },
       necessary: [nginx.publicFails, nginx.nginxRuns, noWorker],
       signature: [nginx.saysEmergency(workerDied)],
       lookalikes: { 'NET-05': noWorker, 'NGR-11': noWorker },

@@ -69,10 +69,6 @@ export const nginxLimitBreaks: readonly Break[] = [
     edit: (text) => text.replace(/worker_connections\s+\d+;/, 'worker_connections 6;'),
     expected: ['reset', 500],
   }),
-  processLimit('NGR-11', 'nginx has as many open files as it may have', {
-    edit: (text) => `worker_rlimit_nofile 14;\n${text.replace(/worker_processes\s+\w+;/, 'worker_processes 1;')}`,
-    expected: ['silent', 'reset', 500],
-  }),
   processLimit('NGR-13', 'a worker has fewer open files than it needs to begin, and is not started again', {
     edit: (text) => `worker_rlimit_nofile 9;\n${text}`,
     expected: ['silent'],
