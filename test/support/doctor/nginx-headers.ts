@@ -37,8 +37,8 @@ const exhausted =
   '2026/11/20 03:12:06 [alert] 77#77: *1 6 worker_connections are not enough while connecting to upstream';
 const noFiles = '2026/11/20 03:12:06 [crit] 77#77: accept4() failed (24: Too many open files)';
 const respawn = '2026/11/20 03:00:00 [alert] 7#7: worker process 77 exited with fatal code 2 and cannot be respawned';
-const underscore = `2026/11/20 03:12:06 [info] 77#77: *1 client sent invalid header line: "X_Agent_Token: …" while reading client request headers, `;
-const tooLong = `2026/11/20 03:12:06 [info] 77#77: *1 client sent too long header line: "Authorization: …" while reading client request headers, `;
+const underscore = `2026/11/20 03:12:06 [info] 77#77: *1 client sent invalid header line: "X_Agent_Token: [redacted]" while reading client request headers, `;
+const tooLong = `2026/11/20 03:12:06 [info] 77#77: *1 client sent too long header line: "Authorization: [redacted]" while reading client request headers, `;
 
 /** Only the agent is refused; our own dial, which sends less, comes in. */
 function agentRefused(line: string, said: string): w.World {
