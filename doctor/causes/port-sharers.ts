@@ -28,7 +28,12 @@ const stateWords: Readonly<Record<string, string>> = {
 
 function holderText(row: Listener): string {
   const { pid, process, unit, uid, state } = row;
-  const who = [process, unit, unit === null && uid !== null ? `uid ${uid}` : null, stateWords[state ?? '']];
+  const who = [
+    process,
+    unit === 'init.scope' ? 'opened by systemd' : unit,
+    unit === null && uid !== null ? `uid ${uid}` : null,
+    stateWords[state ?? ''],
+  ];
   const about = who.filter((part) => part != null).join(', ');
   return `${pid === null ? 'a process' : `pid ${pid}`}${about ? ` (${about})` : ''}`;
 }
@@ -91,9 +96,12 @@ const someFail = sign([rateText, 'all dials of the shared port were answered'], 
   ]);
 });
 
-const ownersSeen = sign('the kernel shows who they are', (view) =>
-  holders(view, sharedPort(view)).every((row) => row.pid !== null) ? 'yes' : 'no',
-);
+/** Where their pids are not visible, two units are two programs; one unit may be one process with several sockets. */
+const ownersSeen = sign('the kernel shows that they are different programs', (view) => {
+  const rows = holders(view, sharedPort(view));
+  if (rows.every((row) => row.pid !== null)) return 'yes';
+  return new Set(rows.map((row) => row.unit)).size > 1 ? 'yes' : 'unknown';
+});
 
 /** Ends whoever is not the backend's main process; one that is stopped hears nothing but SIGKILL. */
 function endOthers(view: View): readonly string[] {

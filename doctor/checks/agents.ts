@@ -60,12 +60,21 @@ export const agentChecks: readonly Check[] = checksOf({
     title: 'the link stays up',
     hop: 'heartbeat',
     host: 'gw',
-    needs: ['log.tail'],
+    needs: ['log.tail', 'registry.entry'],
     dependsOn: ['gateway.process.running', 'backend.process.running', 'nginx.process.running'],
-    evaluate: (view) =>
-      verdictOf(view, negate(signs.sessions.flapping.holds(view)), {
-        fail: (at) => `flapping: ${signs.sessions.rateText(at)}`,
-      }),
+    required: true,
+    evaluate: (view) => {
+      const flapping = signs.sessions.flapping.holds(view);
+      if (flapping !== 'unknown')
+        return verdictOf(view, negate(flapping), { fail: (at) => `flapping: ${signs.sessions.rateText(at)}` });
+      const age = signs.sessions.age(view);
+      if (!age) return skipped('neither a log nor the registry says how long its sessions last');
+      if (age.steady) return { state: 'pass', detail: age.text };
+      return {
+        state: 'unknown',
+        detail: `${age.text}, and the logs that say how often this happens could not be read`,
+      };
+    },
   },
   'agents.registry.online': {
     title: 'the backend lists the gateway as online',

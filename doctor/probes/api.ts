@@ -141,13 +141,15 @@ async function askRegistry(from: NetworkVantage, of: ApiCall): Promise<Reading<R
   if (status === 401 || status === 403) return unknown('token-refused', `the API refused the token with ${status}`);
   const parsed = bodies.gatewayBody.safeParse(json(body));
   if (!parsed.success) return unknown('unparsed', `the API answered ${status}`);
-  const { state, lastSeenAt, remoteAddress } = parsed.data;
+  const { state, lastSeenAt, remoteAddress, connectedAt, lastClose } = parsed.data;
   return known({
     listed: true,
     state,
     online: state === 'connected',
     lastSeenAtMs: lastSeenAt ?? null,
     address: remoteAddress ?? null,
+    ...(connectedAt === undefined ? {} : { connectedAtMs: connectedAt }),
+    ...(lastClose === undefined ? {} : { lastClose: { code: lastClose.code, name: lastClose.name } }),
   });
 }
 

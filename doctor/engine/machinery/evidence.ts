@@ -10,7 +10,10 @@ export function evidenceFor(claim: string, reads: readonly Read[]): EvidenceStep
   return { claim, fact, host, atMs, command, lines: lines.slice(0, 5), sha256 };
 }
 
-/** The known fact that was looked at most often: the one that decided, rather than one that was looked at in passing. */
+/**
+ * The known fact that was looked at most often: the one that decided, rather than one that was looked at in passing. A clock is read for every
+ * line of a log, and only says how old it is.
+ */
 function weightiest(reads: readonly Read[]): Read | null {
   const counts = new Map<string, { read: Read; count: number }>();
   for (const read of reads) {
@@ -18,5 +21,6 @@ function weightiest(reads: readonly Read[]): Read | null {
     const key = `${read.key} ${read.vantage} ${read.subject}`;
     counts.set(key, { read, count: (counts.get(key)?.count ?? 0) + 1 });
   }
-  return [...counts.values()].sort((a, b) => b.count - a.count)[0]?.read ?? null;
+  const weight = ({ read, count }: { read: Read; count: number }): number => (read.key === 'host.clock' ? 0 : count);
+  return [...counts.values()].sort((a, b) => weight(b) - weight(a))[0]?.read ?? null;
 }

@@ -126,5 +126,22 @@ function remotes(view: View): readonly string[] {
   return [...new Set(there.flatMap((item) => (item.remote === null ? [] : [item.remote])))];
 }
 
+/** A session of this age is no longer one of a flap that is worth the name, in ms. */
+const OLD_MS = 30_000;
+/** What the parts of a session need to find each other after one of them was started, in ms. */
+const SETTLE_MS = 15_000;
+
+/** Without a log: how old the present session is, as the registry says; `steady` also where a start explains that it is young. */
+function age(view: View): { readonly steady: boolean; readonly text: string } | null {
+  const entry = view.gateway && view.value('registry.entry', 'op', view.gateway.id);
+  const clock = view.value('host.clock', 'be');
+  if (!entry?.online || entry.connectedAtMs === undefined || !clock) return null;
+  const ageMs = clock.epochMs - entry.connectedAtMs;
+  const isExcused = entry.connectedAtMs - clock.offsetMs - lastStart(view) < SETTLE_MS;
+  const close = entry.lastClose ? `; the one before ended with ${entry.lastClose.code} ${entry.lastClose.name}` : '';
+  const text = `its session is ${Math.max(0, Math.round(ageMs / 1000))} s old${close}`;
+  return { steady: ageMs >= OLD_MS || isExcused, text };
+}
+
 /** What rules and checks take from here. */
-export const sessionSigns = { flapping, superseded, rateText, remotes };
+export const sessionSigns = { age, flapping, superseded, rateText, remotes };

@@ -211,6 +211,10 @@ export interface RegistryEntry {
   readonly online: boolean;
   readonly lastSeenAtMs: number | null;
   readonly address: string | null;
+  /** Since when its session lasts, by the backend's clock; left out by recordings that are older than this field. */
+  readonly connectedAtMs?: number;
+  /** How the session before it ended. */
+  readonly lastClose?: { readonly code: number; readonly name: string };
 }
 
 /** The canary command's end: exit code 0 and equal hash = `ok`. */

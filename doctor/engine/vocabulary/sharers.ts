@@ -2,11 +2,11 @@
 import type { Listener } from './observations.ts';
 
 /**
- * The rows of a port whose address several processes are bound to, one a process; empty where one process alone can get a connection. What
- * systemd holds open for a socket unit takes none.
+ * The rows of a port whose address several processes are bound to, one a process; empty where one process alone can get a connection. A
+ * socket that systemd alone holds open takes none.
  */
 export function sharers(rows: readonly Listener[], port: number): readonly Listener[] {
-  const own = rows.filter((row) => row.port === port && row.pid !== 1 && row.unit !== 'init.scope');
+  const own = rows.filter((row) => row.port === port && row.pid !== 1);
   return own.filter((row, index) => {
     const beside = own.filter((other) => other.address === row.address);
     // Where the owners are not visible every row counts.

@@ -138,7 +138,7 @@ export const rateBreaks: readonly Break[] = [
         'gw1',
         `line=$(systemctl show -P ExecStart ${gatewayUnit} | sed -n 's/.*argv\\[\\]=\\(.*\\) ; ignore_errors.*/\\1/p' | sed 's#/opt/viworks/current/etc/gateway.toml#/run/lab-second.toml#; s#.*notify.pl ##')
          chmod 644 /run/lab-second.toml
-         systemd-run -q --unit=lab-second -p Restart=always -p User=$(systemctl show -P User ${gatewayUnit}) $line`,
+         systemd-run -q --unit=lab-second -p Restart=always -p User=$(systemctl show -P User ${gatewayUnit}) -p Group=$(systemctl show -P Group ${gatewayUnit}) -p SupplementaryGroups=$(systemctl show -P SupplementaryGroups ${gatewayUnit}) $line`,
       );
     },
     witness: async (bench) => {
@@ -174,7 +174,7 @@ export const rateBreaks: readonly Break[] = [
         `systemctl stop ${backendSockets} ${backendUnit}
          cp -a /var/lib/viworks /run/lab-state && mount -t tmpfs -o size=64m,nr_inodes=200,mode=755 tmpfs /var/lib/viworks
          cp -a /run/lab-state/. /var/lib/viworks/ && rm -rf /run/lab-state; mkdir -p /var/lib/viworks/cache
-         i=0; while : 2>/dev/null >/var/lib/viworks/cache/$i; do i=$((i + 1)); done; true`,
+         i=0; while touch /var/lib/viworks/cache/$i 2>/dev/null; do i=$((i + 1)); done`,
       );
       await restartBackend(bench);
     },
