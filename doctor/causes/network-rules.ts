@@ -10,6 +10,7 @@ import {
   sign,
   signs,
   type Tri,
+  type UpgradeObservation,
   type View,
 } from '../engine/index.ts';
 import { filterText, redirectedBy, removal, stoppedBy } from './packet-filter.ts';
@@ -114,14 +115,18 @@ const innerRedirected = sign(
   (view) => judge(view, ['firewall.rules', 'be'], () => innerRedirect(view) !== null),
 );
 
+/** What an access list or a limit of nginx says to one client says nothing about the gateway. */
+const getsThrough = (seen: UpgradeObservation): boolean =>
+  backend.upgraded(seen) || [403, 429, 503].includes(seen.status ?? 0);
+
 /** The way of others is right: what fails is not behind it. */
 const othersGetThrough = anyOf(
-  'from elsewhere an upgrade gets 101',
-  sign(['an upgrade on the backend host gets 101', 'an upgrade on the backend host gets no 101'], (view) =>
-    judge(view, ['ws.upgrade', 'be', 'public'], backend.upgraded),
+  'from elsewhere an upgrade is answered',
+  sign(['an upgrade on the backend host is answered', 'an upgrade on the backend host gets no 101'], (view) =>
+    judge(view, ['ws.upgrade', 'be', 'public'], getsThrough),
   ),
-  sign(['an upgrade from here gets 101', 'an upgrade from here gets no 101'], (view) =>
-    judge(view, ['ws.upgrade', 'op', 'public'], backend.upgraded),
+  sign(['an upgrade from here is answered', 'an upgrade from here gets no 101'], (view) =>
+    judge(view, ['ws.upgrade', 'op', 'public'], getsThrough),
   ),
 );
 

@@ -1,6 +1,15 @@
 // Causes where systemd itself keeps a unit down, or cannot use its files: an unmet condition, a refused file, a dependency, a rival, a target,
 // a queued job. Nobody stopped anything, and starting it changes nothing before the named line or unit is put right.
-import { type CauseRow, type CauseRule, not, signs, type UnitSetting, type View } from '../engine/index.ts';
+import {
+  type CauseRow,
+  type CauseRule,
+  type Claim,
+  not,
+  sign,
+  signs,
+  type UnitSetting,
+  type View,
+} from '../engine/index.ts';
 import { on, remedy } from './texts.ts';
 import { commentOut, editAndStart, forEveryUnit, type UnitHome } from './unit-homes.ts';
 
@@ -108,6 +117,14 @@ function fileRow(home: UnitHome, scope: 'active' | 'latent'): CauseRow {
   };
 }
 
+/** Its own socket unit could not take the port, since another program has it: that program is the cause. */
+function ownSocketTaken(home: UnitHome): Claim {
+  return sign('another program holds the port of its socket unit', (view) => {
+    const name = setup.dependencyOf(view, home.place)?.name ?? '';
+    return view.topology.backend.sockets.includes(name) ? signs.backend.portsForeign.holds(view) : 'no';
+  });
+}
+
 function dependencyRow(home: UnitHome): CauseRow {
   const unit = nameIn(home);
   const failedItself = parts.unitIs(
@@ -126,7 +143,7 @@ function dependencyRow(home: UnitHome): CauseRow {
     },
     necessary: [setup.dependencyDown(home.place), failedItself],
     supports: [logs.logSays(home.place, /dependency/i, 'the journal says')],
-    forbids: home.serves,
+    forbids: [...home.serves, ownSocketTaken(home)],
     remedy: (view) => {
       const other = setup.dependencyOf(view, home.place);
       if (!other)

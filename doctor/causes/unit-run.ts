@@ -1,9 +1,11 @@
 // Causes in how a unit's files make its program run: an environment that its runtime refuses, a command before the start that fails.
 // Each names the line that says so.
 import {
+  allOf,
   type CauseRow,
   type CauseRule,
   judge,
+  not,
   type RuntimeVariable,
   type Sign,
   sign,
@@ -146,7 +148,29 @@ function commandWords(view: View, place: Place): string {
     : 'a command before the start failed';
 }
 
-const latched = (place: Place) => logs.logSays(place, /start request repeated too quickly/i, 'systemd says');
+/** With the latch on, what failed may have been put right since; only the journal knows. */
+const notLatched = (place: Place): Sign =>
+  not(
+    'systemd still starts it, or did not give up',
+    allOf(
+      'systemd gave up',
+      parts.unitIs(place, 'has failed', (unit) => unit.activeState === 'failed'),
+      logs.logSays(place, /start request repeated too quickly/i, 'systemd says'),
+    ),
+  );
+
+/** Its unit lets nginx test its configuration first: what that says is the cause, and who cannot read it does not know the cause. */
+const notOwnTest = (place: Place): Sign =>
+  sign(
+    [
+      'nginx tests no configuration before its start, or its words about it can be read',
+      'what nginx says of its configuration cannot be read',
+    ],
+    (view) => {
+      const isTest = place.part === 'nginx' && /\bnginx\b.* -\w*t/.test(failedCommand(view, place)?.command ?? '');
+      return isTest ? judge(view, ['log.tail', place.seat, place.part], () => 'yes' as Tri) : 'yes';
+    },
+  );
 
 function commandRow(home: UnitHome): CauseRow {
   const { place } = home;
@@ -161,11 +185,11 @@ function commandRow(home: UnitHome): CauseRow {
         (view) => commandWords(view, place),
         (seen) => seen.failedCommands.length > 0,
       ),
+      notLatched(place),
+      notOwnTest(place),
     ],
     supports: [lastWords(place)],
-    // With the latch on, what failed may have been put right since.
-    forbids: [...home.serves, latched(place)],
-    // Before it starts, its unit lets nginx test its configuration: what that says is the cause.
+    forbids: home.serves,
     followsFrom: place.part === 'nginx' ? ['NGR-03', 'NGR-04', 'NGR-05', 'NGR-07'] : [],
     remedy: (view) => {
       const failed = failedCommand(view, place);
