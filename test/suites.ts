@@ -2,7 +2,7 @@
 import { spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 
 interface Tally {
   readonly passed: number;
@@ -24,6 +24,7 @@ interface VitestReport {
 const root = new URL('..', import.meta.url).pathname;
 const scratch = mkdtempSync(join(tmpdir(), 'viworks-test-'));
 const skipped: string[] = [];
+const failures: string[] = [];
 
 // All of them, or those that are named: `npm test -- check unit`.
 const suites = { check, unit: () => vitest('unit'), e2e: () => vitest('e2e') };
@@ -40,6 +41,7 @@ for (const [name, run] of Object.entries(suites)) {
   if (wanted.length === 0 || wanted.includes(name)) tallies.push(await run());
 }
 rmSync(scratch, { recursive: true, force: true });
+if (failures.length > 0) process.stdout.write(`\nfailed:\n${failures.map((name) => `  ${name}\n`).join('')}`);
 if (skipped.length > 0) process.stdout.write(`\nskipped:\n${skipped.map((name) => `  ${name}\n`).join('')}`);
 const sum = (key: keyof Tally): number => tallies.reduce((total, tally) => total + tally[key], 0);
 process.stdout.write(`\n${sum('passed')} passed, ${sum('failed')} failed, ${sum('skipped')} skipped\n`);
@@ -49,6 +51,7 @@ async function check(): Promise<Tally> {
   title('check');
   const { code, output } = await run([join(root, 'test/check.ts')]);
   const [, passed, failed, left] = /^check: (\d+) passed, (\d+) failed, (\d+) skipped/m.exec(output) ?? [];
+  failures.push(...[...output.matchAll(/^FAIL {2}(.+?) {2}/gm)].map(([, step]) => `check: ${step}`));
   const tally = { passed: Number(passed ?? 0), failed: Number(failed ?? 0), skipped: Number(left ?? 0) };
   return code !== 0 && tally.failed === 0 ? { ...tally, failed: 1 } : tally;
 }
@@ -67,10 +70,15 @@ async function vitest(project: string): Promise<Tally> {
   const tests = report.testResults.flatMap((suite) => suite.assertionResults);
   const left = tests.filter((test) => test.status !== 'passed' && test.status !== 'failed');
   skipped.push(...left.map((test) => test.fullName));
+  for (const { name, assertionResults } of report.testResults) {
+    const red = assertionResults.filter((test) => test.status === 'failed');
+    failures.push(...red.map((test) => `${relative(root, name)}: ${test.fullName}`));
+  }
   // A file that could not even be loaded has no failed test to be counted.
   const unloaded = report.testResults.filter(
     (suite) => suite.status === 'failed' && !suite.assertionResults.some((test) => test.status === 'failed'),
   );
+  failures.push(...unloaded.map(({ name }) => `${relative(root, name)}: not loaded`));
   const failed = report.numFailedTests + unloaded.length;
   return {
     passed: report.numPassedTests,
