@@ -52,6 +52,13 @@ const reachedElsewhere = anyOf(
   gateway.publicDial('be', 'connected'),
 );
 
+/** A rule for everybody stops the dials of the backend host as well: then the rule itself, in front of an open port, is the evidence. */
+const stoppedBefore = anyOf(
+  (view) => (reachedElsewhere.holds(view) === 'yes' ? reachedElsewhere : publicRule('drop', 'reject')).claim(view),
+  reachedElsewhere,
+  allOf('a rule stands before an open port', publicRule('drop', 'reject'), nginx.publicPortListens),
+);
+
 /** A rule of the gateway's own host that keeps it from the public port; one that only drops does not refuse. */
 function egressStop(view: View): FirewallRule | null {
   const refused = gateway.publicDial('gw', 'refused').holds(view) === 'yes';
@@ -175,15 +182,16 @@ export const networkCauses: readonly CauseRule[] = causesOf(
           turnedAway,
         ),
         gateway.nameRight,
-        reachedElsewhere,
+        stoppedBefore,
       ],
+      predicts: [...way, 'nginx.agents.upgrades', 'nginx.api.answers'],
       signature: [nginx.publicPortListens],
       supports: [publicRule('drop', 'reject'), proxyUnused],
       forbids: [egressRuleSeen, someLost],
       lookalikes: {
         'NET-14': anyOf('the port is open for others', nginx.publicPortListens, gateway.publicDial('op', 'connected')),
         'NET-01': gateway.nameRight,
-        'NGR-11': ['nginx is out of file descriptors', reachedElsewhere],
+        'NGR-11': ['nginx is out of file descriptors', stoppedBefore],
       },
       remedy: (view) =>
         remedy(

@@ -116,6 +116,20 @@ export const networkRuleCases: readonly Case[] = [
       ),
   },
   {
+    name: 'NET-05 dropped for everybody, the host itself too',
+    causes: ['NET-05'],
+    proven: true,
+    world: () => {
+      const world = offline(healthy());
+      for (const seat of ['op', 'be', w.gw] as const) {
+        world.put('tcp.connect', seat, 'public', { address: '', port: 443, outcome: 'timeout', milliseconds: 5000 });
+        world.put('ws.upgrade', seat, 'public', w.upgrade({ ...w.nothing, reached: 'none', ended: 'timeout' }));
+        world.write('tls.certificate', seat, 'public', { status: 'unknown', reason: 'unreachable', detail: '' });
+      }
+      return world.put('firewall.rules', 'be', '', saved('filter', 'INPUT -p tcp -m tcp --dport 443 -j DROP'));
+    },
+  },
+  {
     name: 'NET-11 a way that loses packets, seen by a dial that got no answer',
     causes: ['NET-11'],
     proven: true,
