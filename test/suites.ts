@@ -27,7 +27,11 @@ const skipped: string[] = [];
 const failures: string[] = [];
 
 // All of them, or those that are named: `npm test -- check unit`.
-const suites = { check, unit: () => vitest('unit'), e2e: () => vitest('e2e') };
+const suites = {
+  check,
+  unit: (turn: Promise<unknown>) => vitest('unit', turn),
+  e2e: (turn: Promise<unknown>) => vitest('e2e', turn),
+};
 const wanted = process.argv.slice(2);
 const strange = wanted.filter((name) => !Object.hasOwn(suites, name));
 if (strange.length > 0) {
@@ -37,9 +41,12 @@ if (strange.length > 0) {
   process.exit(64);
 }
 const tallies: Tally[] = [];
-for (const [name, run] of Object.entries(suites)) {
-  if (wanted.length === 0 || wanted.includes(name)) tallies.push(await run());
-}
+const isWanted = (name: keyof typeof suites): boolean => wanted.length === 0 || wanted.includes(name);
+if (isWanted('check')) tallies.push(await suites.check());
+// Side by side: unit tests need a core, and the first e2e suites mostly wait for hosts. Each prints in its turn.
+const unit = isWanted('unit') ? suites.unit(Promise.resolve()) : Promise.resolve(null);
+const e2e = isWanted('e2e') ? suites.e2e(unit) : null;
+tallies.push(...(await Promise.all([unit, e2e])).filter((tally) => tally !== null));
 rmSync(scratch, { recursive: true, force: true });
 if (failures.length > 0) process.stdout.write(`\nfailed:\n${failures.map((name) => `  ${name}\n`).join('')}`);
 if (skipped.length > 0) process.stdout.write(`\nskipped:\n${skipped.map((name) => `  ${name}\n`).join('')}`);
@@ -56,11 +63,13 @@ async function check(): Promise<Tally> {
   return code !== 0 && tally.failed === 0 ? { ...tally, failed: 1 } : tally;
 }
 
-async function vitest(project: string): Promise<Tally> {
-  title(project);
+async function vitest(project: string, turn: Promise<unknown>): Promise<Tally> {
   const file = join(scratch, `${project}.json`);
   const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${file}`];
-  const { code } = await run([join(root, 'node_modules/vitest/vitest.mjs'), 'run', '--project', project, ...reporters]);
+  const { code } = await run(
+    [join(root, 'node_modules/vitest/vitest.mjs'), 'run', '--project', project, ...reporters],
+    { project, turn },
+  );
   let report: VitestReport;
   try {
     report = JSON.parse(readFileSync(file, 'utf8')) as VitestReport;
@@ -91,14 +100,30 @@ function title(text: string): void {
   process.stdout.write(`\n== ${text}\n`);
 }
 
-function run(args: readonly string[]): Promise<{ code: number; output: string }> {
-  return new Promise((resolve) => {
-    const child = spawn(process.execPath, args, { cwd: root, stdio: ['ignore', 'pipe', 'inherit'] });
-    let output = '';
-    child.stdout.on('data', (chunk: Buffer) => {
-      output += chunk.toString();
-      process.stdout.write(chunk);
-    });
-    child.on('close', (code) => resolve({ code: code ?? 1, output }));
+/** What it prints before its turn is kept until then. */
+function run(
+  args: readonly string[],
+  { project, turn }: { readonly project?: string; readonly turn: Promise<unknown> } = { turn: Promise.resolve() },
+): Promise<{ code: number; output: string }> {
+  const child = spawn(process.execPath, args, { cwd: root, stdio: ['ignore', 'pipe', 'pipe'] });
+  let output = '';
+  let kept: string[] | null = [];
+  const print = (text: string): void => {
+    if (kept) kept.push(text);
+    else process.stdout.write(text);
+  };
+  if (project !== undefined) print(`\n== ${project}\n`);
+  child.stdout.on('data', (chunk: Buffer) => {
+    output += chunk.toString();
+    print(chunk.toString());
+  });
+  child.stderr.on('data', (chunk: Buffer) => print(chunk.toString()));
+  const ended = new Promise<number>((resolve) => {
+    child.on('close', (code) => resolve(code ?? 1));
+  });
+  return turn.then(async () => {
+    for (const text of kept ?? []) process.stdout.write(text);
+    kept = null;
+    return { code: await ended, output };
   });
 }
