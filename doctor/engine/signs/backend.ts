@@ -130,7 +130,7 @@ const directRootUpgrades = sign(
     (view) => `on path / port ${agentsPort(view)} answers 101`,
     (view) => `on path / port ${agentsPort(view)} answers no 101 either`,
   ],
-  (view) => judge(view, ['ws.upgrade', 'be', 'direct-root'], upgraded),
+  (view) => judge(view, ['ws.upgrade', 'be', 'direct-root'], switched),
 );
 
 /** The row's queue: our held dial stayed in it, so nobody accepts. */

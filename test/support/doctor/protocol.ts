@@ -98,6 +98,14 @@ export const protocolCases: readonly Case[] = [
     },
   },
   {
+    name: 'trap: a backend that names no subprotocol, with an agent that wants none',
+    causes: [],
+    world: () => {
+      const unnamed = { ended: 'no-subprotocol', failures: 1 } as const;
+      return publicGets(directGets(healthy(), unnamed), unnamed);
+    },
+  },
+  {
     name: 'WS-07 the backend does not name the subprotocol',
     causes: ['WS-07'],
     proven: true,
