@@ -4,6 +4,9 @@ import { expectSign, skipped, verdictOf } from './outcome.ts';
 
 const { gateway, parts } = signs;
 
+/** Neither an outage nor healthy: what was started a moment ago has yet to show that it connects. */
+const starting: Verdict = { state: 'unknown', detail: 'the agent was started seconds ago; look again in a moment' };
+
 /** Within its first seconds an agent may still be dialling; calling that an outage would be a false alarm. */
 function justStarted(view: View): boolean {
   const running = parts.runs(parts.gatewayPart).holds(view) === 'yes';
@@ -52,7 +55,7 @@ export const agentChecks: readonly Check[] = checksOf({
     required: true,
     evaluate: (view) => {
       const up = gateway.linkUp.holds(view);
-      if (up === 'no' && justStarted(view)) return { state: 'info', detail: 'the agent was started seconds ago' };
+      if (up === 'no' && justStarted(view)) return starting;
       return verdictOf(view, up, { fail: (at) => `${at.gateway?.id ?? 'gateway'} has no link` });
     },
   },
@@ -89,7 +92,7 @@ export const agentChecks: readonly Check[] = checksOf({
       if (!reading || reading.status === 'not-applicable') return skipped('this installation has no registry');
       if (reading.status === 'unknown' && reading.reason === 'no-token') return withoutToken(reading.detail);
       if (gateway.registryOffline.holds(view) === 'yes' && justStarted(view)) {
-        return { state: 'info', detail: 'the agent was started seconds ago' };
+        return starting;
       }
       return expectSign(gateway.registryOnline, {
         fail: () => (reading.status === 'known' && reading.value.listed ? reading.value.state : 'not listed'),
@@ -121,7 +124,7 @@ export const agentChecks: readonly Check[] = checksOf({
       }
       const { outcome, code, message } = reading.value;
       if (outcome === 'offline' && justStarted(view)) {
-        return { state: 'info', detail: 'the agent was started seconds ago' };
+        return starting;
       }
       return verdictOf(view, outcome === 'ok' ? 'yes' : 'no', {
         fail: () => [code ?? outcome, message].filter(Boolean).join(': '),

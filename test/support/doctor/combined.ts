@@ -131,6 +131,7 @@ export const trapCases: readonly Case[] = [
   {
     name: 'trap: the agent was restarted 2 s ago and is not back yet',
     causes: [],
+    exitCode: 5,
     world: () =>
       offline(healthy())
         .put(
