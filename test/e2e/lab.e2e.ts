@@ -122,7 +122,7 @@ describe.skipIf(obstacle !== undefined)(`the lab${obstacle ? ` (skipped: ${obsta
 test('every fault and trap has an id of its own and says what it is', () => {
   expect(new Set(breaks.map((entry) => entry.id)).size).toBe(breaks.length);
   for (const entry of breaks) {
-    expect(entry.id).toMatch(/^(BE|NGX|NGR|SYS|CFG|NET|TLS|DOC|CMD|SSH|EXP|OTHER|TRAP)-[A-Z0-9-]+$/);
+    expect(entry.id).toMatch(/^(BE|NGX|NGR|SYS|CFG|NET|TLS|WS|DOC|CMD|SSH|EXP|OTHER|TRAP)-[A-Z0-9-]+$/);
     expect(entry.what.length).toBeGreaterThan(10);
   }
 });

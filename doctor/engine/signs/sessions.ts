@@ -51,7 +51,10 @@ function lastStart(view: View): number {
       ['be', 'nginx'],
     ] as const
   ).map(([seat, part]) => {
-    const started = view.value('unit.state', seat, part)?.mainStartedAtMs ?? null;
+    // Without a supervisor the process itself says since when it runs.
+    const process = view.value('process.state', seat, part);
+    const own = process?.running ? process.startedAtMs : null;
+    const started = view.value('unit.state', seat, part)?.mainStartedAtMs ?? own;
     return started === null ? 0 : started - (view.value('host.clock', seat)?.offsetMs ?? 0);
   });
   return Math.max(...starts);
