@@ -15,6 +15,7 @@ import {
   type Tri,
   type View,
 } from '../engine/index.ts';
+import { someLost } from './loss.ts';
 import { gatewayUnit, ifVisible, isManaged, on, remedy } from './texts.ts';
 
 const { backend, gateway, logs, parts } = signs;
@@ -195,7 +196,8 @@ export const commandCauses: readonly CauseRule[] = causesOf(
               : 'no',
         ),
       ],
-      forbids: [launcherDown],
+      // On a way that loses packets of any size a long transfer ends last.
+      forbids: [launcherDown, someLost],
       remedy: (view) =>
         remedy(
           'find the hop that drops full-size packets: a smaller MTU on the path with ICMP filtered, or a filter by length',

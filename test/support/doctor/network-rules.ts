@@ -146,6 +146,19 @@ export const networkRuleCases: readonly Case[] = [
         .put('tcp.dials', w.gw, 'public', { attempts: 6, late: 1, lost: 2 }),
   },
   {
+    name: 'NET-11 a way that loses packets, on which a long transfer did not end',
+    causes: ['NET-11'],
+    proven: true,
+    whenBlind: ['NET-18'],
+    world: () =>
+      healthy()
+        .put('tcp.dials', w.gw, 'public', { attempts: 6, late: 2, lost: 2 })
+        .put('canary', 'op', w.gatewayId, {
+          ...{ outcome: 'timeout', code: null, message: 'the command did not end in time', exitCode: null },
+          ...{ milliseconds: 5000, onlySmall: { bytes: 64, lostBytes: 65_536, lostOn: 'from-gateway' } },
+        }),
+  },
+  {
     name: 'NET-11 a way that loses packets, and all is up now (latent)',
     causes: [],
     latent: ['NET-11'],
