@@ -108,6 +108,7 @@ const flapping: Sign = sign(
   byCode(() => true),
 );
 
+const SUPERSEDED = 4002;
 /** A newer session took over, again and again: two programs speak under one identity. */
 const superseded: Sign = sign(
   [
@@ -117,7 +118,7 @@ const superseded: Sign = sign(
     },
     'no session takes the place of another one',
   ],
-  byCode((code) => code === 4002),
+  byCode((code) => code === SUPERSEDED),
 );
 
 /** The addresses that the lost sessions came from. */
@@ -140,7 +141,9 @@ function age(view: View): { readonly steady: boolean; readonly text: string } | 
   const clock = view.value('host.clock', 'be');
   if (!entry?.online || entry.connectedAtMs === undefined || !clock) return null;
   const ageMs = clock.epochMs - entry.connectedAtMs;
-  const isExcused = entry.connectedAtMs - clock.offsetMs - lastStart(view) < SETTLE_MS;
+  // A start does not explain that a second session took the place of a first.
+  const isExcused =
+    entry.lastClose?.code !== SUPERSEDED && entry.connectedAtMs - clock.offsetMs - lastStart(view) < SETTLE_MS;
   const close = entry.lastClose ? `; the one before ended with ${entry.lastClose.code} ${entry.lastClose.name}` : '';
   const text = `its session is ${Math.max(0, Math.round(ageMs / 1000))} s old${close}`;
   return { steady: ageMs >= OLD_MS || isExcused, text };
