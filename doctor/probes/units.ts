@@ -23,6 +23,7 @@ const properties = [
   'NeedDaemonReload',
   'FragmentPath',
   'ExecMainStartTimestamp',
+  'ExecMainStartTimestampMonotonic',
   'ActiveEnterTimestamp',
   'InactiveExitTimestamp',
   'InactiveEnterTimestamp',
@@ -49,7 +50,22 @@ export const unitsProbe = defineProbe({
     // Microseconds tell the lines of this start from those of the one before; an old systemctl does not know the option.
     return `[ -d /run/systemd/system ] || { echo '!absent this host does not run systemd'; return; }
 TZ=UTC; export TZ
-$T systemctl show --timestamp=us+utc ${asked} 2>/dev/null || $T systemctl show ${asked}`;
+shown() { $T systemctl show --timestamp=us+utc ${asked} 2>/dev/null || $T systemctl show ${asked}; }
+s=$(shown)
+# Between its start and the end of an exec that fails, a unit of a restart loop looks active: it is asked again a moment later.
+up=$(sed 's/\\..*//' /proc/uptime)
+young() {
+  r=0; a=; t=0
+  while IFS= read -r l; do
+    case $l in
+      NRestarts=*) r=\${l#*=};; ActiveState=*) a=\${l#*=};; ExecMainStartTimestampMonotonic=*) t=\${l#*=};;
+      '') [ "$r" = 0 ] || [ "$a" != active ] || [ $((up - t / 1000000)) -gt 1 ] || echo y
+        r=0; a=; t=0;;
+    esac
+  done
+}
+if [ -n "$(printf '%s\\n\\n' "$s" | young)" ]; then sleep 0.3 2>/dev/null || sleep 1; s=$(shown); fi
+printf '%s\\n' "$s"`;
   },
   facts: (round, ask) => [
     ...named(ask).map(({ part, unit }) => {
