@@ -35,7 +35,7 @@ const allowed = new Set(
   [ { } : main continue break local command exit iptables-nft-save
   mtime nginx_root nginx_entry nginx_file nginx_conf nginx_show nginx_user nginx_pids nginx_proven config_text
   limit halved first nginx_whole
-  list take uid_of parent_of program_of users_of viworks_pids no store ours may ways people refused environment`
+  list shown sleep take uid_of young parent_of program_of users_of viworks_pids no store ours may ways people refused environment`
     .split(/\s+/)
     .filter(Boolean),
 );

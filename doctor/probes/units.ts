@@ -59,7 +59,7 @@ young() {
   while IFS= read -r l; do
     case $l in
       NRestarts=*) r=\${l#*=};; ActiveState=*) a=\${l#*=};; ExecMainStartTimestampMonotonic=*) t=\${l#*=};;
-      '') [ "$r" = 0 ] || [ "$a" != active ] || [ $((up - t / 1000000)) -gt 1 ] || echo y
+      '') [ "$r" = 0 ] || [ "$a" != active ] || [ $(($up - $t / 1000000)) -gt 1 ] || echo y
         r=0; a=; t=0;;
     esac
   done
