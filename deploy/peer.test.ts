@@ -1,36 +1,19 @@
 // The deployer's token reaches the process that is meant and nobody else; a stranger gets not one byte and is named.
 import { type ChildProcess, spawn } from 'node:child_process';
-import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import { afterEach, expect, test } from 'vitest';
 import { Credential, Secret } from '../agents/runtime/index.ts';
+import { createRecorders } from '../test/support/recorder.ts';
 import { askBackend, connectBackend } from './peer.ts';
 
 const TOKEN = 'vw_never-to-be-seen-0123456789';
 const credential = new Credential(new Secret(TOKEN));
 
-const servers: Server[] = [];
-const sockets = new Set<Socket>();
+const recorders = createRecorders();
 const children: ChildProcess[] = [];
 afterEach(() => {
-  for (const socket of sockets) socket.destroy();
-  for (const server of servers.splice(0)) server.close();
+  recorders.close();
   for (const child of children.splice(0)) child.kill('SIGKILL');
 });
-
-/** Keeps every byte, and answers every request with `{}`. */
-async function recorder(host: string): Promise<{ readonly port: number; bytes(): string }> {
-  const kept: Buffer[] = [];
-  const server = createServer((socket) => {
-    sockets.add(socket.on('error', () => undefined));
-    socket.on('data', (chunk) => {
-      kept.push(chunk);
-      socket.end('HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Type: application/json\r\n\r\n{}');
-    });
-  });
-  servers.push(server);
-  await new Promise<void>((resolve) => server.listen(0, host, resolve));
-  return { port: (server.address() as AddressInfo).port, bytes: () => Buffer.concat(kept).toString('latin1') };
-}
 
 const mine = { kind: 'process', pid: process.pid } as const;
 
@@ -39,14 +22,14 @@ test.each([
   ['0.0.0.0', '0.0.0.0'],
   ['::', '0.0.0.0'],
 ])('the process that is meant gets the token, listening on %s and configured as %s', async (listens, bound) => {
-  const { port, bytes } = await recorder(listens);
+  const { port, bytes } = await recorders.open(listens);
   const answer = await askBackend({ bind: `${bound}:${port}`, owner: mine, ms: 10_000 }, { path: '/x', credential });
   expect(answer.statusCode).toBe(200);
   expect(bytes()).toContain(`Authorization: Bearer ${TOKEN}`);
 });
 
 test('whoever else holds the port gets not one byte, with a token or without, and is named', async () => {
-  const { port, bytes } = await recorder('127.0.0.1');
+  const { port, bytes } = await recorders.open('127.0.0.1');
   const other = spawn('sleep', ['60']);
   children.push(other);
   const owners = [

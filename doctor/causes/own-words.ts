@@ -16,6 +16,7 @@ import {
   type View,
 } from '../engine/index.ts';
 import { notMerelyLatched } from './gateway-unit.ts';
+import { foundInLog } from './log-finds.ts';
 import { backendCommand, backendUnit, gatewayUnit, on, remedy } from './texts.ts';
 import { neverRan } from './unit-words.ts';
 
@@ -63,18 +64,13 @@ function printed(code: string, before: readonly LogLine[]): LastWords {
 
 /** Its words count inside the window of the log only, as any line does. */
 export function ends(place: Place, test: (words: LastWords) => boolean): Sign {
-  const text = (view: View) => {
-    const words = lastWords(view, place);
-    return words ? `its last words: ${words.reason} (${words.code})` : 'it gives no error code for its exit';
-  };
-  return sign([text, text], (view) =>
-    judge(view, ['log.tail', place.seat, place.part], (tail): Tri => {
-      const words = lastWords(view, place);
-      if (!words) return tail.truncated ? 'unknown' : 'no';
-      if (tail.sinceMs === null) return 'unknown';
-      return test(words) ? 'yes' : 'no';
-    }),
-  );
+  return foundInLog({
+    log: [place.seat, place.part],
+    find: (view) => lastWords(view, place),
+    text: ({ reason, code }) => `its last words: ${reason} (${code})`,
+    none: 'it gives no error code for its exit',
+    test,
+  });
 }
 
 const gatewayPlace = parts.gatewayPart;
@@ -158,20 +154,13 @@ function refusal(view: View): Refusal | null {
 }
 
 function refusedFor(...names: readonly string[]): Sign {
-  const text = (view: View) => {
-    const seen = refusal(view);
-    return seen
-      ? `the backend refuses its HELLO: ${[seen.name, seen.hint].filter(Boolean).join(', ')}`
-      : "the agent's log names no refusal of its HELLO";
-  };
-  return sign([text, text], (view) =>
-    judge(view, ['log.tail', 'gw', 'gateway'], (tail): Tri => {
-      const seen = refusal(view);
-      if (!seen) return tail.truncated ? 'unknown' : 'no';
-      if (tail.sinceMs === null) return 'unknown';
-      return names.includes(seen.name) ? 'yes' : 'no';
-    }),
-  );
+  return foundInLog({
+    log: ['gw', 'gateway'],
+    find: refusal,
+    text: ({ name, hint }) => `the backend refuses its HELLO: ${[name, hint].filter(Boolean).join(', ')}`,
+    none: "the agent's log names no refusal of its HELLO",
+    test: ({ name }) => names.includes(name),
+  });
 }
 
 const refused = (of: {

@@ -11,6 +11,7 @@ import {
   type Tri,
   type View,
 } from '../engine/index.ts';
+import { foundInLog } from './log-finds.ts';
 import { gatewayUnit, nginxCommand, on, remedy } from './texts.ts';
 
 const { gateway, logs, nginx, parts } = signs;
@@ -30,20 +31,13 @@ function turnedDown(view: View): { readonly code: number; readonly words: string
 }
 
 function refusedWith(codes: readonly number[]): Sign {
-  const text = (view: View) => {
-    const seen = turnedDown(view);
-    return seen
-      ? `nginx rejects the client certificate of an agent: ${seen.words} (${seen.code})`
-      : 'nginx names no client certificate that it rejects';
-  };
-  return sign([text, text], (view) =>
-    judge(view, ['log.tail', 'be', 'nginx-error'], (tail): Tri => {
-      const seen = turnedDown(view);
-      if (!seen) return tail.truncated ? 'unknown' : 'no';
-      if (tail.sinceMs === null) return 'unknown';
-      return codes.includes(seen.code) ? 'yes' : 'no';
-    }),
-  );
+  return foundInLog({
+    log: ['be', 'nginx-error'],
+    find: turnedDown,
+    text: ({ words, code }) => `nginx rejects the client certificate of an agent: ${words} (${code})`,
+    none: 'nginx names no client certificate that it rejects',
+    test: ({ code }) => codes.includes(code),
+  });
 }
 
 const settingText = (view: View, name: string) => {

@@ -1,8 +1,8 @@
 // The doctor's token reaches the process that is meant and nobody else: against the real kernel, with a server that keeps every byte.
 import { type ChildProcess, spawn } from 'node:child_process';
-import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import { afterEach, expect, test } from 'vitest';
 import { type PeerLook, type PortOwner, ProbeCredential, systemClock } from '../../agents/runtime/index.ts';
+import { createRecorders } from '../../test/support/recorder.ts';
 import { canaryFact, registryFact } from './api.ts';
 import { deadlinesFor } from './deadlines.ts';
 import { dialFromHere, localLink, nothingBetween } from './link.ts';
@@ -15,29 +15,12 @@ const signal = new AbortController().signal;
 const place = { dial: dialFromHere, confirm: nothingBetween, clock: systemClock, signal, deadlines: deadlinesFor() };
 const from: NetworkVantage = { vantage: 'be', host: 'be1', via: '', place, userAgent: (probe) => probe };
 
-const servers: Server[] = [];
-const sockets = new Set<Socket>();
+const recorders = createRecorders();
 const children: ChildProcess[] = [];
 afterEach(() => {
-  for (const socket of sockets) socket.destroy();
-  for (const server of servers.splice(0)) server.close();
+  recorders.close();
   for (const child of children.splice(0)) child.kill('SIGKILL');
 });
-
-/** Keeps every byte, and answers every request with `{}`. */
-async function recorder(): Promise<{ readonly port: number; bytes(): string }> {
-  const kept: Buffer[] = [];
-  const server = createServer((socket) => {
-    sockets.add(socket.on('error', () => undefined));
-    socket.on('data', (chunk) => {
-      kept.push(chunk);
-      socket.end('HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Type: application/json\r\n\r\n{}');
-    });
-  });
-  servers.push(server);
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  return { port: (server.address() as AddressInfo).port, bytes: () => Buffer.concat(kept).toString('latin1') };
-}
 
 function lookFor(owner: PortOwner, port: number): PeerLook {
   return shareLooks(async () => {
@@ -55,7 +38,7 @@ function call(port: number, look: PeerLook) {
 }
 
 test('the process that is meant gets the token, over as many connections as are open at a time', async () => {
-  const { port, bytes } = await recorder();
+  const { port, bytes } = await recorders.open('127.0.0.1');
   const look = lookFor({ kind: 'process', pid: process.pid }, port);
   const facts = await Promise.all(Array.from({ length: 8 }, () => registryFact(from, call(port, look))));
   expect(facts.map(({ reading }) => reading.status === 'unknown' && reading.reason)).toEqual(
@@ -66,7 +49,7 @@ test('the process that is meant gets the token, over as many connections as are 
 });
 
 test('whoever else holds the port gets not one byte, and the facts say why', async () => {
-  const { port, bytes } = await recorder();
+  const { port, bytes } = await recorders.open('127.0.0.1');
   const other = spawn('sleep', ['60']);
   children.push(other);
   const look = lookFor({ kind: 'process', pid: other.pid ?? 0 }, port);
@@ -82,7 +65,7 @@ test('whoever else holds the port gets not one byte, and the facts say why', asy
 });
 
 test('a process that is gone, a unit that is not there: nothing is sent', async () => {
-  const { port, bytes } = await recorder();
+  const { port, bytes } = await recorders.open('127.0.0.1');
   for (const owner of [
     { kind: 'process', pid: 2 ** 22 } as const,
     { kind: 'unit', unit: "no'such.service" } as const,
