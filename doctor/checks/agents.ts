@@ -4,7 +4,7 @@ import { expectSign, skipped, verdictOf } from './outcome.ts';
 
 const { gateway, parts } = signs;
 
-/** Neither an outage nor healthy: what was started a moment ago has yet to show that it connects. */
+/** Neither an outage nor healthy: an agent that just started has yet to connect. */
 const starting: Verdict = { state: 'unknown', detail: 'the agent was started seconds ago; look again in a moment' };
 
 /** Within its first seconds an agent may still be dialling; calling that an outage would be a false alarm. */
